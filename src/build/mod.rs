@@ -1,0 +1,186 @@
+//! The stages in their order, what is stale and why, and the run of those that are.
+//!
+//! Only this module knows the order. Staleness is a question of content: a stage is fresh when its code version, its
+//! config values, the hashes of its inputs and the files it left are those of its manifest.
+
+mod plan;
+mod project;
+mod stages;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+pub use plan::{Reason, StageStatus, plan};
+pub use project::Project;
+pub use stages::encoder_settings;
+
+use crate::augment::LexiconError;
+use crate::embed::{CacheError, EmbedError, EncoderError, ExportError, ModelError};
+use crate::engine::Engine;
+use crate::predict::PredictError;
+use crate::progress::Progress;
+use crate::store::{LockError, StoreError};
+use crate::table::TableError;
+use crate::train::HeadError;
+
+/// A step of the build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Raw CSVs to embeddings, with rejects and duplicates listed.
+    Embed,
+    /// Rows to train, validation and test parts.
+    Split,
+    /// Training rows to augmented rows.
+    Augment,
+    /// Everything to a trained and evaluated model.
+    Train,
+}
+
+impl Stage {
+    /// All stages in order.
+    pub const ALL: [Stage; 4] = [Stage::Embed, Stage::Split, Stage::Augment, Stage::Train];
+
+    /// Name in commands, files and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Embed => "embed",
+            Stage::Split => "split",
+            Stage::Augment => "augment",
+            Stage::Train => "train",
+        }
+    }
+
+    /// Version of the stage's code: raised whenever the same inputs would give other outputs.
+    fn version(self) -> u32 {
+        match self {
+            Stage::Embed | Stage::Split | Stage::Augment | Stage::Train => 1,
+        }
+    }
+}
+
+/// Why a build failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The raw data cannot be used.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The encoder's folder cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The encoder failed.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
+    /// Embedding failed or was interrupted.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The cache failed.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// A matrix cannot be read.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The synonym data cannot be read.
+    #[error(transparent)]
+    Lexicon(#[from] LexiconError),
+    /// The head failed, diverged or was interrupted.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// A saved model cannot be read.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// A file cannot be written or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another run is at work.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A part would have no rows.
+    #[error(
+        "the {part} part would have no rows ({rows} usable rows in {groups} groups of near-duplicates)\n  \
+         hint: give more rows, or change the shares in [split]"
+    )]
+    EmptyPart {
+        /// Name of the part.
+        part: &'static str,
+        /// Usable rows.
+        rows: usize,
+        /// Groups that cannot be separated.
+        groups: usize,
+    },
+    /// An artefact does not fit the others.
+    #[error("{} does not fit the data: {reason}\n  hint: run `pipeline build --force`", path.display())]
+    Artefact {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The user asked to stop between two stages.
+    #[error("interrupted; what is finished is kept, run the same command to go on")]
+    Interrupted,
+}
+
+/// What a build is asked to do.
+#[derive(Clone, Copy, Debug)]
+pub struct BuildSettings {
+    /// The last stage wanted.
+    pub to: Stage,
+    /// Run this stage and all after it, fresh or not.
+    pub from: Option<Stage>,
+}
+
+/// A stage that was run or found fresh.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageOutcome {
+    /// The stage.
+    pub stage: Stage,
+    /// Why it was run; empty when it was fresh.
+    pub ran_because: Vec<String>,
+    /// What it counted.
+    pub summary: serde_json::Value,
+    /// Wall time of the run; 0 for a fresh stage.
+    pub seconds: f64,
+}
+
+/// Run what is stale, in order, up to `settings.to`; `announce` hears of each stage before it runs, with the reasons.
+///
+/// # Errors
+/// The first failure; stages finished before it stay finished.
+pub fn build(
+    project: &Project,
+    settings: BuildSettings,
+    engine: &dyn Engine,
+    progress: &dyn Progress,
+    announce: &mut dyn FnMut(Stage, &[Reason]),
+) -> Result<Vec<StageOutcome>, BuildError> {
+    let _lock = crate::store::Lock::take(&project.state_folder())?;
+    let mut outcomes = Vec::new();
+    for stage in Stage::ALL.into_iter().filter(|&s| s <= settings.to) {
+        if progress.interrupted() {
+            return Err(BuildError::Interrupted);
+        }
+        // Planned anew before each stage: one that was run may have left what it had left before.
+        let status = plan::status(project, stage)?;
+        let mut reasons = status.reasons;
+        if settings.from.is_some_and(|from| stage >= from) && reasons.is_empty() {
+            reasons.push(Reason::Forced);
+        }
+        if reasons.is_empty() {
+            outcomes.push(StageOutcome {
+                stage,
+                ran_because: Vec::new(),
+                summary: status.summary,
+                seconds: 0.0,
+            });
+            continue;
+        }
+        announce(stage, &reasons);
+        let begin = std::time::Instant::now();
+        let summary = stages::run(project, stage, engine, progress)?;
+        let ran_because = reasons.iter().map(ToString::to_string).collect();
+        outcomes.push(StageOutcome { stage, ran_because, summary, seconds: begin.elapsed().as_secs_f64() });
+    }
+    Ok(outcomes)
+}

@@ -1,0 +1,197 @@
+//! Which stages are stale, and why.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{BuildError, Project, Stage};
+use crate::embed::{Model, Place, locate};
+use crate::store::{Manifest, Output, checksum};
+use crate::table;
+
+/// Why a stage has to run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// It has not been run.
+    Never,
+    /// Its code gives other outputs than the one that ran.
+    Version(u32, u32),
+    /// A config value changed: key, before, now.
+    Config(String, String, String),
+    /// An input is new, gone or different.
+    Input(String, &'static str),
+    /// A file that it left is gone or was changed.
+    Output(String, &'static str),
+    /// A stage before it is stale.
+    Upstream(Stage),
+    /// It was asked for.
+    Forced,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => write!(f, "it has not been run"),
+            Self::Version(before, now) => write!(f, "its code changed (version {before} → {now})"),
+            Self::Config(key, before, now) => write!(f, "config {key} changed ({before} → {now})"),
+            Self::Input(name, how) => write!(f, "{name} {how}"),
+            Self::Output(name, how) => write!(f, "its output {name} {how}"),
+            Self::Upstream(stage) => write!(f, "{} is stale", stage.name()),
+            Self::Forced => write!(f, "it was asked for"),
+        }
+    }
+}
+
+/// A stage and why it is stale.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageStatus {
+    /// The stage.
+    pub stage: Stage,
+    /// Why it would run; empty when it is fresh.
+    pub reasons: Vec<Reason>,
+    /// What its last run counted.
+    pub summary: Value,
+}
+
+impl Serialize for StageStatus {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let reasons: Vec<String> = self.reasons.iter().map(ToString::to_string).collect();
+        json!({ "stage": self.stage, "fresh": reasons.is_empty(), "reasons": reasons, "summary": self.summary })
+            .serialize(serializer)
+    }
+}
+
+/// The status of every stage; a stage after a stale one is stale too.
+///
+/// # Errors
+/// No raw file matches, or the encoder is not there.
+pub fn plan(project: &Project) -> Result<Vec<StageStatus>, BuildError> {
+    let mut statuses: Vec<StageStatus> = Vec::new();
+    for stage in Stage::ALL {
+        let mut status = status(project, stage)?;
+        let stale = statuses.iter().find(|s| !s.reasons.is_empty()).map(|s| s.stage);
+        if let (Some(upstream), true) = (stale, status.reasons.is_empty()) {
+            status.reasons.push(Reason::Upstream(upstream));
+        }
+        statuses.push(status);
+    }
+    Ok(statuses)
+}
+
+/// The status of one stage, its upstream taken as it is on disk.
+pub fn status(project: &Project, stage: Stage) -> Result<StageStatus, BuildError> {
+    let now = ingredients(project, stage)?;
+    let Some(manifest) = Manifest::load(&project.manifest(stage)) else {
+        return Ok(StageStatus { stage, reasons: vec![Reason::Never], summary: Value::Null });
+    };
+    let mut reasons = Vec::new();
+    if manifest.version != stage.version() {
+        reasons.push(Reason::Version(manifest.version, stage.version()));
+    }
+    differing_values("", &manifest.config, &now.config, &mut reasons);
+    let names: std::collections::BTreeSet<&String> =
+        manifest.inputs.keys().chain(now.inputs.keys()).collect();
+    for name in names {
+        let how = match (manifest.inputs.get(name), now.inputs.get(name)) {
+            (None, _) => "is new",
+            (_, None) => "is gone",
+            (before, after) if before != after => "changed",
+            _ => continue,
+        };
+        reasons.push(Reason::Input(name.clone(), how));
+    }
+    for (name, output) in &manifest.outputs {
+        match Output::of(&project.root.join(name)) {
+            Err(_) => reasons.push(Reason::Output(name.clone(), "is gone")),
+            Ok(found) if found != *output => reasons.push(Reason::Output(name.clone(), "was changed")),
+            Ok(_) => {}
+        }
+    }
+    Ok(StageStatus { stage, reasons, summary: manifest.summary })
+}
+
+/// What a stage is made from.
+pub struct Ingredients {
+    /// The config values it depends on.
+    pub config: Value,
+    /// Hashes of its inputs by name.
+    pub inputs: BTreeMap<String, String>,
+}
+
+/// The ingredients of a stage as they are now: the raw files, the encoder, the outputs of the stages before it.
+pub fn ingredients(project: &Project, stage: Stage) -> Result<Ingredients, BuildError> {
+    let config = &project.config;
+    let mut sections = json!({
+        "data": config.data, "label": config.label, "features": config.features, "encoder": config.encoder,
+    });
+    if stage > Stage::Embed {
+        sections["seed"] = json!(config.seed);
+    }
+    match stage {
+        Stage::Embed => {}
+        Stage::Split => sections["split"] = json!(config.split),
+        Stage::Augment => sections["augment"] = json!(config.augment),
+        Stage::Train => sections["train"] = json!(config.train),
+    }
+    let mut inputs = BTreeMap::new();
+    for file in table::files(config, &project.root)? {
+        inputs.insert(file.to_string_lossy().into_owned(), checksum(&project.root.join(&file))?);
+    }
+    let fingerprint = match locate(&config.encoder.model, &project.root)? {
+        Place::Here(folder) => open_model(project, folder)?.fingerprint,
+        Place::Hub { .. } => "not downloaded".to_owned(),
+    };
+    inputs.insert("the encoder".into(), fingerprint);
+    for before in Stage::ALL.into_iter().filter(|&s| s < stage) {
+        for (name, output) in Manifest::load(&project.manifest(before)).map(|m| m.outputs).unwrap_or_default()
+        {
+            inputs.insert(name, output.blake3);
+        }
+    }
+    Ok(Ingredients { config: sections, inputs })
+}
+
+/// The encoder in `folder` with the config's limits.
+pub fn open_model(project: &Project, folder: PathBuf) -> Result<Model, BuildError> {
+    let encoder = &project.config.encoder;
+    Ok(Model::open(&folder, encoder.max_tokens, encoder.precision)?)
+}
+
+/// Name every value that differs, by its dotted key.
+fn differing_values(key: &str, before: &Value, now: &Value, reasons: &mut Vec<Reason>) {
+    if before == now {
+        return;
+    }
+    if let (Value::Object(a), Value::Object(b)) = (before, now) {
+        let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        for name in keys {
+            let dotted = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+            let value = |o: &serde_json::Map<String, Value>| o.get(name).cloned().unwrap_or(Value::Null);
+            differing_values(&dotted, &value(a), &value(b), reasons);
+        }
+    } else {
+        let show = |v: &Value| if v.is_null() { "unset".to_owned() } else { v.to_string() };
+        reasons.push(Reason::Config(key.to_owned(), show(before), show(now)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_value_is_named_by_its_key() {
+        let mut reasons = Vec::new();
+        let before = json!({"train": {"dropout": 0.3, "epochs": 5}, "seed": 1});
+        let now = json!({"train": {"dropout": 0.5, "epochs": 5, "patience": 3}, "seed": 1});
+        differing_values("", &before, &now, &mut reasons);
+        let said: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            ["config train.dropout changed (0.3 → 0.5)", "config train.patience changed (unset → 3)"]
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! Where everything of one config lies.
+
+use std::path::{Path, PathBuf};
+
+use super::Stage;
+use crate::config::Config;
+use crate::predict::ModelFiles;
+
+/// A config and the folder that its paths are relative to.
+pub struct Project {
+    /// The folder that holds the config file.
+    pub root: PathBuf,
+    /// The config.
+    pub config: Config,
+}
+
+impl Project {
+    /// Lock and manifests.
+    pub fn state_folder(&self) -> PathBuf {
+        self.root.join("data/.pipeline")
+    }
+
+    /// The manifest of a stage.
+    pub fn manifest(&self, stage: Stage) -> PathBuf {
+        self.state_folder().join(&self.config.name).join(format!("{}.json", stage.name()))
+    }
+
+    /// The cache of all encoders and datasets of this folder.
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("data/embeddings/cache.redb")
+    }
+
+    /// Embedding matrices and their row index.
+    pub fn embeddings_folder(&self) -> PathBuf {
+        self.root.join("data/embeddings").join(&self.config.name)
+    }
+
+    /// The matrix of one text field in `folder`.
+    pub fn matrix(folder: &Path, field: &str) -> PathBuf {
+        let plain = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
+        folder.join(format!("{}.npy", field.chars().map(plain).collect::<String>()))
+    }
+
+    /// Rejected rows and duplicates.
+    pub fn rejects_folder(&self) -> PathBuf {
+        self.root.join("data/rejects").join(&self.config.name)
+    }
+
+    /// Part and group of each row.
+    pub fn split_file(&self) -> PathBuf {
+        self.root.join("data/splits").join(format!("{}.csv", self.config.name))
+    }
+
+    /// Augmented rows with their parents.
+    pub fn augmented_folder(&self) -> PathBuf {
+        self.root.join("data/augmented").join(&self.config.name)
+    }
+
+    /// The trained model.
+    pub fn model(&self) -> ModelFiles {
+        ModelFiles { folder: self.root.join("data/models").join(&self.config.name) }
+    }
+
+    /// `path` relative to the project, for manifests and messages.
+    pub fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned()
+    }
+}

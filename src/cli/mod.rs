@@ -1,0 +1,202 @@
+//! The command line: what was typed, printing, progress, exit codes.
+
+mod build;
+mod exit;
+mod predict;
+mod progress;
+mod status;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::build::{Project, Stage};
+use crate::config::Config;
+use crate::engine::Engine;
+use exit::Exit;
+
+/// Name of the program that carries libtorch; it lies beside this one.
+const TORCH_PROGRAM: &str = "pipeline-torch";
+
+#[derive(Parser)]
+#[command(
+    name = "pipeline",
+    version,
+    about = "Raw CSVs to a trained, honestly evaluated text classifier",
+    after_help = "Examples:\n  pipeline build                 run every stage that is stale\n  pipeline build --dry-run       say what would run, and why\n  pipeline predict --text \"Build a pillow fort\"\n\nExit codes: 0 done, 1 failed, 2 bad usage, 3 bad config, 4 bad data,\n5 encoder, model or libtorch missing or unusable, 6 another run is at work, 130 interrupted.",
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Embed every text of the raw files; only unseen texts are computed
+    #[command(
+        after_help = "Example:\n  pipeline embed --model sentence-transformers/all-MiniLM-L12-v2\n\nLeaves data/embeddings/<name>/<field>.npy with rows.csv; in Python:\n  import numpy as np\n  title = np.load(\"data/embeddings/activities/title.npy\")"
+    )]
+    Embed(StageArgs),
+    /// Make augmented rows from the training part
+    #[command(
+        after_help = "Example:\n  pipeline augment --force --json\n\nLeaves data/augmented/<name>/synonyms.jsonl and mixup.csv; every row names its parents."
+    )]
+    Augment(StageArgs),
+    /// Train and evaluate the head
+    #[command(
+        after_help = "Example:\n  pipeline train --force\n\nLeaves data/models/<name>/ with everything that predicting needs."
+    )]
+    Train(StageArgs),
+    /// Run the stages that are stale, and say why for each
+    #[command(after_help = "Examples:\n  pipeline build --dry-run\n  pipeline build --from augment")]
+    Build(BuildArgs),
+    /// Say which stages are stale, and why; run nothing
+    #[command(after_help = "Example:\n  pipeline status --json")]
+    Status(ProjectArgs),
+    /// Label new texts with a trained model
+    #[command(after_help = predict::EXAMPLES)]
+    Predict(predict::PredictArgs),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  pipeline completions bash > ~/.local/share/bash-completion/completions/pipeline"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Options of every command that works on a project.
+#[derive(Args, Clone)]
+struct ProjectArgs {
+    /// The project file; paths in it are relative to its folder
+    #[arg(long, short, value_name = "FILE", default_value = "pipeline.toml")]
+    config: PathBuf,
+    /// Encoder to use instead of encoder.model: a folder, an installed name, or a hub name
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Clone)]
+struct StageArgs {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Run the stage even if nothing changed
+    #[arg(long)]
+    force: bool,
+    /// Print results and errors only
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Args, Clone)]
+struct BuildArgs {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Say what would run, and run nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Run every stage, stale or not
+    #[arg(long, conflicts_with = "from")]
+    force: bool,
+    /// Run this stage and all after it, stale or not
+    #[arg(long, value_name = "STAGE")]
+    from: Option<StageName>,
+    /// Print results and errors only
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StageName {
+    Embed,
+    Split,
+    Augment,
+    Train,
+}
+
+impl From<StageName> for Stage {
+    fn from(name: StageName) -> Self {
+        match name {
+            StageName::Embed => Stage::Embed,
+            StageName::Split => Stage::Split,
+            StageName::Augment => Stage::Augment,
+            StageName::Train => Stage::Train,
+        }
+    }
+}
+
+impl ProjectArgs {
+    fn open(&self) -> Result<Project> {
+        let mut config = Config::load(&self.config)?;
+        if let Some(model) = &self.model {
+            config.encoder.model.clone_from(model);
+        }
+        let folder = self.config.parent().filter(|p| !p.as_os_str().is_empty());
+        let root = folder.map_or_else(|| PathBuf::from("."), PathBuf::from);
+        Ok(Project { root, config })
+    }
+}
+
+/// Run the program; `engine` is there in the program that links libtorch.
+pub fn main(engine: Option<&dyn Engine>) -> ExitCode {
+    match run(Cli::parse().command, engine) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = Exit::of(&error);
+            if exit != Exit::Done {
+                eprintln!("error: {error:#}");
+            }
+            exit.into()
+        }
+    }
+}
+
+fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
+    match task {
+        Task::Embed(args) => build::stage(&args, Stage::Embed, engine),
+        Task::Augment(args) => build::stage(&args, Stage::Augment, engine),
+        Task::Train(args) => build::stage(&args, Stage::Train, engine),
+        Task::Build(args) => build::build(&args, engine),
+        Task::Status(args) => status::status(&args),
+        Task::Predict(args) => predict::predict(&args, engine),
+        Task::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pipeline", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+/// Write to standard output; a reader that has gone away is no error.
+fn print(text: &str) -> Result<Exit> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e).context("cannot write to standard output"),
+        _ => Ok(Exit::Done),
+    }
+}
+
+fn print_json(value: &serde_json::Value) -> Result<Exit> {
+    print(&format!("{value:#}\n"))
+}
+
+/// Become the program that links libtorch, with the same arguments.
+///
+/// Loading libtorch costs 0.4 s; this one decides first whether it is needed at all.
+fn become_torch_program() -> anyhow::Error {
+    let here = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("pipeline"));
+    let program = here.with_file_name(TORCH_PROGRAM);
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let error = Command::new(&program).args(args).exec();
+    exit::TorchMissing { program, reason: error.to_string() }.into()
+}

@@ -1,0 +1,330 @@
+//! `pipeline predict`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::exit::{BadInput, BadRows, Exit};
+use super::progress::Terminal;
+use super::{become_torch_program, print};
+use crate::build::{BuildError, encoder_settings};
+use crate::config::{Config, nearest};
+use crate::embed::{Embeddings, Encode, Model, Place, locate};
+use crate::engine::Engine;
+use crate::predict::{ModelCard, ModelFiles, PredictError, load_card, probabilities, raw_inputs};
+use crate::progress::Progress;
+use crate::report::Table;
+use crate::table::{Cells, NamedRow, read_named};
+
+pub const EXAMPLES: &str = "Examples:
+  pipeline predict --text \"Build a pillow fort and read inside with a torch\"
+  pipeline predict --field title=\"Sock puppets\" --field how_to_play=\"Draw a face on a sock.\"
+  pipeline predict new.csv --format csv > labels.csv
+  cat new.jsonl | pipeline predict --input jsonl --format jsonl -
+
+A CSV needs the model's text columns; a JSON line is an object with them as keys.
+Columns that are missing count as empty, and are named.";
+
+#[derive(Args)]
+pub struct PredictArgs {
+    /// CSV (.csv) or JSON lines (.jsonl) with rows to label; - for standard input
+    #[arg(value_name = "FILE", conflicts_with_all = ["text", "field"], required_unless_present_any = ["text", "field"])]
+    file: Option<PathBuf>,
+    /// A text to label; may be given several times. With several text fields it stands in each of them
+    #[arg(long, value_name = "TEXT", conflicts_with = "field")]
+    text: Vec<String>,
+    /// A column of one row to label; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    field: Vec<String>,
+    /// Folder of the trained model [default: data/models/<name of the config>]
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
+    /// The project file that names the model
+    #[arg(long, short, value_name = "FILE", default_value = "pipeline.toml")]
+    config: PathBuf,
+    /// Format of the input [default: by the file's name, CSV for standard input]
+    #[arg(long, value_name = "FORMAT")]
+    input: Option<InputFormat>,
+    /// Format of the output
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: OutputFormat,
+    /// Same as --format jsonl
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum InputFormat {
+    Csv,
+    Jsonl,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum OutputFormat {
+    Table,
+    Csv,
+    Jsonl,
+}
+
+/// One row to label.
+struct Item {
+    line: u64,
+    cells: Cells,
+}
+
+/// Label the rows given.
+pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
+    let files = model_files(args)?;
+    let (card, inputs) = load_card(&files)?;
+    // Everything that can be refused is refused before libtorch is loaded.
+    let (items, bad_rows) = if engine.is_some() || args.file.as_deref() != Some(Path::new("-")) {
+        items(args, &card, engine.is_some())?
+    } else {
+        (Vec::new(), 0)
+    };
+    let Some(engine) = engine else { return Err(become_torch_program()) };
+
+    let model = encoder(&card, args)?;
+    let settings = encoder_settings(&card.config.encoder, &model);
+    let mut encoder = engine.load_encoder(&settings).map_err(BuildError::from)?;
+    let fields = embed_fields(encoder.as_mut(), &items, model.dims, model.max_tokens)?;
+    let head = engine.load_head(&card.head, &files.head())?;
+    let raw = raw_inputs(&fields, items.iter().map(|i| &i.cells));
+    let given = probabilities(head.as_ref(), &inputs, &raw, card.classes.len())?;
+    let format = if args.json { OutputFormat::Jsonl } else { args.format };
+    print(&render(&items, &given, &card.classes, format)?)?;
+    if bad_rows > 0 { Err(BadRows { rows: bad_rows }.into()) } else { Ok(Exit::Done) }
+}
+
+fn model_files(args: &PredictArgs) -> Result<ModelFiles> {
+    if let Some(folder) = &args.model {
+        return Ok(ModelFiles { folder: folder.clone() });
+    }
+    let name = Config::load(&args.config)?.name;
+    let root = args.config.parent().unwrap_or(Path::new("")).to_owned();
+    Ok(ModelFiles { folder: root.join("data/models").join(name) })
+}
+
+/// The encoder of the training, on this machine.
+fn encoder(card: &ModelCard, args: &PredictArgs) -> Result<Model> {
+    let root = args.config.parent().unwrap_or(Path::new(""));
+    let folder = match locate(&card.encoder.model, root).map_err(BuildError::from)? {
+        Place::Here(folder) | Place::Hub { folder, .. } => folder,
+    };
+    let model = Model::open(&folder, Some(card.encoder.max_tokens), card.encoder.precision)
+        .map_err(BuildError::from)?;
+    if model.fingerprint != card.encoder.fingerprint {
+        let expected = card.encoder.fingerprint.clone();
+        return Err(PredictError::Encoder { folder, found: model.fingerprint, expected }.into());
+    }
+    Ok(model)
+}
+
+/// The rows to label, and how many could not be read; notes and faults are told once, by the program that labels.
+fn items(args: &PredictArgs, card: &ModelCard, tell: bool) -> Result<(Vec<Item>, usize)> {
+    let wanted = card.wanted();
+    let columns: Vec<&String> =
+        [wanted.texts, wanted.numeric, wanted.categorical].into_iter().flatten().collect();
+    let rows = match &args.file {
+        Some(path) => file_rows(args, path)?,
+        None if args.text.is_empty() => vec![field_row(args, &columns)?],
+        None => text_rows(args, wanted.texts, tell),
+    };
+    if let Some(values) = rows.iter().find_map(|r| r.values.as_ref().ok()) {
+        let has = |c: &&&String| values.contains_key(c.as_str());
+        if !wanted.texts.iter().any(|t| values.contains_key(t)) {
+            let near = nearest(&wanted.texts[0], values.keys().map(String::as_str));
+            let names: Vec<&str> = wanted.texts.iter().map(String::as_str).collect();
+            let there: Vec<&str> = values.keys().map(String::as_str).collect();
+            let (names, there) = (names.join(", "), there.join(", "));
+            let message = format!(
+                "the model reads the text columns {names}; the input has none of them, only {there}{near}"
+            );
+            return Err(BadInput(message).into());
+        }
+        let missing: Vec<&str> = columns.iter().filter(|c| !has(c)).map(|c| c.as_str()).collect();
+        if tell && !missing.is_empty() && args.text.is_empty() {
+            eprintln!("note: the input has no {}; empty is taken", missing.join(", "));
+        }
+    }
+    let mut items = Vec::with_capacity(rows.len());
+    let mut bad = 0;
+    for row in rows {
+        match row.values.and_then(|values| wanted.cells(&values)) {
+            Ok(cells) => items.push(Item { line: row.line, cells }),
+            Err(reason) => {
+                bad += 1;
+                if tell {
+                    eprintln!("error: line {}: {reason}", row.line);
+                }
+            }
+        }
+    }
+    Ok((items, bad))
+}
+
+fn text_rows(args: &PredictArgs, fields: &[String], tell: bool) -> Vec<NamedRow> {
+    if tell && fields.len() > 1 {
+        eprintln!(
+            "note: the model reads {}; --text stands in each (use --field for better)",
+            fields.join(", ")
+        );
+    }
+    let row = |(i, text): (usize, &String)| NamedRow {
+        line: i as u64 + 1,
+        values: Ok(fields.iter().map(|f| (f.clone(), text.clone())).collect()),
+    };
+    args.text.iter().enumerate().map(row).collect()
+}
+
+fn field_row(args: &PredictArgs, columns: &[&String]) -> Result<NamedRow> {
+    let mut values = BTreeMap::new();
+    for pair in &args.field {
+        let (name, value) = pair.split_once('=').ok_or_else(|| {
+            BadInput(format!("--field {pair}: write NAME=VALUE, such as --field title=\"Sock puppets\""))
+        })?;
+        if !columns.iter().any(|c| *c == name) {
+            let near = nearest(name, columns.iter().map(|c| c.as_str()));
+            let known: Vec<&str> = columns.iter().map(|c| c.as_str()).collect();
+            return Err(BadInput(format!(
+                "the model has no column `{name}`{near}; it has {}",
+                known.join(", ")
+            ))
+            .into());
+        }
+        values.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(NamedRow { line: 1, values: Ok(values) })
+}
+
+fn file_rows(args: &PredictArgs, path: &Path) -> Result<Vec<NamedRow>> {
+    let from_stdin = path == Path::new("-");
+    let by_name = match path.extension().and_then(|e| e.to_str()) {
+        Some("jsonl" | "ndjson" | "json") => InputFormat::Jsonl,
+        _ => InputFormat::Csv,
+    };
+    if args.input.unwrap_or(by_name) == InputFormat::Jsonl {
+        let mut text = String::new();
+        if from_stdin {
+            std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        } else {
+            text = std::fs::read_to_string(path)
+                .map_err(|e| BadInput(format!("cannot read {}: {e}", path.display())))?;
+        }
+        let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
+        return Ok(lines.map(|(i, line)| NamedRow { line: i as u64 + 1, values: json_row(line) }).collect());
+    }
+    if !from_stdin {
+        return Ok(read_named(path).map_err(BuildError::from)?.1);
+    }
+    // The CSV reader needs the whole file anyway, for its encoding and its stray quotes.
+    let mut file = tempfile::NamedTempFile::new().context("cannot store standard input")?;
+    std::io::copy(&mut std::io::stdin(), &mut file).context("cannot read standard input")?;
+    Ok(read_named(file.path()).map_err(BuildError::from)?.1)
+}
+
+fn json_row(line: &str) -> Result<BTreeMap<String, String>, String> {
+    let object: BTreeMap<String, Value> =
+        serde_json::from_str(line).map_err(|e| format!("is not a JSON object: {e}"))?;
+    let cell = |value: Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    Ok(object.into_iter().map(|(name, value)| (name, cell(value))).collect())
+}
+
+/// One matrix a text field; each different text is computed once.
+fn embed_fields(
+    encoder: &mut dyn Encode,
+    items: &[Item],
+    dims: usize,
+    max_tokens: usize,
+) -> Result<Vec<Embeddings>, BuildError> {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut texts: Vec<&str> = Vec::new();
+    for text in items.iter().flat_map(|i| &i.cells.texts) {
+        places.entry(text).or_insert_with(|| {
+            texts.push(text);
+            texts.len() - 1
+        });
+    }
+    let terminal = Terminal::new(false);
+    terminal.start("embedding", texts.len() as u64, "texts");
+    let mut vectors: Vec<Vec<f32>> = vec![Vec::new(); texts.len()];
+    let mut truncated = 0;
+    encoder.encode(&texts, &mut |batch| {
+        terminal.advance(batch.len() as u64);
+        for encoded in batch {
+            truncated += usize::from(encoded.tokens > max_tokens);
+            vectors[encoded.text] = encoded.embedding;
+        }
+        if terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    terminal.finish();
+    if terminal.interrupted() {
+        return Err(BuildError::Interrupted);
+    }
+    if truncated > 0 {
+        terminal.note(&format!(
+            "note: {truncated} texts are longer than {max_tokens} tokens; only their beginning counts"
+        ));
+    }
+    let fields = items.first().map_or(0, |i| i.cells.texts.len());
+    let column = |field: usize| -> Vec<f32> {
+        items.iter().flat_map(|i| &vectors[places[i.cells.texts[field].as_str()]]).copied().collect()
+    };
+    Ok((0..fields).map(|field| Embeddings { dims, values: column(field) }).collect())
+}
+
+fn render(items: &[Item], given: &[f32], classes: &[String], format: OutputFormat) -> Result<String> {
+    let rows = items.iter().zip(given.chunks_exact(classes.len())).map(|(item, p)| {
+        let best = (1..p.len()).fold(0, |b, c| if p[c] > p[b] { c } else { b });
+        (item.line, best, p)
+    });
+    match format {
+        OutputFormat::Jsonl => {
+            let mut text = String::new();
+            for (line, best, p) in rows {
+                let all: serde_json::Map<String, Value> =
+                    classes.iter().cloned().zip(p.iter().map(|&v| json!(v))).collect();
+                text += &json!({ "line": line, "label": classes[best], "probability": p[best], "probabilities": all }).to_string();
+                text.push('\n');
+            }
+            Ok(text)
+        }
+        OutputFormat::Csv => {
+            let mut csv = csv::Writer::from_writer(Vec::new());
+            let header =
+                ["line", "label", "probability"].into_iter().chain(classes.iter().map(String::as_str));
+            csv.write_record(header)?;
+            for (line, best, p) in rows {
+                let start = [line.to_string(), classes[best].clone(), p[best].to_string()];
+                csv.write_record(start.into_iter().chain(p.iter().map(ToString::to_string)))?;
+            }
+            Ok(String::from_utf8(csv.into_inner()?)?)
+        }
+        OutputFormat::Table => {
+            let mut table = Table::new(["line", "label", "probability", "next likeliest"]);
+            for (line, best, p) in rows {
+                let next = (0..p.len())
+                    .filter(|&c| c != best)
+                    .max_by(|&a, &b| p[a].total_cmp(&p[b]))
+                    .unwrap_or(best);
+                let runner_up = format!("{} {:.1} %", classes[next], 100.0 * p[next]);
+                table.push([
+                    line.to_string(),
+                    classes[best].clone(),
+                    format!("{:.1} %", 100.0 * p[best]),
+                    runner_up,
+                ]);
+            }
+            Ok(table.to_string())
+        }
+    }
+}

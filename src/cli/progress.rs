@@ -1,0 +1,76 @@
+//! Progress on a terminal; lines elsewhere.
+
+use std::cell::RefCell;
+use std::io::{IsTerminal, stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::progress::Progress;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Draws a bar on standard error when that is a terminal, and prints notes there either way.
+pub struct Terminal {
+    draw: bool,
+    quiet: bool,
+    bar: RefCell<Option<ProgressBar>>,
+}
+
+impl Terminal {
+    /// Also catches Ctrl-C: the first asks the work to stop at the next safe point, the second ends it at once.
+    pub fn new(quiet: bool) -> Self {
+        // A handler may be set once only; a second `Terminal` keeps the first one's.
+        let _ = ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        });
+        Self { draw: stderr().is_terminal() && !quiet, quiet, bar: RefCell::new(None) }
+    }
+}
+
+impl Progress for Terminal {
+    fn start(&self, what: &str, total: u64, unit: &'static str) {
+        if !self.draw {
+            return;
+        }
+        let template =
+            format!("{{msg}} {{wide_bar}} {{pos}}/{{len}} {unit} {{per_sec:.dim}} {{eta:.dim}} left");
+        let style = ProgressStyle::with_template(&template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .with_key("per_sec", |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
+                let _ = write!(w, "{:.0}/s", state.per_sec());
+            });
+        let bar = ProgressBar::new(total).with_style(style).with_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        *self.bar.borrow_mut() = Some(bar);
+    }
+
+    fn advance(&self, n: u64) {
+        if let Some(bar) = &*self.bar.borrow() {
+            bar.inc(n);
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = self.bar.borrow_mut().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn note(&self, message: &str) {
+        if self.quiet {
+            return;
+        }
+        match &*self.bar.borrow() {
+            Some(bar) => bar.suspend(|| eprintln!("{message}")),
+            None => eprintln!("{message}"),
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        INTERRUPTED.load(Ordering::Relaxed)
+    }
+}

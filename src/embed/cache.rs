@@ -1,0 +1,175 @@
+//! The content-addressed cache: one crash-safe store (redb) for all models and texts.
+//!
+//! Key: BLAKE3 of the model's fingerprint and the text. Value: the text's whole token count (`u32`, little endian) and
+//! the embedding (`f32`, little endian). A changed cell is thus one new entry; nothing is ever stale.
+
+use std::path::{Path, PathBuf};
+
+use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
+
+use super::{Embeddings, Encoded};
+
+const TABLE: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("embeddings-1");
+
+/// An open cache, seen by one model.
+pub struct Cache {
+    database: Database,
+    path: PathBuf,
+    model: String,
+    dims: usize,
+}
+
+/// Why the cache cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// Another process has it open.
+    #[error("the embedding cache {} is in use by another run\n  hint: wait until it has finished", .0.display())]
+    Busy(PathBuf),
+    /// It cannot be opened, read or written.
+    #[error("the embedding cache {} failed: {reason}\n  hint: check the disk; deleting the file is safe, its embeddings are computed again", path.display())]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// What the store said.
+        reason: String,
+    },
+    /// A text that should be there is not.
+    #[error("the embedding cache {} lacks a text that was embedded\n  hint: run `pipeline embed` again", .0.display())]
+    Missing(PathBuf),
+}
+
+impl Cache {
+    /// Open or create the cache at `path` for the model with this fingerprint, whose embeddings have `dims` values.
+    ///
+    /// # Errors
+    /// Another process has it open, or the file cannot be made or is no cache.
+    pub fn open(path: &Path, model: &str, dims: usize) -> Result<Self, CacheError> {
+        let failed = |reason: String| CacheError::Failed { path: path.to_owned(), reason };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
+        }
+        let database = Database::create(path).map_err(|e| match e {
+            DatabaseError::DatabaseAlreadyOpen => CacheError::Busy(path.to_owned()),
+            other => failed(other.to_string()),
+        })?;
+        let cache = Self { database, path: path.to_owned(), model: model.to_owned(), dims };
+        cache.insert(&[], &[])?; // makes the table, so that reading never meets a cache without one
+        Ok(cache)
+    }
+
+    fn key(&self, text: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.model.as_bytes()).update(&[0]).update(text.as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+
+    fn failed(&self, reason: &dyn std::fmt::Display) -> CacheError {
+        CacheError::Failed { path: self.path.clone(), reason: reason.to_string() }
+    }
+
+    /// Store a batch durably; `texts` is the slice that [`Encoded::text`] points into.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn insert(&self, texts: &[&str], batch: &[Encoded]) -> Result<(), CacheError> {
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut table = transaction.open_table(TABLE)?;
+                for encoded in batch {
+                    let mut value = Vec::with_capacity(4 + 4 * encoded.embedding.len());
+                    value.extend(u32::try_from(encoded.tokens).unwrap_or(u32::MAX).to_le_bytes());
+                    value.extend(encoded.embedding.iter().flat_map(|v| v.to_le_bytes()));
+                    table.insert(&self.key(texts[encoded.text]), value.as_slice())?;
+                }
+            }
+            transaction.commit()?;
+            Ok(())
+        };
+        write().map_err(|e| self.failed(&e))
+    }
+
+    /// Look up each text and hand the stored value, or `None`, to `each`, in order.
+    fn look_up(&self, texts: &[&str], each: &mut dyn FnMut(Option<&[u8]>)) -> Result<(), CacheError> {
+        let mut read = || -> Result<(), redb::Error> {
+            let table = self.database.begin_read()?.open_table(TABLE)?;
+            for text in texts {
+                let value = table.get(&self.key(text))?;
+                // An entry of another length is one that an older format or a damaged disk left: as good as absent.
+                each(value.as_ref().map(|v| v.value()).filter(|v| v.len() == 4 + 4 * self.dims));
+            }
+            Ok(())
+        };
+        read().map_err(|e| self.failed(&e))
+    }
+
+    /// Whether each text is there.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn contains(&self, texts: &[&str]) -> Result<Vec<bool>, CacheError> {
+        let mut known = Vec::with_capacity(texts.len());
+        self.look_up(texts, &mut |value| known.push(value.is_some()))?;
+        Ok(known)
+    }
+
+    /// Token count of each text before any cut.
+    ///
+    /// # Errors
+    /// The store cannot be read or lacks a text.
+    pub fn tokens(&self, texts: &[&str]) -> Result<Vec<usize>, CacheError> {
+        let mut tokens = Vec::with_capacity(texts.len());
+        self.look_up(texts, &mut |value| {
+            if let Some(&[a, b, c, d]) = value.map(|v| &v[..4]) {
+                tokens.push(u32::from_le_bytes([a, b, c, d]) as usize);
+            }
+        })?;
+        self.all_there(tokens, texts.len())
+    }
+
+    /// The embeddings of the texts, in order.
+    ///
+    /// # Errors
+    /// The store cannot be read or lacks a text.
+    pub fn get(&self, texts: &[&str]) -> Result<Embeddings, CacheError> {
+        let mut values = Vec::with_capacity(texts.len() * self.dims);
+        self.look_up(texts, &mut |value| {
+            for bytes in value.map_or(&[][..], |v| &v[4..]).as_chunks::<4>().0 {
+                values.push(f32::from_le_bytes(*bytes));
+            }
+        })?;
+        let values = self.all_there(values, texts.len() * self.dims)?;
+        Ok(Embeddings { dims: self.dims, values })
+    }
+
+    fn all_there<T>(&self, found: Vec<T>, expected: usize) -> Result<Vec<T>, CacheError> {
+        if found.len() == expected { Ok(found) } else { Err(CacheError::Missing(self.path.clone())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_opener_is_refused_and_a_broken_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache.redb");
+        let first = Cache::open(&path, "m", 1).unwrap();
+        assert!(matches!(Cache::open(&path, "m", 1), Err(CacheError::Busy(_))));
+        drop(first);
+        std::fs::write(&path, "not a database").unwrap();
+        let error = Cache::open(&path, "m", 1).err().unwrap().to_string();
+        assert!(error.contains("cache.redb") && error.contains("deleting the file is safe"), "{error}");
+    }
+
+    #[test]
+    fn texts_that_share_no_boundary_do_not_share_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&folder.path().join("c"), "m", 1).unwrap();
+        let texts = ["a\0b", "a"];
+        cache.insert(&texts, &[Encoded { text: 0, tokens: 3, embedding: vec![0.5] }]).unwrap();
+        assert_eq!(cache.contains(&texts).unwrap(), [true, false]);
+        assert!(matches!(cache.get(&texts), Err(CacheError::Missing(_))));
+    }
+}

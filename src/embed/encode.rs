@@ -1,0 +1,87 @@
+//! What an encoder is, without libtorch.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use crate::config::Precision;
+
+/// What to load and how to run it.
+#[derive(Clone, Debug)]
+pub struct EncoderSettings {
+    /// A sentence-transformers folder: modules.json, config.json, tokenizer.json, model.safetensors, pooling config.
+    pub folder: PathBuf,
+    /// Texts longer than this many tokens, special tokens included, are cut (and counted).
+    pub max_tokens: usize,
+    /// Number format of the weights.
+    pub precision: Precision,
+    /// Worker threads, at least 1, each with a model of its own that shares its weights with the others.
+    pub workers: usize,
+}
+
+/// Why an encoder cannot be loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum EncoderError {
+    /// A file of the model folder is missing or unreadable.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of the model folder does not hold what it should.
+    #[error("{}: {reason}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A hub model could not be had.
+    #[error(
+        "cannot get the encoder `{model}` from the model hub ({file}: {reason})\n  \
+         hint: check the name and the network, or download the model elsewhere and give its folder as encoder.model \
+         or --model"
+    )]
+    Hub {
+        /// Hub name, `owner/model`.
+        model: String,
+        /// The file that failed.
+        file: String,
+        /// What the download said.
+        reason: String,
+    },
+    /// The tokenizer refused a text.
+    #[error("the tokenizer failed on a text: {0}")]
+    Tokenize(String),
+    /// libtorch failed.
+    #[error("the encoder failed: {0}")]
+    Forward(String),
+}
+
+/// One text's embedding.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// Index into the slice given to [`Encode::encode`].
+    pub text: usize,
+    /// Tokens of the whole text, special tokens included, before any cut; more than `max_tokens` means it was cut.
+    pub tokens: usize,
+    /// The vector, of length 1 where the model normalises.
+    pub embedding: Vec<f32>,
+}
+
+/// A loaded sentence encoder.
+pub trait Encode {
+    /// Embed `texts`, handing each finished batch to `sink` on the calling thread, in no particular order.
+    ///
+    /// A blank text gets the embedding of the empty string, as in sentence-transformers. Memory stays bounded however
+    /// many texts there are. `sink` stops the work by returning [`ControlFlow::Break`]; batches in flight are dropped.
+    ///
+    /// # Errors
+    /// The first failure of the tokenizer or of libtorch.
+    fn encode(
+        &mut self,
+        texts: &[&str],
+        sink: &mut dyn FnMut(Vec<Encoded>) -> ControlFlow<()>,
+    ) -> Result<(), EncoderError>;
+}

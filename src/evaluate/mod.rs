@@ -1,0 +1,7 @@
+//! Predictions to figures, each with its 95 % interval. Slices in, numbers out: no files, no libtorch.
+
+mod interval;
+mod metrics;
+
+pub use interval::{Estimate, wilson};
+pub use metrics::{ClassMetrics, Metrics, Predictions, evaluate};

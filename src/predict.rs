@@ -1,0 +1,199 @@
+//! A saved model and new rows to labels and probabilities.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, Precision};
+use crate::embed::Embeddings;
+use crate::table::{Cells, Wanted};
+use crate::train::{Head, HeadError, HeadShape, InputEncoder, RawInputs};
+
+/// Format of `model.json`; a model of another format is refused.
+pub const FORMAT: u32 = 1;
+
+/// `model.json`: everything but the numbers that a prediction needs, on any machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Version of the program that trained it.
+    pub pipeline_version: String,
+    /// Class names, in the order of the probabilities.
+    pub classes: Vec<String>,
+    /// The encoder whose embeddings the head was trained on.
+    pub encoder: EncoderCard,
+    /// Layers of the head.
+    pub head: HeadShape,
+    /// The resolved config of the training.
+    pub config: Config,
+}
+
+/// The encoder of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncoderCard {
+    /// Folder or name it was given by.
+    pub model: String,
+    /// Hash of its weights, tokenizer and settings.
+    pub fingerprint: String,
+    /// Length of an embedding.
+    pub dims: usize,
+    /// Tokens after which a text is cut.
+    pub max_tokens: usize,
+    /// Number format of its weights.
+    pub precision: Precision,
+}
+
+/// The files of a model folder.
+pub struct ModelFiles {
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+impl ModelFiles {
+    /// `model.json`.
+    pub fn card(&self) -> PathBuf {
+        self.folder.join("model.json")
+    }
+    /// `inputs.json`: means, scales and categories, learned on the training part.
+    pub fn inputs(&self) -> PathBuf {
+        self.folder.join("inputs.json")
+    }
+    /// `head.safetensors`: the head's weights.
+    pub fn head(&self) -> PathBuf {
+        self.folder.join("head.safetensors")
+    }
+    /// `metrics.json`: figures of the validation and the test part.
+    pub fn metrics(&self) -> PathBuf {
+        self.folder.join("metrics.json")
+    }
+    /// `history.csv`: a line an epoch.
+    pub fn history(&self) -> PathBuf {
+        self.folder.join("history.csv")
+    }
+}
+
+/// Why a model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PredictError {
+    /// A file of the model is missing or damaged.
+    #[error("cannot read the model file {}: {reason}\n  hint: train one with `pipeline build`, or name another with --model", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The encoder on this machine is not the one of the training.
+    #[error(
+        "the encoder in {} is not the one that the model was trained with (fingerprint {found}, expected {expected})\n  \
+         hint: install the same encoder; predictions from another one would be wrong",
+        folder.display()
+    )]
+    Encoder {
+        /// The encoder's folder.
+        folder: PathBuf,
+        /// Its fingerprint.
+        found: String,
+        /// The model's.
+        expected: String,
+    },
+    /// The head failed.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+}
+
+/// Read `model.json` and `inputs.json`.
+///
+/// # Errors
+/// A file is missing, damaged, or of another format.
+pub fn load_card(files: &ModelFiles) -> Result<(ModelCard, InputEncoder), PredictError> {
+    let card: ModelCard = read_json(&files.card())?;
+    if card.format != FORMAT {
+        let reason = format!("its format is {}, this program reads {FORMAT}", card.format);
+        return Err(PredictError::File { path: files.card(), reason });
+    }
+    Ok((card, read_json(&files.inputs())?))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, PredictError> {
+    let failed = |reason: String| PredictError::File { path: path.to_owned(), reason };
+    let bytes = std::fs::read(path).map_err(|e| failed(e.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|e| failed(e.to_string()))
+}
+
+impl ModelCard {
+    /// The columns that the model wants in new data.
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            texts: &self.config.data.text_fields,
+            join_text: self.config.data.join_text,
+            numeric: &self.config.features.numeric,
+            categorical: &self.config.features.categorical,
+        }
+    }
+}
+
+/// One field's embeddings beside the other's, row by row, with the tabular features: what a head's inputs are made of.
+///
+/// `fields` has one matrix a text field, each with one row for every item of `cells`.
+pub fn raw_inputs<'c>(fields: &[Embeddings], cells: impl Iterator<Item = &'c Cells>) -> RawInputs {
+    let mut inputs =
+        RawInputs { embedding_dims: fields.iter().map(|f| f.dims).sum(), ..RawInputs::default() };
+    for (row, cells) in cells.enumerate() {
+        fields.iter().for_each(|field| inputs.embedding.extend_from_slice(field.row(row)));
+        inputs.numeric.push(cells.numeric.clone());
+        inputs.categories.push(cells.categories.clone());
+    }
+    inputs
+}
+
+/// Class probabilities of all rows of `raw`, `rows × classes`, row-major.
+///
+/// # Errors
+/// libtorch failed.
+pub fn probabilities(
+    head: &dyn Head,
+    encoder: &InputEncoder,
+    raw: &RawInputs,
+    classes: usize,
+) -> Result<Vec<f32>, HeadError> {
+    let rows: Vec<usize> = (0..raw.numeric.len()).collect();
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values = head.logits(&encoder.encode(raw, &rows))?;
+    values.chunks_exact_mut(classes).for_each(softmax);
+    Ok(values)
+}
+
+/// Softmax in place, by the maximum of the row itself.
+fn softmax(logits: &mut [f32]) {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    logits.iter_mut().for_each(|l| *l = (*l - max).exp());
+    let sum: f32 = logits.iter().sum();
+    logits.iter_mut().for_each(|l| *l /= sum);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_is_a_distribution_also_for_large_logits() {
+        let mut row = [1000.0, 1001.0, -1e9];
+        softmax(&mut row);
+        assert!((row[0] - 0.26894143).abs() < 1e-6 && row[2] == 0.0);
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn fields_and_features_stand_side_by_side() {
+        let fields = [
+            Embeddings { dims: 1, values: vec![1.0, 2.0] },
+            Embeddings { dims: 2, values: vec![3.0, 4.0, 5.0, 6.0] },
+        ];
+        let cells = [Cells::default(), Cells::default()];
+        assert_eq!(raw_inputs(&fields, cells.iter()).embedding, [1.0, 3.0, 4.0, 2.0, 5.0, 6.0]);
+    }
+}

@@ -1,0 +1,28 @@
+//! How a stage says what it does without knowing the terminal.
+
+/// What a stage reports to. The command line draws it; tests and other callers may ignore it with [`Silent`].
+pub trait Progress {
+    /// A piece of work of `total` units begins.
+    fn start(&self, what: &str, total: u64, unit: &'static str);
+    /// `n` more units are done.
+    fn advance(&self, n: u64);
+    /// The piece of work is over.
+    fn finish(&self);
+    /// Something a person should know now.
+    fn note(&self, message: &str);
+    /// Whether the user has asked to stop; long work looks at it often and stops at the next safe point.
+    fn interrupted(&self) -> bool;
+}
+
+/// Reports nothing and never stops.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn start(&self, _: &str, _: u64, _: &'static str) {}
+    fn advance(&self, _: u64) {}
+    fn finish(&self) {}
+    fn note(&self, _: &str) {}
+    fn interrupted(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,121 @@
+//! Artefacts on disk: atomic write, checksum, manifest, lock. What the bytes mean is not known here.
+
+mod lock;
+mod manifest;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+pub use lock::{Lock, LockError};
+pub use manifest::{Manifest, Output};
+use serde::Serialize;
+
+/// A file or folder that cannot be written or read, with its path.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct StoreError {
+    /// `write`, `read`, …
+    pub action: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl StoreError {
+    /// For `map_err`: the error of doing `action` to `path`.
+    pub fn of<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> Self + use<'a> {
+        move |source| Self { action, path: path.to_owned(), source }
+    }
+}
+
+/// Write a file so that it is either the old one or the whole new one, whenever the process dies.
+///
+/// The bytes go to a temporary file in the same folder, which is synced and renamed.
+///
+/// # Errors
+/// The folder cannot be made or written, or `fill` fails.
+pub fn write_atomic(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> Result<(), StoreError> {
+    let fail = StoreError::of("write", path);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(&fail)?;
+    let file = tempfile::Builder::new().suffix(".tmp").tempfile_in(folder).map_err(&fail)?;
+    let mut writer = BufWriter::new(file.as_file());
+    fill(&mut writer).and_then(|()| writer.flush()).map_err(&fail)?;
+    drop(writer);
+    file.as_file().sync_all().map_err(&fail)?;
+    make_readable(file.as_file()).map_err(&fail)?;
+    file.persist(path).map_err(|e| fail(e.error))?;
+    Ok(())
+}
+
+/// Temporary files are made for their owner only; artefacts are ordinary files.
+fn make_readable(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+/// Write `value` as indented JSON with a final line break.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+    write_atomic(path, |w| {
+        serde_json::to_writer_pretty(&mut *w, value)?;
+        w.write_all(b"\n")
+    })
+}
+
+/// BLAKE3 of a file as hex; large files are mapped and hashed on all cores.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn checksum(path: &Path) -> Result<String, StoreError> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_mmap_rayon(path).map_err(StoreError::of("read", path))?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The per-user cache that set-up fills: `$PIPELINE_CACHE`, else `$XDG_CACHE_HOME/pipeline`, else `~/.cache/pipeline`.
+pub fn user_cache() -> PathBuf {
+    let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    variable("PIPELINE_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|d| d.join("pipeline")))
+        .or_else(|| variable("HOME").map(|d| d.join(".cache/pipeline")))
+        .unwrap_or_else(|| PathBuf::from(".cache/pipeline"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_keeps_the_old_file_and_leaves_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        write_atomic(&path, |w| w.write_all(b"old")).unwrap();
+        let error = write_atomic(&path, |w| {
+            w.write_all(b"half")?;
+            Err(io::Error::other("disk full"))
+        })
+        .unwrap_err();
+        assert!(error.to_string().contains("a.txt: disk full"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn checksums_follow_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&a, "x").unwrap();
+        fs::write(&b, "x").unwrap();
+        assert_eq!(checksum(&a).unwrap(), checksum(&b).unwrap());
+        fs::write(&b, "y").unwrap();
+        assert_ne!(checksum(&a).unwrap(), checksum(&b).unwrap());
+    }
+}

@@ -1,0 +1,233 @@
+//! One raw CSV file: bytes to numbered lines of decoded cells.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use super::TableError;
+
+/// A file with its header found.
+pub struct RawFile {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    delimiter: u8,
+    /// Column names, trimmed.
+    pub header: Vec<String>,
+    /// Line of the header.
+    pub header_line: u64,
+    /// Where the rows begin.
+    start: usize,
+    start_line: u64,
+}
+
+/// One row as it stands in the file.
+pub struct Line<'a> {
+    /// Line where it begins, counted from 1.
+    pub number: u64,
+    /// Decoded cells, untrimmed.
+    pub cells: Vec<String>,
+    /// The row's own bytes.
+    pub raw: Cow<'a, str>,
+    /// Whether its first line opens a quote that no later line closes as a row of the right width.
+    pub unclosed_quote: bool,
+}
+
+impl RawFile {
+    /// Read `path`, shown as `shown`.
+    ///
+    /// UTF-8 with or without a byte-order mark, UTF-16 with one, and cells in Windows-1252 are understood; any line
+    /// ends; blank lines before the header are passed over.
+    pub fn open(path: &Path, shown: &Path, delimiter: char) -> Result<Self, TableError> {
+        let bytes =
+            std::fs::read(path).map_err(|source| TableError::Read { path: shown.to_owned(), source })?;
+        let bytes = match encoding_rs::Encoding::for_bom(&bytes) {
+            Some((encoding, length)) if encoding == encoding_rs::UTF_8 => bytes[length..].to_vec(),
+            Some((encoding, _)) => encoding.decode(&bytes).0.into_owned().into_bytes(),
+            None => bytes,
+        };
+        let delimiter = u8::try_from(delimiter).unwrap_or(b',');
+        let mut file = Self {
+            path: shown.to_owned(),
+            bytes,
+            delimiter,
+            header: Vec::new(),
+            header_line: 0,
+            start: 0,
+            start_line: 1,
+        };
+        if file.bytes.contains(&0) {
+            return Err(file.fault("is a binary file (it holds NUL bytes), not a CSV".into()));
+        }
+        let mut reader = file.reader(0);
+        let mut record = csv::ByteRecord::new();
+        loop {
+            match reader.read_byte_record(&mut record) {
+                Ok(true) if record.iter().all(|c| c.trim_ascii().is_empty()) => {}
+                Ok(true) => break,
+                _ => return Err(file.fault("is empty; the first line must name the columns".into())),
+            }
+        }
+        let header_line = record.position().map_or(1, csv::Position::line);
+        let (start, start_line) = (reader.position().byte() as usize, reader.position().line());
+        drop(reader);
+        file.header = record.iter().map(|c| decode(c).0.trim().to_owned()).collect();
+        (file.start, file.start_line, file.header_line) = (start, start_line, header_line);
+        Ok(file)
+    }
+
+    /// An error about the whole file.
+    pub fn fault(&self, reason: String) -> TableError {
+        TableError::Header { path: self.path.clone(), reason }
+    }
+
+    fn reader(&self, from: usize) -> csv::Reader<&[u8]> {
+        csv::ReaderBuilder::new()
+            .delimiter(self.delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(&self.bytes[from.min(self.bytes.len())..])
+    }
+
+    /// The rows after the header, blank lines passed over.
+    pub fn lines(&self) -> Lines<'_> {
+        Lines {
+            file: self,
+            reader: self.reader(self.start),
+            base: (self.start, self.start_line),
+            legacy_cells: 0,
+            first_legacy_line: 0,
+        }
+    }
+}
+
+/// The rows of a file in order.
+pub struct Lines<'a> {
+    file: &'a RawFile,
+    reader: csv::Reader<&'a [u8]>,
+    /// Byte and line of the file where `reader` began.
+    base: (usize, u64),
+    /// Cells that were Windows-1252.
+    pub legacy_cells: usize,
+    /// Line of the first such cell.
+    pub first_legacy_line: u64,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        let mut record = csv::ByteRecord::new();
+        loop {
+            // Reading from memory with `flexible` cannot fail.
+            if !self.reader.read_byte_record(&mut record).unwrap_or(false) {
+                return None;
+            }
+            if !record.iter().all(|c| c.trim_ascii().is_empty()) {
+                break;
+            }
+        }
+        // The csv crate gives the position before any blank lines it passed over.
+        let start = record.position().map_or(0, |p| p.byte() as usize) + self.base.0;
+        let mut end = self.reader.position().byte() as usize + self.base.0;
+        let blank = self.file.bytes[start..end].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
+        let (start, skipped) = (start + blank, count_lines(&self.file.bytes[start..start + blank]));
+        let number = record.position().map_or(0, csv::Position::line) + self.base.1 - 1 + skipped;
+
+        let mut cells: Vec<&[u8]> = record.iter().collect();
+        let first_line_end =
+            self.file.bytes[start..end].iter().position(|&b| b == b'\n').map_or(end, |p| start + p + 1);
+        // A stray quote swallows the lines after it. Give up its own line only and read on from the next.
+        let unclosed_quote = cells.len() != self.file.header.len() && first_line_end < end;
+        let raw_cells;
+        if unclosed_quote {
+            end = first_line_end;
+            raw_cells = self.file.bytes[start..end].trim_ascii_end().split(|&b| b == self.file.delimiter);
+            cells = raw_cells.take(self.file.header.len().saturating_sub(1)).collect();
+            self.base = (end, number + 1);
+            self.reader = self.file.reader(end);
+        }
+        let mut decoded = Vec::with_capacity(cells.len());
+        for cell in cells {
+            let (text, legacy) = decode(cell);
+            if legacy {
+                self.legacy_cells += 1;
+                if self.first_legacy_line == 0 {
+                    self.first_legacy_line = number;
+                }
+            }
+            decoded.push(text.into_owned());
+        }
+        let raw = decode(self.file.bytes[start..end].trim_ascii_end()).0;
+        Some(Line { number, cells: decoded, raw, unclosed_quote })
+    }
+}
+
+fn count_lines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|&&b| b == b'\n').count() as u64
+}
+
+/// UTF-8, else Windows-1252 (which has a character for every byte); whether it was the latter.
+fn decode(bytes: &[u8]) -> (Cow<'_, str>, bool) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Cow::Borrowed(text), false),
+        Err(_) => (encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(bytes: &[u8]) -> Result<RawFile, TableError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        RawFile::open(file.path(), Path::new("x.csv"), ',')
+    }
+
+    fn rows(bytes: &[u8]) -> Vec<(u64, Vec<String>)> {
+        open(bytes).unwrap().lines().map(|l| (l.number, l.cells)).collect()
+    }
+
+    #[test]
+    fn blank_lines_marks_and_line_ends() {
+        let plain = rows(b"a,b\n1,2\n\n3,4\n");
+        assert_eq!(plain, [(2, vec!["1".into(), "2".into()]), (4, vec!["3".into(), "4".into()])]);
+        assert_eq!(rows(b"\xef\xbb\xbfa,b\r\n1,2\r\n\r\n3,4\r\n"), plain);
+        let later = rows(b"\n  \n,\na,b\n1,2\n");
+        assert_eq!(later, [(5, vec!["1".into(), "2".into()])]);
+    }
+
+    #[test]
+    fn a_quoted_line_break_stays_in_its_row() {
+        let read = rows(b"a,b\n\"1\nx\",2\n3,4\n");
+        assert_eq!(read[0], (2, vec!["1\nx".into(), "2".into()]));
+        assert_eq!(read[1].0, 4);
+    }
+
+    #[test]
+    fn a_stray_quote_costs_its_own_line_only() {
+        let file = open(b"a,b\n\"oops,2\n3,4\n5,6\n").unwrap();
+        let lines: Vec<Line> = file.lines().collect();
+        assert_eq!(lines.iter().map(|l| l.number).collect::<Vec<_>>(), [2, 3, 4]);
+        assert!(lines[0].unclosed_quote && lines[0].cells.len() < 2);
+        assert_eq!(lines[0].raw, "\"oops,2");
+        assert_eq!(lines[1].cells, ["3", "4"]);
+    }
+
+    #[test]
+    fn encodings() {
+        let file = open(b"a,b\ncaf\xe9,caf\xc3\xa9\n").unwrap();
+        let mut lines = file.lines();
+        assert_eq!(lines.next().unwrap().cells, ["café", "café"]);
+        assert_eq!((lines.legacy_cells, lines.first_legacy_line), (1, 2));
+        let utf16: Vec<u8> = "\u{feff}a,b\n1,é\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(rows(&utf16)[0].1, ["1", "é"]);
+    }
+
+    #[test]
+    fn empty_and_binary_files_are_named() {
+        for (bytes, word) in [(&b""[..], "empty"), (b"\n\n", "empty"), (b"a,b\n\0\x01", "binary")] {
+            let message = open(bytes).err().unwrap().to_string();
+            assert!(message.contains("x.csv") && message.contains(word), "{message}");
+        }
+    }
+}

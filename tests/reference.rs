@@ -1,0 +1,198 @@
+//! The encoder against sentence-transformers, and the traps of rust-bert that it must not fall into.
+//!
+//! `golden/minilm_reference.json`: texts with the embedding that sentence-transformers (Python, float32, CPU) gives for
+//! all-MiniLM-L6-v2. `PIPELINE_REFERENCE` may name a longer file of the same form.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use pipeline::config::Precision;
+use pipeline::embed::{Encode, Encoded, EncoderSettings};
+use pipeline::store::user_cache;
+use pipeline_torch::encoder::Encoder;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Reference {
+    max_seq_length: usize,
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    text: String,
+    embedding: Vec<f32>,
+}
+
+fn reference() -> Reference {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/minilm_reference.json");
+    let path = std::env::var_os("PIPELINE_REFERENCE").map_or(own, PathBuf::from);
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn model() -> PathBuf {
+    user_cache().join("all-MiniLM-L6-v2")
+}
+
+fn settings(folder: &Path) -> EncoderSettings {
+    EncoderSettings { folder: folder.to_owned(), max_tokens: 256, precision: Precision::F32, workers: 2 }
+}
+
+fn encode(settings: &EncoderSettings, texts: &[&str]) -> Vec<Encoded> {
+    let mut encoder = Encoder::load(settings).unwrap();
+    let mut encoded = Vec::new();
+    encoder
+        .encode(texts, &mut |batch| {
+            encoded.extend(batch);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    encoded.sort_by_key(|e| e.text);
+    assert_eq!(encoded.len(), texts.len());
+    encoded
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(p, q)| f64::from(*p) * f64::from(*q)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn lowest_cosine(precision: Precision) -> f64 {
+    let reference = reference();
+    assert_eq!(reference.max_seq_length, 256);
+    let texts: Vec<&str> = reference.items.iter().map(|i| i.text.as_str()).collect();
+    let encoded = encode(&EncoderSettings { precision, ..settings(&model()) }, &texts);
+    let mut lowest = 1.0f64;
+    for (item, ours) in reference.items.iter().zip(&encoded) {
+        let cosine = cosine(&item.embedding, &ours.embedding);
+        lowest = lowest.min(cosine);
+        let wanted = if precision == Precision::F32 { 0.9999 } else { 0.999 };
+        assert!(cosine >= wanted, "{cosine} for {:?}", item.text);
+    }
+    println!("lowest cosine of {} texts in {precision:?}: {lowest:.7}", texts.len());
+    lowest
+}
+
+#[test]
+fn embeddings_equal_sentence_transformers() {
+    assert!(lowest_cosine(Precision::F32) >= 0.9999);
+}
+
+#[test]
+fn bfloat16_stays_close() {
+    assert!(lowest_cosine(Precision::Bf16) >= 0.999);
+}
+
+#[test]
+fn vectors_do_not_depend_on_batch_size_or_order() {
+    let reference = reference();
+    let texts: Vec<&str> = reference.items.iter().map(|i| i.text.as_str()).collect();
+    let together = encode(&settings(&model()), &texts);
+    let reversed: Vec<&str> = texts.iter().rev().copied().collect();
+    let backwards = encode(&EncoderSettings { workers: 1, ..settings(&model()) }, &reversed);
+    for (i, text) in texts.iter().enumerate() {
+        let alone = &encode(&EncoderSettings { workers: 1, ..settings(&model()) }, &[text])[0];
+        for other in [&together[i], &backwards[texts.len() - 1 - i]] {
+            let apart =
+                alone.embedding.iter().zip(&other.embedding).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart <= 1e-5, "{apart} for {text:?}");
+        }
+    }
+}
+
+#[test]
+fn long_texts_are_cut_and_counted() {
+    let long = "word ".repeat(300);
+    let cut = "word ".repeat(254);
+    let encoded = encode(&settings(&model()), &[&long, &cut, "word"]);
+    assert_eq!(encoded.iter().map(|e| e.tokens).collect::<Vec<_>>(), [302, 256, 3]);
+    assert!(cosine(&encoded[0].embedding, &encoded[1].embedding) > 0.999_999, "the cut keeps [SEP]");
+    let shorter = encode(&EncoderSettings { max_tokens: 16, ..settings(&model()) }, &[&long, "word"]);
+    assert_eq!(shorter[0].tokens, 302);
+    assert!(cosine(&shorter[0].embedding, &encoded[0].embedding) < 0.999);
+}
+
+#[test]
+fn blank_texts_are_the_empty_text() {
+    let encoded = encode(&settings(&model()), &["", "  \n\t ", "\u{a0}"]);
+    for other in &encoded[1..] {
+        assert_eq!(other.tokens, 2);
+        assert!(cosine(&encoded[0].embedding, &other.embedding) > 0.999_999);
+    }
+    let norm: f32 = encoded[0].embedding.iter().map(|v| v * v).sum();
+    assert!((norm - 1.0).abs() < 1e-5);
+}
+
+#[test]
+fn nothing_to_encode_is_no_error() {
+    assert!(encode(&settings(&model()), &[]).is_empty());
+}
+
+/// rust-bert masks every id equal to the padding's, also one that the user typed.
+#[test]
+fn a_typed_pad_token_is_part_of_the_text() {
+    let texts = [
+        "a soft [PAD] ball",
+        "a soft ball",
+        "a much longer text so that the first two are padded in one batch",
+    ];
+    let encoded = encode(&settings(&model()), &texts);
+    assert_eq!(encoded[0].tokens, encoded[1].tokens + 1);
+    assert!(cosine(&encoded[0].embedding, &encoded[1].embedding) < 0.9999);
+    let alone = encode(&settings(&model()), &texts[..1]);
+    assert!(cosine(&alone[0].embedding, &encoded[0].embedding) > 0.999_999);
+}
+
+/// A copy of the model whose files are links, but for tokenizer.json, which `change` rewrites.
+fn with_tokenizer(change: impl Fn(&mut serde_json::Value)) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(model()).unwrap().map(Result::unwrap) {
+        symlink(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    let path = folder.path().join("tokenizer.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut json);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, json.to_string()).unwrap();
+    folder
+}
+
+#[test]
+fn padding_and_truncation_left_in_the_tokenizer_change_nothing() {
+    let plain = with_tokenizer(|json| {
+        json["padding"] = serde_json::Value::Null;
+        json["truncation"] = serde_json::Value::Null;
+    });
+    let padded = with_tokenizer(|json| {
+        json["padding"] = serde_json::json!({
+            "strategy": {"Fixed": 128}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"
+        });
+        json["truncation"] = serde_json::json!({
+            "direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0
+        });
+    });
+    let texts = ["Pour the water from one jug into the other until the tray is wet.", "short"];
+    let (a, b) = (encode(&settings(plain.path()), &texts), encode(&settings(padded.path()), &texts));
+    for (a, b) in a.iter().zip(&b) {
+        assert_eq!(a.tokens, b.tokens);
+        assert_eq!(a.embedding, b.embedding);
+    }
+}
+
+#[test]
+fn a_stopped_sink_ends_the_work() {
+    let texts: Vec<String> = (0..3000).map(|i| format!("text number {i}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let mut encoder = Encoder::load(&settings(&model())).unwrap();
+    let mut batches = 0;
+    encoder
+        .encode(&texts, &mut |_| {
+            batches += 1;
+            ControlFlow::Break(())
+        })
+        .unwrap();
+    assert_eq!(batches, 1);
+}
