@@ -2,17 +2,84 @@
 //!
 //! The modules stand in the order in which data passes through them; imports point up this list. See CONTRIBUTING.md.
 
-pub mod augment;
-pub mod build;
-pub mod cli;
 pub mod config;
-pub mod embed;
-pub mod engine;
-pub mod evaluate;
-pub mod predict;
 pub mod progress;
-pub mod report;
-pub mod split;
 pub mod store;
 pub mod table;
+pub mod split;
+pub mod embed;
+pub mod augment;
 pub mod train;
+pub mod engine;
+pub mod predict;
+pub mod evaluate;
+pub mod report;
+pub mod build;
+pub mod cli;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            if entry.is_dir() {
+                files.extend(sources(&entry));
+            } else if entry.extension().is_some_and(|e| e == "rs") {
+                files.push(entry);
+            }
+        }
+        files
+    }
+
+    /// The modules of this file, in its order.
+    fn modules() -> Vec<String> {
+        let lib = include_str!("lib.rs");
+        let named = lib.lines().filter_map(|l| l.strip_prefix("pub mod ")?.strip_suffix(';'));
+        named.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn imports_point_up_the_list() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let modules = modules();
+        assert!(modules.len() > 8);
+        let mut checked = 0;
+        for (place, module) in modules.iter().enumerate() {
+            let folder = root.join(module);
+            let files =
+                if folder.is_dir() { sources(&folder) } else { vec![root.join(format!("{module}.rs"))] };
+            for file in files {
+                let text = fs::read_to_string(&file).unwrap();
+                for used in text.split("crate::").skip(1) {
+                    let name: String =
+                        used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    if let Some(at) = modules.iter().position(|m| *m == name) {
+                        assert!(at <= place, "{} imports {name}, which comes later", file.display());
+                        checked += 1;
+                    }
+                }
+            }
+        }
+        assert!(checked > 30);
+    }
+
+    #[test]
+    fn libtorch_and_the_terminal_stay_in_their_rooms() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        for file in sources(&root) {
+            let inside = |room: &str| file.starts_with(root.join(room));
+            let text = fs::read_to_string(&file).unwrap();
+            if file.ends_with("src/lib.rs") {
+                continue;
+            }
+            for (word, room) in
+                [("tch::", "torch"), ("rust_bert::", "torch"), ("clap::", "cli"), ("indicatif::", "cli")]
+            {
+                assert!(inside(room) || !text.contains(word), "{} uses {word}", file.display());
+            }
+        }
+    }
+}

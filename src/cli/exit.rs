@@ -63,6 +63,17 @@ pub struct BadRows {
 #[error("{0}")]
 pub struct BadInput(pub String);
 
+/// The message of an error and those of its causes that it does not already tell.
+pub fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text += &format!(": {cause}");
+        }
+    }
+    text
+}
+
 impl Exit {
     /// The code that fits an error.
     pub fn of(error: &anyhow::Error) -> Self {

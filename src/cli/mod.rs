@@ -149,14 +149,14 @@ impl ProjectArgs {
 
 /// Run the program; `engine` is there in the program that links libtorch.
 pub fn main(engine: Option<&dyn Engine>) -> ExitCode {
+    std::panic::set_hook(Box::new(|info| {
+        eprintln!("internal error, please report it: {info}");
+    }));
     match run(Cli::parse().command, engine) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let exit = Exit::of(&error);
-            if exit != Exit::Done {
-                eprintln!("error: {error:#}");
-            }
-            exit.into()
+            eprintln!("error: {}", exit::with_causes(&error));
+            Exit::of(&error).into()
         }
     }
 }

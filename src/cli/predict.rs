@@ -41,7 +41,7 @@ pub struct PredictArgs {
     /// A column of one row to label; may be given several times
     #[arg(long, value_name = "NAME=VALUE")]
     field: Vec<String>,
-    /// Folder of the trained model [default: data/models/<name of the config>]
+    /// Folder of the trained model [default: data/models/NAME, of the config]
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
     /// The project file that names the model

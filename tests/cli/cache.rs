@@ -1,0 +1,125 @@
+//! What is computed, when, and what survives a kill.
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::project::{Finished, HEADER, Project, stage};
+
+fn computed(project: &Project) -> u64 {
+    stage(&project.json(&["embed"]), "embed")["summary"]["computed"].as_u64().unwrap()
+}
+
+#[test]
+fn a_changed_cell_re_embeds_one_text_only() {
+    let project = Project::small();
+    assert!(computed(&project) > 100);
+    let file = project.read("data/raw/sport.csv");
+    let (head, rest) = file.split_once('\n').unwrap();
+    let (row, rest) = rest.split_once('\n').unwrap();
+    let title = row.split(',').next().unwrap();
+    project.write(
+        "data/raw/sport.csv",
+        format!("{head}\n{}\n{rest}", row.replacen(title, "An altogether new title", 1)),
+    );
+    assert_eq!(computed(&project), 1);
+    // Another token limit is another key for every text.
+    project.configure("[split]", "[encoder]\nmax_tokens = 12\n[split]");
+    assert!(computed(&project) > 100);
+    project.configure("max_tokens = 12", "max_tokens = 256");
+    assert_eq!(computed(&project), 0);
+}
+
+/// A project with enough text to keep the encoder busy for some seconds.
+fn large() -> Project {
+    let project = Project::empty();
+    // One worker, so that it lasts on a large machine too.
+    project.configure("[split]", "[encoder]\nworkers = 1\n[split]");
+    let sentence =
+        "Walk to the end of the garden and count the steps. Come back another way and compare both numbers. ";
+    let row = |i: usize| {
+        format!(
+            "Walk {i},{},20,x,free,outdoor,any,[],Round {i}. {},2,none\n",
+            ["1,2", "12,14"][i % 2],
+            sentence.repeat(4)
+        )
+    };
+    project.write("data/raw/a.csv", format!("{HEADER}\n{}", (0..400).map(row).collect::<String>()));
+    project
+}
+
+fn start(project: &Project) -> Child {
+    project.command(&["embed"]).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// Wait until several batches have been committed to the cache.
+fn wait_for_work(project: &Project, child: &mut Child) {
+    let path = project.path("data/embeddings/cache.redb");
+    let begin = Instant::now();
+    let (mut last, mut changes) = (None, 0);
+    while begin.elapsed() < Duration::from_secs(60) {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be stopped");
+        let changed = fs::metadata(&path).and_then(|m| m.modified()).ok();
+        if changed != last {
+            (last, changes) = (changed, changes + 1);
+        }
+        // The file is made, and its empty table committed, in fewer changes than this.
+        if changes > 12 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("no work was seen in the cache");
+}
+
+fn signal(child: &Child, name: &str) {
+    let done = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(done.success());
+}
+
+#[test]
+fn a_killed_run_is_resumed_and_gives_the_same_vectors() {
+    let project = large();
+    let mut child = start(&project);
+    wait_for_work(&project, &mut child);
+    child.kill().unwrap(); // SIGKILL
+    child.wait().unwrap();
+    assert!(!project.path("data/embeddings/small").join("how_to_play.npy").exists());
+    let resumed = computed(&project);
+    assert!(resumed < 800, "nothing of the killed run was kept");
+    assert!(resumed > 0, "the run was over before it was killed");
+    let undisturbed = large();
+    assert_eq!(computed(&undisturbed), 800);
+    let vectors = |p: &Project| {
+        pipeline::embed::read_npy(&p.path("data/embeddings/small/how_to_play.npy")).unwrap().values
+    };
+    let (ours, theirs) = (vectors(&project), vectors(&undisturbed));
+    assert_eq!(ours.len(), theirs.len());
+    assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() <= 1e-5));
+}
+
+#[test]
+fn an_interrupt_keeps_what_is_done_and_says_how_to_go_on() {
+    let project = large();
+    let mut child = start(&project);
+    wait_for_work(&project, &mut child);
+    signal(&child, "-INT");
+    let finished = Finished(child.wait_with_output().unwrap());
+    assert_eq!(finished.code(), 130, "{}", finished.err());
+    assert!(finished.err().contains("run the same command to go on"), "{}", finished.err());
+    assert!(computed(&project) < 800);
+}
+
+#[test]
+fn two_runs_at_once_do_not_meet() {
+    let project = large();
+    let mut child = start(&project);
+    wait_for_work(&project, &mut child);
+    let second = project.run(&["embed"]);
+    assert_eq!(second.code(), 6);
+    let expected = format!("another run (process {}) is working", child.id());
+    assert!(second.err().contains(&expected), "{}", second.err());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(computed(&project) > 0, "the lock went with its owner");
+}

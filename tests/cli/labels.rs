@@ -1,0 +1,140 @@
+//! Predict: text, CSV and JSON lines in; table, CSV and JSON lines out; on another machine.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::project::{Finished, Project};
+
+fn trained() -> Project {
+    let project = Project::small();
+    project.good(&["build", "--quiet"]);
+    project
+}
+
+fn lines(finished: &Finished) -> Vec<Value> {
+    finished.out().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+#[test]
+fn every_input_and_output_format_says_the_same() {
+    let project = trained();
+    let (title, how) =
+        ("Peekaboo with a scarf", "Hide behind the scarf, come out again, and wait for the laugh.");
+    project.write(
+        "new.csv",
+        format!("title,how_to_play,duration_mins,cost,players\n{title},\"{how}\",5,free,2\n"),
+    );
+    let row = serde_json::json!({"title": title, "how_to_play": [how], "duration_mins": 5, "cost": "free", "players": "2"});
+    project.write("new.jsonl", format!("\n{row}\n"));
+
+    let csv = lines(&project.good(&["predict", "new.csv", "--json"]));
+    assert_eq!(csv.len(), 1);
+    let sum: f64 = csv[0]["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-5);
+    assert_eq!(csv[0]["line"], 2);
+
+    let json = lines(&project.good(&["predict", "new.jsonl", "--format", "jsonl"]));
+    assert_eq!(json[0]["probabilities"], csv[0]["probabilities"]);
+
+    let fields = [
+        format!("title={title}"),
+        format!("how_to_play={how}"),
+        "duration_mins=5".into(),
+        "cost=free".into(),
+        "players=2".into(),
+    ];
+    let mut args = vec!["predict", "--json"];
+    fields.iter().for_each(|f| args.extend(["--field", f]));
+    assert_eq!(lines(&project.good(&args))[0]["probabilities"], csv[0]["probabilities"]);
+
+    let table = project.good(&["predict", "new.csv"]).out();
+    let label = csv[0]["label"].as_str().unwrap();
+    assert!(table.contains(label), "{table}");
+    let as_csv = project.good(&["predict", "new.csv", "--format", "csv"]).out();
+    assert!(as_csv.starts_with("line,label,probability,Toddler (0-3),"), "{as_csv}");
+    assert!(as_csv.lines().nth(1).unwrap().starts_with(&format!("2,{label},")), "{as_csv}");
+
+    let mut child = project
+        .command(&["predict", "-", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(project.read("new.csv").as_bytes()).unwrap();
+    let piped = Finished(child.wait_with_output().unwrap());
+    assert_eq!(lines(&piped)[0]["probabilities"], csv[0]["probabilities"]);
+}
+
+#[test]
+fn a_plain_text_is_labelled_with_a_note() {
+    let project = trained();
+    let finished =
+        project.good(&["predict", "--text", "Shake the rattle", "--text", "Plan a night hike", "--json"]);
+    assert_eq!(lines(&finished).len(), 2);
+    assert!(finished.err().contains("--text stands in each"), "{}", finished.err());
+}
+
+#[test]
+fn the_model_folder_alone_is_enough_elsewhere() {
+    let project = trained();
+    let expected = project.good(&["predict", "--text", "Shake the rattle", "--json"]).out();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let model = elsewhere.path().join("model");
+    fs::create_dir(&model).unwrap();
+    for file in ["model.json", "inputs.json", "head.safetensors"] {
+        fs::copy(project.path(&format!("data/models/small/{file}")), model.join(file)).unwrap();
+    }
+    drop(project);
+    let output = std::process::Command::new(crate::project::program())
+        .args(["predict", "--model", "model", "--text", "Shake the rattle", "--json"])
+        .current_dir(elsewhere.path())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
+fn bad_rows_are_told_and_the_others_labelled() {
+    let project = trained();
+    project.write("new.csv", "title,how_to_play,duration_mins\nOne,Do it.,soon\nTwo,Do it.,5\nRagged\n");
+    let finished = project.run(&["predict", "new.csv", "--json"]);
+    assert_eq!(finished.code(), 4);
+    assert_eq!(lines(&finished).len(), 1);
+    for expected in [
+        "line 2: duration_mins = \"soon\": is not a number",
+        "line 4: has 1 fields",
+        "the input has no cost, players",
+    ] {
+        assert!(finished.err().contains(expected), "{expected}: {}", finished.err());
+    }
+}
+
+#[test]
+fn wrong_columns_models_and_encoders_are_explained() {
+    let project = trained();
+    project.write("new.csv", "name,text\nOne,Do it.\n");
+    let finished = project.run(&["predict", "new.csv"]);
+    assert_eq!(finished.code(), 4);
+    assert!(
+        finished.err().contains("the model reads the text columns title, how_to_play"),
+        "{}",
+        finished.err()
+    );
+    let finished = project.run(&["predict", "--field", "titel=x"]);
+    assert_eq!(finished.code(), 4);
+    assert!(finished.err().contains("did you mean `title`?"), "{}", finished.err());
+    let finished = project.run(&["predict", "--text", "x", "--model", "nowhere"]);
+    assert_eq!(finished.code(), 5);
+    assert!(finished.err().contains("nowhere/model.json"), "{}", finished.err());
+
+    let card = project.read("data/models/small/model.json");
+    let fingerprint: Value = serde_json::from_str(&card).unwrap();
+    let fingerprint = fingerprint["encoder"]["fingerprint"].as_str().unwrap();
+    project.write("data/models/small/model.json", card.replace(fingerprint, "0123"));
+    let finished = project.run(&["predict", "--text", "x"]);
+    assert_eq!(finished.code(), 5);
+    assert!(finished.err().contains("is not the one that the model was trained with"), "{}", finished.err());
+}

@@ -1,0 +1,12 @@
+//! The real program with the real encoder on small files. One file a behaviour:
+//! `input` bad and odd raw files, `settings` the config, `stages` build and staleness, `cache` what is computed when,
+//! `lineage` parts and augmented rows, `labels` predict, `start` start-up, help and messages.
+
+mod cache;
+mod input;
+mod labels;
+mod lineage;
+mod project;
+mod settings;
+mod stages;
+mod start;
