@@ -1,5 +1,5 @@
 # `make` builds everything and runs what is stale; `make test` runs all tests. Both set up what is missing first.
-.PHONY: all setup build run test lint status clean
+.PHONY: all setup build run validate test lint status clean
 
 all: run
 
@@ -11,6 +11,10 @@ build: setup
 
 run: build
 	./target/release/pipeline build
+
+# Checks data/raw and fails on what must be mended.
+validate: build
+	./target/release/pipeline validate
 
 # One profile, so that the dependencies are built once.
 test: setup

@@ -2,9 +2,10 @@
 //!
 //! Only the config file itself is read here. Relative paths in it are relative to the folder that holds it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 /// A whole `pipeline.toml`.
@@ -35,6 +36,9 @@ pub struct Config {
     /// The head and how it is trained.
     #[serde(default)]
     pub train: TrainConfig,
+    /// What `pipeline validate` demands of the data.
+    #[serde(default)]
+    pub validate: ValidateConfig,
 }
 
 /// `[data]`.
@@ -307,6 +311,61 @@ impl Default for PlateauConfig {
     }
 }
 
+/// `[validate]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ValidateConfig {
+    /// Text fields that are compared to find near-duplicates; all by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub near_duplicate_fields: Option<Vec<String>>,
+    /// Mean cosine over those fields from which two rows are near-duplicates.
+    pub near_duplicate_cosine: f64,
+    /// Largest share of rows that may have a near-duplicate.
+    pub max_near_duplicate_share: f64,
+    /// Two rows with the same normalised title are an error.
+    pub unique_titles: bool,
+    /// A class with fewer rows is an error.
+    pub min_class_rows: usize,
+    /// Regular expressions of texts that name the label outright.
+    pub names_label: Vec<String>,
+    /// The values that a column may have; items, where cells are lists.
+    pub allowed: BTreeMap<String, Vec<String>>,
+    /// Least and greatest number of a column.
+    pub range: BTreeMap<String, [f64; 2]>,
+    /// Most rows listed as probably mislabelled.
+    pub suspects: usize,
+    /// Glob patterns of CSV files with second labels: the title column and the label's columns. Agreement of the two
+    /// labellers is reported.
+    pub second_labels: Vec<String>,
+}
+
+impl Default for ValidateConfig {
+    fn default() -> Self {
+        Self {
+            near_duplicate_fields: None,
+            near_duplicate_cosine: 0.92,
+            max_near_duplicate_share: 0.05,
+            unique_titles: false,
+            min_class_rows: 20,
+            names_label: Vec::new(),
+            allowed: BTreeMap::new(),
+            range: BTreeMap::new(),
+            suspects: 30,
+            second_labels: Vec::new(),
+        }
+    }
+}
+
+impl ValidateConfig {
+    /// The compiled patterns of `names_label`.
+    ///
+    /// # Errors
+    /// The first that is no regular expression, with the reason.
+    pub fn patterns(&self) -> Result<Vec<Regex>, String> {
+        self.names_label.iter().map(|p| Regex::new(p).map_err(|e| e.to_string())).collect()
+    }
+}
+
 mod defaults {
     pub fn seed() -> u64 {
         42
@@ -432,14 +491,20 @@ impl Config {
                 format!("cosine_min {low} is above cosine_max {high}; no variant could be kept"),
             );
         }
-        for field in synonyms.fields.iter().flatten() {
-            if !self.data.text_fields.contains(field) {
+        for (key, fields) in [
+            ("augment.synonyms.fields", &synonyms.fields),
+            ("validate.near_duplicate_fields", &self.validate.near_duplicate_fields),
+        ] {
+            if let Some(field) = fields.iter().flatten().find(|f| !self.data.text_fields.contains(f)) {
                 let near = nearest(field, self.data.text_fields.iter().map(String::as_str));
-                return invalid(
-                    "augment.synonyms.fields",
-                    format!("names `{field}`, which is not a text field{near}"),
-                );
+                return invalid(key, format!("names `{field}`, which is not a text field{near}"));
             }
+        }
+        if let Err(reason) = self.validate.patterns() {
+            return invalid(
+                "validate.names_label",
+                format!("has a pattern that is no regular expression: {reason}"),
+            );
         }
         self.check_label(path, &invalid)?;
         self.check_columns(path, &invalid)
@@ -454,6 +519,8 @@ impl Config {
             ("split.validation", split.validation, (0.01, 0.98)),
             ("split.test", split.test, (0.0, 0.98)),
             ("split.near_duplicate_cosine", split.near_duplicate_cosine, (0.5, 1.01)),
+            ("validate.near_duplicate_cosine", self.validate.near_duplicate_cosine, (0.5, 1.0)),
+            ("validate.max_near_duplicate_share", self.validate.max_near_duplicate_share, (0.0, 1.0)),
             ("augment.synonyms.swap_share", synonyms.swap_share, (0.0, 1.0)),
             ("augment.synonyms.cosine_min", synonyms.cosine_min, (-1.0, 1.0)),
             ("augment.synonyms.cosine_max", synonyms.cosine_max, (-1.0, 1.0)),

@@ -13,6 +13,7 @@ pub mod train;
 pub mod engine;
 pub mod predict;
 pub mod evaluate;
+pub mod validate;
 pub mod report;
 pub mod build;
 pub mod cli;

@@ -54,6 +54,12 @@ pub fn groups(titles: &[&str], vectors: &[f32], dims: usize, min_cosine: f64) ->
     (0..titles.len()).map(|row| sets.find(row)).collect()
 }
 
+/// Rows of `fields` concatenated embeddings of length 1, scaled so that their product is the mean of the fields' cosines.
+pub fn mean_cosine_vectors(concatenated: &[f32], fields: usize) -> Vec<f32> {
+    let scale = 1.0 / (fields.max(1) as f32).sqrt();
+    concatenated.iter().map(|v| v * scale).collect()
+}
+
 /// Call `found` for each pair of rows `a < b` whose product is at least `min_cosine`.
 pub fn for_each_near_pair(
     vectors: &[f32],

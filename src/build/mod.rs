@@ -6,6 +6,7 @@
 mod plan;
 mod project;
 mod stages;
+mod validate;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 pub use plan::{Reason, StageStatus, plan};
 pub use project::Project;
 pub use stages::encoder_settings;
+pub use validate::validate;
 
 use crate::augment::LexiconError;
 use crate::embed::{CacheError, EmbedError, EncoderError, ExportError, ModelError};

@@ -51,6 +51,11 @@ impl Project {
         self.root.join("data/splits").join(format!("{}.csv", self.config.name))
     }
 
+    /// What `pipeline validate` found.
+    pub fn validation_file(&self) -> PathBuf {
+        self.root.join("data/validation").join(format!("{}.json", self.config.name))
+    }
+
     /// Augmented rows with their parents.
     pub fn augmented_folder(&self) -> PathBuf {
         self.root.join("data/augmented").join(&self.config.name)

@@ -18,7 +18,7 @@ use crate::evaluate::{Metrics, Predictions, evaluate};
 use crate::predict::{EncoderCard, FORMAT, ModelCard, probabilities, raw_inputs};
 use crate::progress::Progress;
 use crate::report::{Summary, Table, summary};
-use crate::split::{Part, deal, for_each_near_pair, groups};
+use crate::split::{Part, deal, for_each_near_pair, groups, mean_cosine_vectors};
 use crate::store::{Manifest, Output, StoreError, user_cache, write_atomic, write_json};
 use crate::table::{self, Dataset};
 use crate::train::{RawInputs, TrainInput, Trained, train};
@@ -61,10 +61,11 @@ pub fn run(
     Ok(summary)
 }
 
-struct Context<'a> {
-    project: &'a Project,
-    engine: &'a dyn Engine,
-    progress: &'a dyn Progress,
+/// What the stages and validation share.
+pub(super) struct Context<'a> {
+    pub project: &'a Project,
+    pub engine: &'a dyn Engine,
+    pub progress: &'a dyn Progress,
 }
 
 type StageResult = Result<(Vec<PathBuf>, Value), BuildError>;
@@ -176,12 +177,17 @@ impl Context<'_> {
     }
 
     /// The dataset as the embed stage saw it.
-    fn dataset(&self) -> Result<Dataset, BuildError> {
+    pub fn dataset(&self) -> Result<Dataset, BuildError> {
         Ok(table::read(&self.project.config, &self.project.root)?.0)
     }
 
     /// One matrix a text field from `folder`, each with `rows` rows.
-    fn matrices(&self, folder: &Path, fields: &[String], rows: usize) -> Result<Vec<Embeddings>, BuildError> {
+    pub fn matrices(
+        &self,
+        folder: &Path,
+        fields: &[String],
+        rows: usize,
+    ) -> Result<Vec<Embeddings>, BuildError> {
         fields
             .iter()
             .map(|field| {
@@ -201,9 +207,7 @@ impl Context<'_> {
         let fields =
             self.matrices(&self.project.embeddings_folder(), &dataset.text_fields, dataset.rows.len())?;
         let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells));
-        // Each field's vector has length 1, so this product is the mean of the fields' cosines.
-        let scale = 1.0 / (fields.len() as f32).sqrt();
-        let vectors: Vec<f32> = raw.embedding.iter().map(|v| v * scale).collect();
+        let vectors = mean_cosine_vectors(&raw.embedding, fields.len());
         let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
         let cosine = config.split.near_duplicate_cosine;
         let group = groups(&titles, &vectors, raw.embedding_dims, cosine);
@@ -616,7 +620,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f32::MIN_POSITIVE)
 }
 
-fn pick_rows(raw: &RawInputs, rows: &[usize]) -> RawInputs {
+pub(super) fn pick_rows(raw: &RawInputs, rows: &[usize]) -> RawInputs {
     let dims = raw.embedding_dims;
     RawInputs {
         embedding_dims: dims,

@@ -58,6 +58,14 @@ pub struct BadRows {
     pub rows: usize,
 }
 
+/// Validation found errors, already printed.
+#[derive(Debug, thiserror::Error)]
+#[error("the data has {errors} errors\n  hint: mend the rows named above, or change [validate]")]
+pub struct BadData {
+    /// How many.
+    pub errors: usize,
+}
+
 /// Data given on the command line that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -83,7 +91,7 @@ impl Exit {
             Self::Config
         } else if error.is::<TorchMissing>() || error.is::<PredictError>() {
             Self::Missing
-        } else if error.is::<BadRows>() || error.is::<BadInput>() {
+        } else if error.is::<BadRows>() || error.is::<BadData>() || error.is::<BadInput>() {
             Self::Data
         } else {
             Self::Failed

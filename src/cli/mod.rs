@@ -5,6 +5,7 @@ mod exit;
 mod predict;
 mod progress;
 mod status;
+mod validate;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -59,6 +60,11 @@ enum Task {
     /// Say which stages are stale, and why; run nothing
     #[command(after_help = "Example:\n  pipeline status --json")]
     Status(ProjectArgs),
+    /// Check the data: columns, duplicates, texts that name the label, doubtful labels
+    #[command(
+        after_help = "Example:\n  pipeline validate --json > findings.json\n\nEnds with 4 when the data has errors; [validate] in pipeline.toml says what is one."
+    )]
+    Validate(ValidateArgs),
     /// Label new texts with a trained model
     #[command(after_help = predict::EXAMPLES)]
     Predict(predict::PredictArgs),
@@ -116,6 +122,15 @@ struct BuildArgs {
     quiet: bool,
 }
 
+#[derive(Args, Clone)]
+struct ValidateArgs {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Print results and errors only
+    #[arg(long, short)]
+    quiet: bool,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum StageName {
     Embed,
@@ -168,6 +183,7 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Train(args) => build::stage(&args, Stage::Train, engine),
         Task::Build(args) => build::build(&args, engine),
         Task::Status(args) => status::status(&args),
+        Task::Validate(args) => validate::validate(&args, engine),
         Task::Predict(args) => predict::predict(&args, engine),
         Task::Completions { shell } => {
             let mut script = Vec::new();

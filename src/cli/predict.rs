@@ -220,12 +220,12 @@ fn file_rows(args: &PredictArgs, path: &Path) -> Result<Vec<NamedRow>> {
         return Ok(lines.map(|(i, line)| NamedRow { line: i as u64 + 1, values: json_row(line) }).collect());
     }
     if !from_stdin {
-        return Ok(read_named(path).map_err(BuildError::from)?.1);
+        return Ok(read_named(path, ',').map_err(BuildError::from)?);
     }
     // The CSV reader needs the whole file anyway, for its encoding and its stray quotes.
     let mut file = tempfile::NamedTempFile::new().context("cannot store standard input")?;
     std::io::copy(&mut std::io::stdin(), &mut file).context("cannot read standard input")?;
-    Ok(read_named(file.path()).map_err(BuildError::from)?.1)
+    Ok(read_named(file.path(), ',').map_err(BuildError::from)?)
 }
 
 fn json_row(line: &str) -> Result<BTreeMap<String, String>, String> {

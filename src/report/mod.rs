@@ -2,6 +2,8 @@
 
 mod table;
 mod terminal;
+mod validation;
 
 pub use table::Table;
 pub use terminal::{Summary, summary};
+pub use validation::validation_text;

@@ -72,14 +72,18 @@ pub fn text(cell: &str) -> String {
     text
 }
 
+/// The items of a cell as they stand, and whether it is a list; plain text is its own single item.
+pub fn items(cell: &str) -> (Vec<String>, bool) {
+    match list(cell) {
+        Some(items) => (items, true),
+        None => (vec![cell.to_owned()], false),
+    }
+}
+
 /// The category values of a cell: each item of a list, or the plain text; lower case, none for an empty cell.
 pub fn values(cell: &str) -> Vec<String> {
-    let mut values: Vec<String> = list(cell)
-        .unwrap_or_else(|| vec![cell.to_owned()])
-        .iter()
-        .map(|v| v.trim().to_lowercase())
-        .filter(|v| !v.is_empty())
-        .collect();
+    let mut values: Vec<String> =
+        items(cell).0.iter().map(|v| v.trim().to_lowercase()).filter(|v| !v.is_empty()).collect();
     values.sort();
     values.dedup();
     values

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use cell::normalise;
+pub use cell::{items, normalise};
 pub use rejects::write_rejects;
 
 use crate::config::{Config, RangeRule, nearest};
@@ -467,8 +467,8 @@ impl Wanted<'_> {
 ///
 /// # Errors
 /// The file is unreadable, empty or binary.
-pub fn read_named(path: &Path) -> Result<(Vec<String>, Vec<NamedRow>), TableError> {
-    let raw = RawFile::open(path, path, ',')?;
+pub fn read_named(path: &Path, delimiter: char) -> Result<Vec<NamedRow>, TableError> {
+    let raw = RawFile::open(path, path, delimiter)?;
     let rows = raw
         .lines()
         .map(|line| {
@@ -480,7 +480,50 @@ pub fn read_named(path: &Path) -> Result<(Vec<String>, Vec<NamedRow>), TableErro
             NamedRow { line: line.number, values }
         })
         .collect();
-    Ok((raw.header.clone(), rows))
+    Ok(rows)
+}
+
+/// Second labels of rows: row and class, from the files of `validate.second_labels`, matched by normalised title.
+///
+/// # Errors
+/// A pattern matches nothing, or a line has no known title or no usable label; such a line is named.
+pub fn second_labels(
+    config: &Config,
+    project: &Path,
+    dataset: &Dataset,
+) -> Result<Vec<(usize, usize)>, TableError> {
+    let rows: HashMap<&str, usize> =
+        dataset.rows.iter().enumerate().map(|(i, r)| (r.title.as_str(), i)).collect();
+    let mut found = Vec::new();
+    for path in matching(&config.validate.second_labels, "validate.second_labels", project)? {
+        for row in read_named(&project.join(&path), config.data.delimiter)? {
+            let fail = |reason: String| TableError::Header {
+                path: path.clone(),
+                reason: format!("line {}: {reason}", row.line),
+            };
+            let values = row.values.as_ref().map_err(|reason| fail(reason.clone()))?;
+            let cell = |name: &str| values.get(name).map_or("", |v| v.trim());
+            let title = cell(config.title());
+            let place = rows
+                .get(normalise(&cell::text(title)).as_str())
+                .ok_or_else(|| fail(format!("no row has the title {title:?}")))?;
+            let names = config.label_columns();
+            let columns: Vec<(&str, usize)> = names.iter().copied().zip(0..).collect();
+            let at = |position: usize| cell(names[position]);
+            let class = match Labels::new(config) {
+                mut range @ Labels::Range(_) => {
+                    range.class(&columns, &at).map_err(|f| fail(format!("{} {}", f.column, f.reason)))?
+                }
+                Labels::Column(_) => dataset
+                    .classes
+                    .iter()
+                    .position(|c| c == at(0))
+                    .ok_or_else(|| fail(format!("`{}` is no class of the data", at(0))))?,
+            };
+            found.push((*place, class));
+        }
+    }
+    Ok(found)
 }
 
 /// One row of new data.

@@ -59,13 +59,12 @@ impl Project {
         project
     }
 
-    /// A project with about 80 of the repository's own activities.
+    /// A project with 89 activities.
     pub fn small() -> Self {
         let project = Self::empty();
         for theme in ["home", "sport", "sensory", "friends"] {
-            let name = format!("data/raw/{theme}.csv");
-            let original = Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
-            project.write(&name, fs::read_to_string(original).unwrap());
+            let original = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/{theme}.csv"));
+            project.write(&format!("data/raw/{theme}.csv"), fs::read_to_string(original).unwrap());
         }
         project
     }

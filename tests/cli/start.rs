@@ -35,7 +35,7 @@ fn what_needs_no_libtorch_does_not_start_it() {
 #[test]
 fn every_command_has_help_with_an_example() {
     let project = Project::empty();
-    for command in ["embed", "augment", "train", "build", "status", "predict", "completions"] {
+    for command in ["embed", "augment", "train", "build", "status", "validate", "predict", "completions"] {
         let help = project.good(&[command, "--help"]).out();
         assert!(help.contains("Example"), "{command}: {help}");
     }

@@ -1,0 +1,136 @@
+//! `pipeline validate`: the embed stage if it is stale, then everything that the data alone can tell, and, once a model
+//! has been trained, which labels its like would doubt.
+
+use super::stages::{Context, pick_rows};
+use super::{BuildError, BuildSettings, Project, Reason, Stage, build};
+use crate::engine::Engine;
+use crate::evaluate::agreement;
+use crate::predict::{probabilities, raw_inputs};
+use crate::progress::Progress;
+use crate::split::{deal, groups, mean_cosine_vectors};
+use crate::store::write_json;
+use crate::table::{self, Dataset};
+use crate::train::{RawInputs, TrainInput, train};
+use crate::validate::{
+    ColumnProfile, ColumnProfiler, ValidateInput, Validation, suspects, validate as judge,
+};
+
+/// Folds of the out-of-fold probabilities.
+const FOLDS: usize = 5;
+
+/// Validate the data of `project` and leave the findings as JSON.
+///
+/// # Errors
+/// The data cannot be read or embedded; bad rows are findings, not errors.
+pub fn validate(
+    project: &Project,
+    engine: &dyn Engine,
+    progress: &dyn Progress,
+    announce: &mut dyn FnMut(Stage, &[Reason]),
+) -> Result<Validation, BuildError> {
+    let settings = BuildSettings { to: Stage::Embed, from: None };
+    build(project, settings, engine, progress, announce)?;
+    let context = Context { project, engine, progress };
+    let config = &project.config;
+    let (dataset, report) = table::read(config, &project.root)?;
+    let folder = project.embeddings_folder();
+    let all = config.encoded_fields();
+    let compared = match &config.validate.near_duplicate_fields {
+        Some(fields) if !config.data.join_text => fields.clone(),
+        _ => all.clone(),
+    };
+    let cells = || dataset.rows.iter().map(|r| &r.cells);
+    let raw = raw_inputs(&context.matrices(&folder, &compared, dataset.rows.len())?, cells());
+    let vectors = mean_cosine_vectors(&raw.embedding, compared.len());
+    let suspects = if project.manifest(Stage::Train).exists() {
+        let raw = raw_inputs(&context.matrices(&folder, &all, dataset.rows.len())?, cells());
+        let mut found = suspects(&dataset, &context.out_of_fold(&dataset, &raw)?);
+        found.truncate(config.validate.suspects);
+        Some(found)
+    } else {
+        None
+    };
+    let second = if config.validate.second_labels.is_empty() {
+        Vec::new()
+    } else {
+        table::second_labels(config, &project.root, &dataset)?
+    };
+    let agreement = (!second.is_empty()).then(|| {
+        let first: Vec<usize> = second.iter().map(|&(row, _)| dataset.rows[row].class).collect();
+        let other: Vec<usize> = second.iter().map(|&(_, class)| class).collect();
+        agreement(&first, &other, dataset.classes.len(), config.seed_for("bootstrap-agreement"))
+    });
+    let patterns = config.validate.patterns().unwrap_or_default();
+    let input = ValidateInput {
+        name: &config.name,
+        dataset: &dataset,
+        report: &report,
+        columns: columns(project)?,
+        vectors: &vectors,
+        dims: raw.embedding_dims,
+        suspects,
+        agreement,
+    };
+    let validation = judge(input, &config.validate, &patterns);
+    write_json(&project.validation_file(), &validation)?;
+    Ok(validation)
+}
+
+/// Profiles of all columns of all files, also of those that the config does not name.
+fn columns(project: &Project) -> Result<Vec<ColumnProfile>, BuildError> {
+    let mut profiler = ColumnProfiler::default();
+    for file in table::files(&project.config, &project.root)? {
+        for row in table::read_named(&project.root.join(&file), project.config.data.delimiter)? {
+            if let Ok(cells) = row.values {
+                profiler.add(&file, row.line, &cells, &project.config.validate);
+            }
+        }
+    }
+    Ok(profiler.finish())
+}
+
+impl Context<'_> {
+    /// Class probabilities of every row from a head that has not seen it or a near-duplicate of it, `rows × classes`.
+    ///
+    /// The configured head on the embeddings and features, without augmentation; early stopping uses a tenth of each
+    /// fold's own training rows.
+    fn out_of_fold(&self, dataset: &Dataset, raw: &RawInputs) -> Result<Vec<f32>, BuildError> {
+        let config = &self.project.config;
+        let count = dataset.classes.len();
+        let classes: Vec<usize> = dataset.rows.iter().map(|r| r.class).collect();
+        let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
+        let vectors = mean_cosine_vectors(&raw.embedding, dataset.text_fields.len());
+        let group = groups(&titles, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine);
+        let fold_of = deal(&group, &classes, &[1.0 / FOLDS as f64; FOLDS], config.seed_for("folds"));
+        let mut given = vec![0.0; classes.len() * count];
+        for fold in 0..FOLDS {
+            let held: Vec<usize> = (0..classes.len()).filter(|&r| fold_of[r] == fold).collect();
+            let rest: Vec<usize> = (0..classes.len()).filter(|&r| fold_of[r] != fold).collect();
+            let pick = |values: &[usize]| rest.iter().map(|&r| values[r]).collect::<Vec<_>>();
+            let seed = config.seed_for(&format!("fold {fold}"));
+            let stops = deal(&pick(&group), &pick(&classes), &[0.9, 0.1], seed);
+            let side = |part: usize| {
+                (0..rest.len()).filter(|&i| stops[i] == part).map(|i| rest[i]).collect::<Vec<_>>()
+            };
+            let none = RawInputs { embedding_dims: raw.embedding_dims, ..RawInputs::default() };
+            let input = TrainInput {
+                rows: raw,
+                classes: &classes,
+                class_count: count,
+                train: &side(0),
+                validation: &side(1),
+                variants: &none,
+                parents: &[],
+                mixed: &[],
+            };
+            let min_count = config.features.min_count.unwrap_or(5);
+            let trained = train(&input, &config.train, min_count, seed, self.engine, self.progress)?;
+            let answers =
+                probabilities(trained.head.as_ref(), &trained.inputs, &pick_rows(raw, &held), count)?;
+            for (&row, answer) in held.iter().zip(answers.chunks_exact(count)) {
+                given[row * count..(row + 1) * count].copy_from_slice(answer);
+            }
+        }
+        Ok(given)
+    }
+}

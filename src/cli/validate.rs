@@ -1,0 +1,33 @@
+//! `pipeline validate`.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::exit::{BadData, Exit};
+use super::progress::Terminal;
+use super::{ValidateArgs, become_torch_program, print, print_json};
+use crate::build;
+use crate::engine::Engine;
+use crate::progress::Progress;
+use crate::report::validation_text;
+
+/// Validate the data; errors in it make the exit code 4.
+pub fn validate(args: &ValidateArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
+    let project = args.project.open()?;
+    let Some(engine) = engine else { return Err(become_torch_program()) };
+    let terminal = Terminal::new(args.quiet);
+    let found = build::validate(&project, engine, &terminal, &mut |stage, reasons| {
+        let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        terminal.note(&format!("{}: {}", stage.name(), reasons.join("; ")));
+    })?;
+    if args.project.json {
+        print_json(&json!(found))?;
+    } else {
+        let file = project.relative(&project.validation_file());
+        print(&format!("{}\n  everything is in {file}\n", validation_text(&found)))?;
+    }
+    match found.errors.len() {
+        0 => Ok(Exit::Done),
+        errors => Err(BadData { errors }.into()),
+    }
+}

@@ -1,0 +1,98 @@
+//! The summary of a validation.
+
+use super::Table;
+use crate::evaluate::Estimate;
+use crate::validate::{ColumnProfile, Quartiles, Validation};
+
+/// Findings listed in full for each kind; the JSON has more.
+const LISTED: usize = 10;
+
+/// What validation found, for a terminal.
+pub fn validation_text(v: &Validation) -> String {
+    let rows = &v.rows;
+    let mut text = format!(
+        "data {}\n  {} rows read, {} used, {} rejected, {} repeat another\n\n",
+        v.name, rows.read, rows.used, rows.rejected, rows.repeated
+    );
+    let mut classes = Table::new(["class", "rows", "share"]);
+    for class in &v.classes {
+        classes.push([class.class.clone(), class.rows.to_string(), format!("{:.1} %", 100.0 * class.share)]);
+    }
+    text += &format!("{classes}\n");
+    let mut columns =
+        Table::new(["column", "missing", "different", "min", "25 %", "median", "75 %", "max", ""]);
+    for column in &v.columns {
+        let (figures, unit) = figures(column);
+        let cells = [column.column.clone(), column.missing.to_string(), column.distinct.to_string()];
+        let shown = figures.map_or([const { String::new() }; 5], |q| {
+            [q.min, q.lower, q.median, q.upper, q.max].map(|n| format!("{n}"))
+        });
+        columns.push(cells.into_iter().chain(shown).chain([unit.to_owned()]));
+    }
+    text += &format!("{columns}\n");
+    for column in
+        v.columns.iter().filter(|c| !c.values.is_empty() && c.values.len() <= 12 && c.numbers.is_none())
+    {
+        let values: Vec<String> = column.values.iter().map(|(value, n)| format!("{value} {n}")).collect();
+        text += &format!("  {}: {}\n", column.column, values.join(", "));
+    }
+    for near in &v.near_duplicates {
+        let share = 100.0 * near.share;
+        text +=
+            &format!("  near-duplicates at cosine ≥ {}: {} rows ({share:.2} %)\n", near.cosine, near.rows);
+        for [a, b] in near.pairs.iter().take(LISTED) {
+            text += &format!("    {a} ~ {b}\n");
+        }
+    }
+    text += &format!("  texts that name the label: {} rows\n", v.label_mentions.rows);
+    text += &listed(&v.label_mentions.first);
+    if let Some(suspects) = &v.suspects {
+        text += &format!("  probably mislabelled ({} listed, most suspect first):\n", suspects.len());
+        for s in suspects.iter().take(LISTED) {
+            let (own, other) = (100.0 * s.probability, 100.0 * s.likelier_probability);
+            text += &format!(
+                "    {} \"{}\": {} ({own:.0} %), likelier {} ({other:.0} %)\n",
+                s.place, s.title, s.label, s.likelier
+            );
+        }
+    }
+    if let Some(agreement) = &v.agreement {
+        let interval = |e: Estimate| format!("{:.3} ({:.3} – {:.3})", e.value, e.low, e.high);
+        let (raw, kappa, alpha) =
+            (interval(agreement.raw), interval(agreement.kappa), interval(agreement.alpha));
+        text += &format!(
+            "  second labels, {} rows: same class {raw}, Cohen's κ {kappa}, Krippendorff's ordinal α {alpha}\n",
+            agreement.rows
+        );
+        let mut table = Table::new(
+            ["first label \\ second"].into_iter().chain(v.classes.iter().map(|c| c.class.as_str())),
+        );
+        for (class, row) in v.classes.iter().zip(&agreement.confusion) {
+            table.push([class.class.clone()].into_iter().chain(row.iter().map(ToString::to_string)));
+        }
+        text += &table.to_string();
+    }
+    text += &format!("  warnings: {}\n", v.warnings.len());
+    text += &listed(&v.warnings);
+    text += &format!("  errors: {}\n", v.errors.len());
+    text += &listed(&v.errors);
+    text
+}
+
+/// The distribution that says most about a column, and what it counts.
+fn figures(column: &ColumnProfile) -> (Option<Quartiles>, &'static str) {
+    match (column.numbers, column.items, column.words) {
+        (Some(numbers), _, _) => (Some(numbers), "(value)"),
+        (None, Some(items), _) => (Some(items), "items"),
+        (None, None, words) if column.values.is_empty() => (words, "words"),
+        _ => (None, ""),
+    }
+}
+
+fn listed(lines: &[String]) -> String {
+    let mut text: String = lines.iter().take(LISTED).map(|line| format!("    {line}\n")).collect();
+    if lines.len() > LISTED {
+        text += &format!("    … and {} more\n", lines.len() - LISTED);
+    }
+    text
+}

@@ -1,0 +1,91 @@
+//! Rows that look mislabelled, by confident learning (Northcutt, Jiang & Chuang 2021).
+
+use serde::Serialize;
+
+use crate::table::Dataset;
+
+/// A row whose label is in doubt.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Suspect {
+    /// `file:line`.
+    pub place: String,
+    /// Its normalised title.
+    pub title: String,
+    /// The label it has.
+    pub label: String,
+    /// The label that is likelier.
+    pub likelier: String,
+    /// Out-of-fold probability of the label it has, in `[0, 1]`.
+    pub probability: f64,
+    /// Out-of-fold probability of the likelier label, in `[0, 1]`.
+    pub likelier_probability: f64,
+}
+
+/// Suspects of `dataset`, most suspect first.
+///
+/// `probabilities` are out-of-fold, `rows × classes`, row-major: each row's come from a model that has not seen it. A
+/// row is suspect when another class is at least as probable as it is on average for the rows labelled with it, and
+/// more probable than the row's own label; suspects are ordered by the margin between the two.
+pub fn suspects(dataset: &Dataset, probabilities: &[f32]) -> Vec<Suspect> {
+    let classes = dataset.classes.len();
+    let of = |row: usize, class: usize| f64::from(probabilities[row * classes + class]);
+    let (mut sums, mut counts) = (vec![0.0; classes], vec![0.0; classes]);
+    for (row, class) in dataset.rows.iter().map(|r| r.class).enumerate() {
+        sums[class] += of(row, class);
+        counts[class] += 1.0;
+    }
+    let threshold =
+        |class: usize| if counts[class] > 0.0 { sums[class] / counts[class] } else { f64::INFINITY };
+    let mut found: Vec<(f64, Suspect)> = Vec::new();
+    for (row, data) in dataset.rows.iter().enumerate() {
+        let own = of(row, data.class);
+        let likelier = (0..classes)
+            .filter(|&c| c != data.class && of(row, c) >= threshold(c) && of(row, c) > own)
+            .max_by(|&a, &b| of(row, a).total_cmp(&of(row, b)));
+        if let Some(class) = likelier {
+            let suspect = Suspect {
+                place: dataset.place(row),
+                title: data.title.clone(),
+                label: dataset.classes[data.class].clone(),
+                likelier: dataset.classes[class].clone(),
+                probability: own,
+                likelier_probability: of(row, class),
+            };
+            found.push((own - of(row, class), suspect));
+        }
+    }
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found.into_iter().map(|(_, suspect)| suspect).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{Cells, Row};
+
+    #[test]
+    fn a_confidently_contradicted_label_comes_first() {
+        let row = |class| Row {
+            file: 0,
+            line: 1,
+            cells: Cells::default(),
+            class,
+            title: class.to_string(),
+            given_test: false,
+        };
+        let dataset = Dataset {
+            files: vec!["a.csv".into()],
+            text_fields: vec![],
+            classes: vec!["a".into(), "b".into()],
+            numeric: vec![],
+            categorical: vec![],
+            rows: [0, 0, 0, 1, 1, 1].map(row).into(),
+        };
+        // Mean self-confidence: a (0.9 + 0.8 + 0.05) / 3 = 0.583, b (0.9 + 0.45 + 0.6) / 3 = 0.65.
+        // Row 2 is b at 0.95 ≥ 0.65: suspect. Row 4 is a at 0.55 < 0.583: merely unsure.
+        let probabilities = [0.9, 0.1, 0.8, 0.2, 0.05, 0.95, 0.1, 0.9, 0.55, 0.45, 0.4, 0.6];
+        let found = suspects(&dataset, &probabilities);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].label.as_str(), found[0].likelier.as_str()), ("a", "b"));
+    }
+}
