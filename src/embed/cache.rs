@@ -11,6 +11,9 @@ use super::{Embeddings, Encoded};
 
 const TABLE: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("embeddings-1");
 
+/// Pages of the store kept in memory; redb's own default is 1 GiB.
+const MEMORY: usize = 64 << 20;
+
 /// An open cache, seen by one model.
 pub struct Cache {
     database: Database,
@@ -48,7 +51,7 @@ impl Cache {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
         }
-        let database = Database::create(path).map_err(|e| match e {
+        let database = Database::builder().set_cache_size(MEMORY).create(path).map_err(|e| match e {
             DatabaseError::DatabaseAlreadyOpen => CacheError::Busy(path.to_owned()),
             other => failed(other.to_string()),
         })?;

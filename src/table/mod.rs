@@ -601,24 +601,20 @@ impl<'a> Labels<'a> {
 
 /// Take out rows equal to an earlier one in everything that is used. A given test part stays as it was given.
 fn list_duplicates(dataset: &mut Dataset, report: &mut ReadReport) {
-    let mut first: HashMap<String, String> = HashMap::new();
+    // Hashes, not the rows themselves: a million of them must not double the memory.
+    let mut first: HashMap<blake3::Hash, (usize, u64)> = HashMap::new();
     let files = &dataset.files;
     dataset.rows.retain(|row| {
         if row.given_test {
             return true;
         }
-        let key = format!("{:?}", (&row.cells, row.class, &row.title));
-        let place = format!("{}:{}", files[row.file].display(), row.line);
-        match first.get(&key) {
-            Some(repeats) => {
-                let (file, line, repeats) = (files[row.file].clone(), row.line, repeats.clone());
-                report.duplicates.push(Duplicate { file, line, repeats });
-                false
-            }
-            None => {
-                first.insert(key, place);
-                true
-            }
+        let key = blake3::hash(format!("{:?}", (&row.cells, row.class, &row.title)).as_bytes());
+        let (file, line) = *first.entry(key).or_insert((row.file, row.line));
+        if (file, line) == (row.file, row.line) {
+            return true;
         }
+        let repeats = format!("{}:{line}", files[file].display());
+        report.duplicates.push(Duplicate { file: files[row.file].clone(), line: row.line, repeats });
+        false
     });
 }
