@@ -224,6 +224,8 @@ def main():
                 say("another set-up is running; waiting for it")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             for piece in missing:
+                for left in cache.glob(f"{piece[0]}.*"):  # by a set-up that was killed; nobody else holds the lock
+                    shutil.rmtree(left, ignore_errors=True)
                 install(cache, *piece)
     point(LINK, own or cache / PIECES[0][0])
     if own:

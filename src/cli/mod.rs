@@ -156,8 +156,7 @@ impl ProjectArgs {
         if let Some(model) = &self.model {
             config.encoder.model.clone_from(model);
         }
-        let folder = self.config.parent().filter(|p| !p.as_os_str().is_empty());
-        let root = folder.map_or_else(|| PathBuf::from("."), PathBuf::from);
+        let root = self.config.parent().map(PathBuf::from).unwrap_or_default();
         Ok(Project { root, config })
     }
 }

@@ -290,7 +290,8 @@ fn matching(patterns: &[String], key: &'static str, project: &Path) -> Result<Ve
             .filter(|p| p.is_file())
             .collect();
         if found.is_empty() {
-            return Err(TableError::NoFile { pattern: pattern.clone(), key, folder: project.to_owned() });
+            let folder = std::path::absolute(project.join(".")).unwrap_or_else(|_| project.to_owned());
+            return Err(TableError::NoFile { pattern: pattern.clone(), key, folder });
         }
         paths.extend(found.into_iter().map(|p| p.strip_prefix(project).map(Path::to_owned).unwrap_or(p)));
     }
