@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use plan::Sources;
 pub use plan::{Reason, StageStatus, plan};
 pub use project::Project;
 pub use stages::encoder_settings;
@@ -158,13 +159,14 @@ pub fn build(
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Vec<StageOutcome>, BuildError> {
     let _lock = crate::store::Lock::take(&project.state_folder())?;
+    let mut sources = Sources::measure(project)?;
     let mut outcomes = Vec::new();
     for stage in Stage::ALL.into_iter().filter(|&s| s <= settings.to) {
         if progress.interrupted() {
             return Err(BuildError::Interrupted);
         }
         // Planned anew before each stage: one that was run may have left what it had left before.
-        let status = plan::status(project, stage)?;
+        let status = plan::status(project, stage, &sources)?;
         let mut reasons = status.reasons;
         if settings.from.is_some_and(|from| stage >= from) && reasons.is_empty() {
             reasons.push(Reason::Forced);
@@ -180,7 +182,7 @@ pub fn build(
         }
         announce(stage, &reasons);
         let begin = std::time::Instant::now();
-        let summary = stages::run(project, stage, engine, progress)?;
+        let summary = stages::run(project, stage, &mut sources, engine, progress)?;
         let ran_because = reasons.iter().map(ToString::to_string).collect();
         outcomes.push(StageOutcome { stage, ran_because, summary, seconds: begin.elapsed().as_secs_f64() });
     }

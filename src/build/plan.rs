@@ -69,9 +69,10 @@ impl Serialize for StageStatus {
 /// # Errors
 /// No raw file matches, or the encoder is not there.
 pub fn plan(project: &Project) -> Result<Vec<StageStatus>, BuildError> {
+    let sources = Sources::measure(project)?;
     let mut statuses: Vec<StageStatus> = Vec::new();
     for stage in Stage::ALL {
-        let mut status = status(project, stage)?;
+        let mut status = status(project, stage, &sources)?;
         let stale = statuses.iter().find(|s| !s.reasons.is_empty()).map(|s| s.stage);
         if let (Some(upstream), true) = (stale, status.reasons.is_empty()) {
             status.reasons.push(Reason::Upstream(upstream));
@@ -82,8 +83,8 @@ pub fn plan(project: &Project) -> Result<Vec<StageStatus>, BuildError> {
 }
 
 /// The status of one stage, its upstream taken as it is on disk.
-pub fn status(project: &Project, stage: Stage) -> Result<StageStatus, BuildError> {
-    let now = ingredients(project, stage)?;
+pub fn status(project: &Project, stage: Stage, sources: &Sources) -> Result<StageStatus, BuildError> {
+    let now = ingredients(project, stage, sources);
     let Some(manifest) = Manifest::load(&project.manifest(stage)) else {
         return Ok(StageStatus { stage, reasons: vec![Reason::Never], summary: Value::Null });
     };
@@ -121,8 +122,47 @@ pub struct Ingredients {
     pub inputs: BTreeMap<String, String>,
 }
 
-/// The ingredients of a stage as they are now: the raw files, the encoder, the outputs of the stages before it.
-pub fn ingredients(project: &Project, stage: Stage) -> Result<Ingredients, BuildError> {
+/// What every stage is made from: the raw files and the encoder.
+///
+/// Measured before a stage runs: a file that changes while it runs is then stale afterwards.
+pub struct Sources {
+    inputs: BTreeMap<String, String>,
+}
+
+/// Name of the encoder among the inputs.
+const ENCODER: &str = "the encoder";
+
+impl Sources {
+    /// Hash the raw files and the encoder's.
+    ///
+    /// # Errors
+    /// No raw file matches, or the encoder is not there.
+    pub fn measure(project: &Project) -> Result<Self, BuildError> {
+        let mut inputs = BTreeMap::new();
+        for file in table::files(&project.config, &project.root)? {
+            inputs.insert(file.to_string_lossy().into_owned(), checksum(&project.root.join(&file))?);
+        }
+        let mut sources = Self { inputs };
+        sources.measure_encoder(project)?;
+        Ok(sources)
+    }
+
+    /// Hash the encoder's files again: one of the hub's is there only once a stage has asked for it.
+    ///
+    /// # Errors
+    /// The encoder is not there.
+    pub fn measure_encoder(&mut self, project: &Project) -> Result<(), BuildError> {
+        let fingerprint = match locate(&project.config.encoder.model, &project.root)? {
+            Place::Here(folder) => open_model(project, folder)?.fingerprint,
+            Place::Hub { .. } => "not downloaded".to_owned(),
+        };
+        self.inputs.insert(ENCODER.into(), fingerprint);
+        Ok(())
+    }
+}
+
+/// The ingredients of a stage: its config values, the sources, the outputs of the stages before it.
+pub fn ingredients(project: &Project, stage: Stage, sources: &Sources) -> Ingredients {
     let config = &project.config;
     let mut sections = json!({
         "data": config.data, "label": config.label, "features": config.features, "encoder": config.encoder,
@@ -136,22 +176,14 @@ pub fn ingredients(project: &Project, stage: Stage) -> Result<Ingredients, Build
         Stage::Augment => sections["augment"] = json!(config.augment),
         Stage::Train => sections["train"] = json!(config.train),
     }
-    let mut inputs = BTreeMap::new();
-    for file in table::files(config, &project.root)? {
-        inputs.insert(file.to_string_lossy().into_owned(), checksum(&project.root.join(&file))?);
-    }
-    let fingerprint = match locate(&config.encoder.model, &project.root)? {
-        Place::Here(folder) => open_model(project, folder)?.fingerprint,
-        Place::Hub { .. } => "not downloaded".to_owned(),
-    };
-    inputs.insert("the encoder".into(), fingerprint);
+    let mut inputs = sources.inputs.clone();
     for before in Stage::ALL.into_iter().filter(|&s| s < stage) {
         for (name, output) in Manifest::load(&project.manifest(before)).map(|m| m.outputs).unwrap_or_default()
         {
             inputs.insert(name, output.blake3);
         }
     }
-    Ok(Ingredients { config: sections, inputs })
+    Ingredients { config: sections, inputs }
 }
 
 /// The encoder in `folder` with the config's limits.

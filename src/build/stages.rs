@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use english_pos_tagger::Tagger;
 use serde_json::{Value, json};
 
-use super::plan::{ingredients, open_model};
+use super::plan::{Sources, ingredients, open_model};
 use super::{BuildError, Project, Stage};
 use crate::augment::{Augmented, Lexicon, Mixed, Variant, mix, protected_words, seed_of, swap};
 use crate::embed::{
@@ -30,6 +30,7 @@ const EXPORT_ROWS: usize = 4096;
 pub fn run(
     project: &Project,
     stage: Stage,
+    sources: &mut Sources,
     engine: &dyn Engine,
     progress: &dyn Progress,
 ) -> Result<Value, BuildError> {
@@ -45,7 +46,10 @@ pub fn run(
         Stage::Augment => context.augment()?,
         Stage::Train => context.train()?,
     };
-    let made_from = ingredients(project, stage)?;
+    if stage == Stage::Embed {
+        sources.measure_encoder(project)?;
+    }
+    let made_from = ingredients(project, stage, sources);
     let mut measured = BTreeMap::new();
     for path in outputs {
         measured.insert(project.relative(&path), Output::of(&path)?);
