@@ -158,8 +158,8 @@ def own_libtorch():
                              "Install torch==2.4.0 or unset the variable.")
         return Path(folder)
     if os.environ.get("LIBTORCH"):
-        folder = Path(os.environ["LIBTORCH"]).resolve()
-        if folder == LINK.resolve():
+        folder = Path(os.path.abspath(os.environ["LIBTORCH"]))
+        if folder == LINK:  # cargo's own value, from .cargo/config.toml
             return None
         if not (folder / "lib").is_dir() or not (folder / "include").is_dir():
             raise SetupError(f"LIBTORCH={folder} has no lib/ and include/; point it at a libtorch 2.4 or unset it.")

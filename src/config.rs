@@ -476,6 +476,12 @@ impl Config {
                 return invalid(key, "is 0; it must be at least 1".into());
             }
         }
+        if self.train.batch_norm && self.train.batch_size < 2 {
+            return invalid(
+                "train.batch_size",
+                "is 1; batch normalisation needs at least 2 rows a step".into(),
+            );
+        }
         if self.train.hidden.contains(&0) {
             return invalid("train.hidden", "has a layer of 0 units; leave the layer out".into());
         }
@@ -590,26 +596,36 @@ impl Config {
         invalid: &dyn Fn(&str, String) -> Result<(), ConfigError>,
     ) -> Result<(), ConfigError> {
         let mut seen = BTreeSet::new();
+        // Headers are matched without regard to case, so the guard must be, too.
+        let same = |name: &str| name.trim().to_lowercase();
+        let is_label = |column: &str| self.label_columns().iter().any(|l| same(l) == same(column));
         for (key, columns) in self.inputs() {
             for column in columns {
-                if self.label_columns().contains(&column.as_str()) {
+                if is_label(column) {
                     return Err(ConfigError::LabelLeak {
                         path: path.to_owned(),
                         column: column.clone(),
                         key,
                     });
                 }
-                if !seen.insert(column) {
+                if !seen.insert(same(column)) {
                     return invalid(key, format!("names `{column}` a second time; a column is used once"));
                 }
             }
         }
         if let Some(title) = &self.data.title
-            && self.label_columns().contains(&title.as_str())
+            && is_label(title)
         {
             return invalid(
                 "data.title",
                 format!("is the label column `{title}`; rows would be grouped by their label"),
+            );
+        }
+        let files: BTreeSet<String> = self.encoded_fields().iter().map(|f| file_name(f)).collect();
+        if files.len() < self.encoded_fields().len() {
+            return invalid(
+                "data.text_fields",
+                "has names that differ in punctuation only; rename a column".into(),
             );
         }
         Ok(())
@@ -657,6 +673,12 @@ impl Config {
         let hash = blake3::hash(format!("{}/{name}", self.seed).as_bytes());
         u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap_or_else(|_| unreachable!("8 bytes")))
     }
+}
+
+/// The name of a text field as a file name: letters, digits, `-` and `_`.
+pub fn file_name(field: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
+    field.chars().map(plain).collect()
 }
 
 /// ` (did you mean `x`?)` for the known name nearest to `name`, or nothing when none is near.
@@ -739,7 +761,9 @@ mod tests {
             ("[split]\ntrain = 0.9", "split"),
             ("[augment.synonyms]\nfields = [\"titel\"]", "did you mean `title`"),
             ("[augment.synonyms]\ncosine_min = 0.9\ncosine_max = 0.8", "augment.synonyms"),
-            ("[features]\nnumeric = [\"a\", \"a\"]", "second time"),
+            ("[features]\nnumeric = [\"a\", \"A\"]", "second time"),
+            ("[features]\nnumeric = [\"Age_Min\"]", "label is computed from it"),
+            ("[train]\nbatch_size = 1", "batch normalisation"),
         ] {
             let message = error(&format!("{GOOD}\n{section}"));
             assert!(message.contains(key), "{section}: {message}");

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Precision};
 use crate::embed::Embeddings;
+use crate::store::checksum;
 use crate::table::{Cells, Wanted};
 use crate::train::{Head, HeadError, HeadShape, InputEncoder, RawInputs};
 
@@ -25,6 +26,10 @@ pub struct ModelCard {
     pub encoder: EncoderCard,
     /// Layers of the head.
     pub head: HeadShape,
+    /// BLAKE3 of `head.safetensors`, hex.
+    pub head_blake3: String,
+    /// BLAKE3 of `inputs.json`, hex.
+    pub inputs_blake3: String,
     /// The resolved config of the training.
     pub config: Config,
 }
@@ -103,7 +108,7 @@ pub enum PredictError {
     Head(#[from] HeadError),
 }
 
-/// Read `model.json` and `inputs.json`.
+/// Read `model.json` and `inputs.json`, and see that all files are of one training.
 ///
 /// # Errors
 /// A file is missing, damaged, or of another format.
@@ -112,6 +117,14 @@ pub fn load_card(files: &ModelFiles) -> Result<(ModelCard, InputEncoder), Predic
     if card.format != FORMAT {
         let reason = format!("its format is {}, this program reads {FORMAT}", card.format);
         return Err(PredictError::File { path: files.card(), reason });
+    }
+    for (path, expected) in [(files.head(), &card.head_blake3), (files.inputs(), &card.inputs_blake3)] {
+        let found = checksum(&path)
+            .map_err(|e| PredictError::File { path: path.clone(), reason: e.source.to_string() })?;
+        if found != *expected {
+            let reason = "it is damaged, or of another training than model.json".to_owned();
+            return Err(PredictError::File { path, reason });
+        }
     }
     Ok((card, read_json(&files.inputs())?))
 }

@@ -54,10 +54,17 @@ pub fn groups(titles: &[&str], vectors: &[f32], dims: usize, min_cosine: f64) ->
     (0..titles.len()).map(|row| sets.find(row)).collect()
 }
 
-/// Rows of `fields` concatenated embeddings of length 1, scaled so that their product is the mean of the fields' cosines.
-pub fn mean_cosine_vectors(concatenated: &[f32], fields: usize) -> Vec<f32> {
-    let scale = 1.0 / (fields.max(1) as f32).sqrt();
-    concatenated.iter().map(|v| v * scale).collect()
+/// Rows of `fields` concatenated embeddings of equal length `dims`, scaled so that the product of two rows is the mean
+/// of their fields' cosines. The encoder need not normalise; a zero vector stays zero.
+pub fn mean_cosine_vectors(concatenated: &[f32], fields: usize, dims: usize) -> Vec<f32> {
+    let share = 1.0 / (fields.max(1) as f32).sqrt();
+    let mut vectors = concatenated.to_vec();
+    for field in vectors.chunks_exact_mut(dims.max(1)) {
+        let norm = field.iter().map(|v| v * v).sum::<f32>().sqrt();
+        let scale = if norm > 0.0 { share / norm } else { 0.0 };
+        field.iter_mut().for_each(|v| *v *= scale);
+    }
+    vectors
 }
 
 /// Call `found` for each pair of rows `a < b` whose product is at least `min_cosine`.
@@ -201,6 +208,14 @@ mod tests {
         let mut crossing = false;
         for_each_near_pair(&vectors, 2, 0.99979, |a, b| crossing |= a == 511 && b == 512);
         assert!(crossing);
+    }
+
+    #[test]
+    fn products_are_mean_cosines_whatever_the_lengths() {
+        // Two fields of two values: the first equal in direction, the second at a right angle.
+        let vectors = mean_cosine_vectors(&[3.0, 0.0, 0.0, 5.0, 7.0, 0.0, 2.0, 0.0], 2, 2);
+        let product: f32 = vectors[..4].iter().zip(&vectors[4..]).map(|(a, b)| a * b).sum();
+        assert!((product - 0.5).abs() < 1e-6);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Stage;
-use crate::config::Config;
+use crate::config::{Config, file_name};
 use crate::predict::ModelFiles;
 
 /// A config and the folder that its paths are relative to.
@@ -37,8 +37,7 @@ impl Project {
 
     /// The matrix of one text field in `folder`.
     pub fn matrix(folder: &Path, field: &str) -> PathBuf {
-        let plain = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
-        folder.join(format!("{}.npy", field.chars().map(plain).collect::<String>()))
+        folder.join(format!("{}.npy", file_name(field)))
     }
 
     /// Rejected rows and duplicates.

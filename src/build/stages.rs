@@ -19,7 +19,7 @@ use crate::predict::{EncoderCard, FORMAT, ModelCard, probabilities, raw_inputs};
 use crate::progress::Progress;
 use crate::report::{Summary, Table, summary};
 use crate::split::{Part, deal, for_each_near_pair, groups, mean_cosine_vectors};
-use crate::store::{Manifest, Output, StoreError, user_cache, write_atomic, write_json};
+use crate::store::{Manifest, Output, StoreError, checksum, user_cache, write_atomic, write_json};
 use crate::table::{self, Dataset};
 use crate::train::{RawInputs, TrainInput, Trained, train};
 
@@ -211,7 +211,7 @@ impl Context<'_> {
         let fields =
             self.matrices(&self.project.embeddings_folder(), &dataset.text_fields, dataset.rows.len())?;
         let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells));
-        let vectors = mean_cosine_vectors(&raw.embedding, fields.len());
+        let vectors = mean_cosine_vectors(&raw.embedding, fields.len(), fields[0].dims);
         let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
         let cosine = config.split.near_duplicate_cosine;
         let group = groups(&titles, &vectors, raw.embedding_dims, cosine);
@@ -337,7 +337,10 @@ impl Context<'_> {
 
         let model = self.model()?;
         let cache = Cache::open(&self.project.cache(), &model.fingerprint, model.dims)?;
-        let texts: Vec<&str> = candidates.iter().flat_map(|v| v.texts.iter().map(String::as_str)).collect();
+        // The originals too: they are compared with, and the cache may have been deleted since they were embedded.
+        let originals = |v: &Variant| &dataset.rows[v.parent].cells.texts;
+        let texts: Vec<&str> =
+            candidates.iter().flat_map(|v| v.texts.iter().chain(originals(v)).map(String::as_str)).collect();
         self.embed_texts(&texts, &cache, &model)?;
         let variants = keep_in_band(candidates, &dataset, &cache, &config.augment.synonyms)?;
         let mixed = mix(&train, &classes, &config.augment.mixup, config.seed_for("mixup"));
@@ -491,6 +494,7 @@ impl Context<'_> {
         trained.head.save(&fresh)?;
         std::fs::rename(&fresh, files.head()).map_err(StoreError::of("write", &files.head()))?;
         write_json(&files.inputs(), &trained.inputs)?;
+        // The card goes last and knows the others by their hash: a mixture of two trainings is then refused.
         write_json(
             &files.card(),
             &ModelCard {
@@ -505,6 +509,8 @@ impl Context<'_> {
                     precision: config.encoder.precision,
                 },
                 head: trained.shape.clone(),
+                head_blake3: checksum(&files.head())?,
+                inputs_blake3: checksum(&files.inputs())?,
                 config: config.clone(),
             },
         )?;

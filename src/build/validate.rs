@@ -41,7 +41,7 @@ pub fn validate(
     };
     let cells = || dataset.rows.iter().map(|r| &r.cells);
     let raw = raw_inputs(&context.matrices(&folder, &compared, dataset.rows.len())?, cells());
-    let vectors = mean_cosine_vectors(&raw.embedding, compared.len());
+    let vectors = mean_cosine_vectors(&raw.embedding, compared.len(), raw.embedding_dims / compared.len());
     let suspects = if project.manifest(Stage::Train).exists() {
         let raw = raw_inputs(&context.matrices(&folder, &all, dataset.rows.len())?, cells());
         let mut found = suspects(&dataset, &context.out_of_fold(&dataset, &raw)?);
@@ -99,7 +99,11 @@ impl Context<'_> {
         let count = dataset.classes.len();
         let classes: Vec<usize> = dataset.rows.iter().map(|r| r.class).collect();
         let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
-        let vectors = mean_cosine_vectors(&raw.embedding, dataset.text_fields.len());
+        let vectors = mean_cosine_vectors(
+            &raw.embedding,
+            dataset.text_fields.len(),
+            raw.embedding_dims / dataset.text_fields.len(),
+        );
         let group = groups(&titles, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine);
         let fold_of = deal(&group, &classes, &[1.0 / FOLDS as f64; FOLDS], config.seed_for("folds"));
         let mut given = vec![0.0; classes.len() * count];

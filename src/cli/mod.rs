@@ -154,7 +154,9 @@ impl ProjectArgs {
     fn open(&self) -> Result<Project> {
         let mut config = Config::load(&self.config)?;
         if let Some(model) = &self.model {
-            config.encoder.model.clone_from(model);
+            // A folder typed here is relative to where it is typed, not to the config.
+            let folder = std::path::absolute(model).ok().filter(|f| f.is_dir());
+            config.encoder.model = folder.map_or_else(|| model.clone(), |f| f.to_string_lossy().into_owned());
         }
         let root = self.config.parent().map(PathBuf::from).unwrap_or_default();
         Ok(Project { root, config })
@@ -211,6 +213,12 @@ fn print_json(value: &serde_json::Value) -> Result<Exit> {
 fn become_torch_program() -> anyhow::Error {
     let here = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("pipeline"));
     let program = here.with_file_name(TORCH_PROGRAM);
+    // The loader's own message would not say what to do.
+    let link = here.ancestors().nth(3).map(|root| root.join(".deps/libtorch"));
+    if let Some(link) = link.filter(|l| l.is_symlink() && !l.exists()) {
+        let reason = format!("libtorch is gone: {} leads nowhere; run `make setup`", link.display());
+        return exit::TorchMissing { program, reason }.into();
+    }
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     let error = Command::new(&program).args(args).exec();
     exit::TorchMissing { program, reason: error.to_string() }.into()

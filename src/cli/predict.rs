@@ -44,6 +44,9 @@ pub struct PredictArgs {
     /// Folder of the trained model [default: data/models/NAME, of the config]
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
+    /// Folder of the encoder that the model was trained with, where it lies elsewhere on this machine
+    #[arg(long, value_name = "FOLDER")]
+    encoder: Option<PathBuf>,
     /// The project file that names the model
     #[arg(long, short, value_name = "FILE", default_value = "pipeline.toml")]
     config: PathBuf,
@@ -82,18 +85,21 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     let files = model_files(args)?;
     let (card, inputs) = load_card(&files)?;
     // Everything that can be refused is refused before libtorch is loaded.
-    let (items, bad_rows) = if engine.is_some() || args.file.as_deref() != Some(Path::new("-")) {
+    // A pipe can be read only once, by the program that labels.
+    let readable_twice =
+        args.file.as_deref().is_none_or(|path| path != Path::new("-") && (path.is_file() || !path.exists()));
+    let (items, bad_rows) = if engine.is_some() || readable_twice {
         items(args, &card, engine.is_some())?
     } else {
         (Vec::new(), 0)
     };
     let Some(engine) = engine else { return Err(become_torch_program()) };
 
-    let model = encoder(&card, args)?;
+    let model = encoder(&card, args, engine)?;
     let settings = encoder_settings(&card.config.encoder, &model);
     let mut encoder = engine.load_encoder(&settings).map_err(BuildError::from)?;
     let fields = embed_fields(encoder.as_mut(), &items, model.dims, model.max_tokens)?;
-    let head = engine.load_head(&card.head, &files.head())?;
+    let head = engine.load_head(&card.head, &files.head()).map_err(PredictError::from)?;
     let raw = raw_inputs(&fields, items.iter().map(|i| &i.cells));
     let given = probabilities(head.as_ref(), &inputs, &raw, card.classes.len())?;
     let format = if args.json { OutputFormat::Jsonl } else { args.format };
@@ -111,10 +117,18 @@ fn model_files(args: &PredictArgs) -> Result<ModelFiles> {
 }
 
 /// The encoder of the training, on this machine.
-fn encoder(card: &ModelCard, args: &PredictArgs) -> Result<Model> {
+fn encoder(card: &ModelCard, args: &PredictArgs, engine: &dyn Engine) -> Result<Model> {
     let root = args.config.parent().unwrap_or(Path::new(""));
-    let folder = match locate(&card.encoder.model, root).map_err(BuildError::from)? {
-        Place::Here(folder) | Place::Hub { folder, .. } => folder,
+    let place = match &args.encoder {
+        Some(folder) => Place::Here(folder.clone()),
+        None => locate(&card.encoder.model, root).map_err(BuildError::from)?,
+    };
+    let folder = match place {
+        Place::Here(folder) => folder,
+        Place::Hub { name, folder } => {
+            engine.fetch_encoder(&name, &folder).map_err(BuildError::from)?;
+            folder
+        }
     };
     let model = Model::open(&folder, Some(card.encoder.max_tokens), card.encoder.precision)
         .map_err(BuildError::from)?;
@@ -131,13 +145,18 @@ fn items(args: &PredictArgs, card: &ModelCard, tell: bool) -> Result<(Vec<Item>,
     let columns: Vec<&String> =
         [wanted.texts, wanted.numeric, wanted.categorical].into_iter().flatten().collect();
     let rows = match &args.file {
-        Some(path) => file_rows(args, path)?,
+        Some(path) => file_rows(args, path, card.config.data.delimiter)?,
         None if args.text.is_empty() => vec![field_row(args, &columns)?],
         None => text_rows(args, wanted.texts, tell),
     };
+    let lower = |row: NamedRow| NamedRow {
+        line: row.line,
+        values: row.values.map(|v| v.into_iter().map(|(name, cell)| (name.to_lowercase(), cell)).collect()),
+    };
+    let rows: Vec<NamedRow> = rows.into_iter().map(lower).collect();
     if let Some(values) = rows.iter().find_map(|r| r.values.as_ref().ok()) {
-        let has = |c: &&&String| values.contains_key(c.as_str());
-        if !wanted.texts.iter().any(|t| values.contains_key(t)) {
+        let has = |c: &&&String| values.contains_key(&c.to_lowercase());
+        if !wanted.texts.iter().any(|t| values.contains_key(&t.to_lowercase())) {
             let near = nearest(&wanted.texts[0], values.keys().map(String::as_str));
             let names: Vec<&str> = wanted.texts.iter().map(String::as_str).collect();
             let there: Vec<&str> = values.keys().map(String::as_str).collect();
@@ -202,7 +221,7 @@ fn field_row(args: &PredictArgs, columns: &[&String]) -> Result<NamedRow> {
     Ok(NamedRow { line: 1, values: Ok(values) })
 }
 
-fn file_rows(args: &PredictArgs, path: &Path) -> Result<Vec<NamedRow>> {
+fn file_rows(args: &PredictArgs, path: &Path, delimiter: char) -> Result<Vec<NamedRow>> {
     let from_stdin = path == Path::new("-");
     let by_name = match path.extension().and_then(|e| e.to_str()) {
         Some("jsonl" | "ndjson" | "json") => InputFormat::Jsonl,
@@ -220,17 +239,17 @@ fn file_rows(args: &PredictArgs, path: &Path) -> Result<Vec<NamedRow>> {
         return Ok(lines.map(|(i, line)| NamedRow { line: i as u64 + 1, values: json_row(line) }).collect());
     }
     if !from_stdin {
-        return Ok(read_named(path, ',').map_err(BuildError::from)?);
+        return Ok(read_named(path, delimiter).map_err(BuildError::from)?);
     }
     // The CSV reader needs the whole file anyway, for its encoding and its stray quotes.
     let mut file = tempfile::NamedTempFile::new().context("cannot store standard input")?;
     std::io::copy(&mut std::io::stdin(), &mut file).context("cannot read standard input")?;
-    Ok(read_named(file.path(), ',').map_err(BuildError::from)?)
+    Ok(read_named(file.path(), delimiter).map_err(BuildError::from)?)
 }
 
 fn json_row(line: &str) -> Result<BTreeMap<String, String>, String> {
-    let object: BTreeMap<String, Value> =
-        serde_json::from_str(line).map_err(|e| format!("is not a JSON object: {e}"))?;
+    let object: BTreeMap<String, Value> = serde_json::from_str(line)
+        .map_err(|e| format!("is not a JSON object (write one object a line): {e}"))?;
     let cell = |value: Value| match value {
         Value::Null => String::new(),
         Value::String(text) => text,

@@ -75,6 +75,12 @@ impl Cache {
     /// # Errors
     /// The store cannot be written.
     pub fn insert(&self, texts: &[&str], batch: &[Encoded]) -> Result<(), CacheError> {
+        if let Some(other) = batch.iter().find(|e| e.embedding.len() != self.dims) {
+            let (found, dims) = (other.embedding.len(), self.dims);
+            return Err(
+                self.failed(&format!("the encoder gave {found} values for a text, its configs say {dims}"))
+            );
+        }
         let write = || -> Result<(), redb::Error> {
             let transaction = self.database.begin_write()?;
             {

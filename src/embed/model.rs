@@ -107,13 +107,29 @@ impl Model {
         let config = json("config.json")?;
         let mut files = vec!["modules.json".to_owned(), "config.json".into(), "tokenizer.json".into()];
         let mut dims = config["hidden_size"].as_u64().or(config["dim"].as_u64());
+        let mut has_dense = false;
         for module in modules.as_array().into_iter().flatten() {
             let path = module["path"].as_str().unwrap_or("");
             let kind = module["type"].as_str().unwrap_or("");
+            let known = [".Transformer", ".Pooling", ".Dense", ".Normalize"];
+            if !known.iter().any(|k| kind.ends_with(k)) {
+                let name = kind.rsplit('.').next().unwrap_or(kind);
+                return Err(unusable(format!("modules.json has a `{name}` module, which is not supported")));
+            }
+            if kind.ends_with(".Dense") && std::mem::replace(&mut has_dense, true) {
+                return Err(unusable("modules.json has two Dense modules; one is supported".into()));
+            }
             if kind.ends_with(".Pooling") || kind.ends_with(".Dense") {
                 let file = format!("{path}/config.json");
                 let key = if kind.ends_with(".Dense") { "out_features" } else { "word_embedding_dimension" };
-                dims = json(&file)?[key].as_u64().or(dims);
+                let module = json(&file)?;
+                // Each pooling mode gives one vector; they are concatenated.
+                let modes = ["cls_token", "max_tokens", "mean_tokens", "mean_sqrt_len_tokens"]
+                    .iter()
+                    .filter(|mode| module[format!("pooling_mode_{mode}")] == true)
+                    .count()
+                    .max(1) as u64;
+                dims = module[key].as_u64().map(|d| d * modes).or(dims);
                 files.push(file);
             }
             if kind.ends_with(".Dense") {
@@ -207,6 +223,12 @@ mod tests {
         let folder = folder();
         let error = Model::open(folder.path(), Some(600), Precision::F32).unwrap_err().to_string();
         assert!(error.contains("600") && error.contains("512"), "{error}");
+        let modules = r#"[{"path": "", "type": "x.Transformer"}, {"path": "2", "type": "x.LayerNorm"}]"#;
+        let before = fs::read(folder.path().join("modules.json")).unwrap();
+        fs::write(folder.path().join("modules.json"), modules).unwrap();
+        let error = Model::open(folder.path(), None, Precision::F32).unwrap_err().to_string();
+        assert!(error.contains("`LayerNorm` module"), "{error}");
+        fs::write(folder.path().join("modules.json"), before).unwrap();
         fs::remove_file(folder.path().join("model.safetensors")).unwrap();
         let error = Model::open(folder.path(), None, Precision::F32).unwrap_err().to_string();
         assert!(error.contains("model.safetensors"), "{error}");

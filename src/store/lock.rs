@@ -34,7 +34,7 @@ impl Lock {
     /// # Errors
     /// Another process holds it, or the folder cannot be written.
     pub fn take(folder: &Path) -> Result<Self, LockError> {
-        let path = folder.join("lock");
+        let path = folder.join(".lock");
         let fail = StoreError::of("write", &path);
         std::fs::create_dir_all(folder).map_err(&fail)?;
         let mut file = OpenOptions::new()

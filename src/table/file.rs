@@ -27,7 +27,7 @@ pub struct Line<'a> {
     pub cells: Vec<String>,
     /// The row's own bytes.
     pub raw: Cow<'a, str>,
-    /// Whether its first line opens a quote that no later line closes as a row of the right width.
+    /// Whether its first line opens a quote that is never closed; then there are no cells.
     pub unclosed_quote: bool,
 }
 
@@ -77,6 +77,17 @@ impl RawFile {
     /// An error about the whole file.
     pub fn fault(&self, reason: String) -> TableError {
         TableError::Header { path: self.path.clone(), reason }
+    }
+
+    /// Refuse a header that names a column twice.
+    pub fn check_names(&self) -> Result<(), TableError> {
+        let mut seen = std::collections::HashSet::new();
+        match self.header.iter().find(|name| !name.is_empty() && !seen.insert(name.to_lowercase())) {
+            Some(name) => {
+                Err(self.fault(format!("the header (line {}) names `{name}` twice", self.header_line)))
+            }
+            None => Ok(()),
+        }
     }
 
     fn reader(&self, from: usize) -> csv::Reader<&[u8]> {
@@ -136,12 +147,11 @@ impl<'a> Iterator for Lines<'a> {
         let first_line_end =
             self.file.bytes[start..end].iter().position(|&b| b == b'\n').map_or(end, |p| start + p + 1);
         // A stray quote swallows the lines after it. Give up its own line only and read on from the next.
-        let unclosed_quote = cells.len() != self.file.header.len() && first_line_end < end;
-        let raw_cells;
+        let unclosed_quote =
+            first_line_end < end && !well_quoted(&self.file.bytes[start..end], self.file.delimiter);
         if unclosed_quote {
             end = first_line_end;
-            raw_cells = self.file.bytes[start..end].trim_ascii_end().split(|&b| b == self.file.delimiter);
-            cells = raw_cells.take(self.file.header.len().saturating_sub(1)).collect();
+            cells.clear();
             self.base = (end, number + 1);
             self.reader = self.file.reader(end);
         }
@@ -159,6 +169,27 @@ impl<'a> Iterator for Lines<'a> {
         let raw = decode(self.file.bytes[start..end].trim_ascii_end()).0;
         Some(Line { number, cells: decoded, raw, unclosed_quote })
     }
+}
+
+/// Whether every quote that opens a field is closed before a delimiter, a line end or the end (RFC 4180).
+fn well_quoted(record: &[u8], delimiter: u8) -> bool {
+    let (mut quoted, mut field_start, mut i) = (false, true, 0);
+    while i < record.len() {
+        let (byte, next) = (record[i], record.get(i + 1).copied());
+        if quoted && byte == b'"' {
+            match next {
+                Some(b'"') => i += 1,
+                None | Some(b'\n' | b'\r') => quoted = false,
+                Some(n) if n == delimiter => quoted = false,
+                Some(_) => return false,
+            }
+        } else if !quoted {
+            quoted = field_start && byte == b'"';
+            field_start = byte == delimiter || byte == b'\n';
+        }
+        i += 1;
+    }
+    !quoted
 }
 
 fn count_lines(bytes: &[u8]) -> u64 {
@@ -205,12 +236,22 @@ mod tests {
 
     #[test]
     fn a_stray_quote_costs_its_own_line_only() {
-        let file = open(b"a,b\n\"oops,2\n3,4\n5,6\n").unwrap();
-        let lines: Vec<Line> = file.lines().collect();
-        assert_eq!(lines.iter().map(|l| l.number).collect::<Vec<_>>(), [2, 3, 4]);
-        assert!(lines[0].unclosed_quote && lines[0].cells.len() < 2);
-        assert_eq!(lines[0].raw, "\"oops,2");
-        assert_eq!(lines[1].cells, ["3", "4"]);
+        for (stray, rest) in
+            [("\"oops,2", "3,4\n5,6\n"), ("1,\"oops", "3,4\n5,6\n"), ("1,\"oops", "3,\"4\"\n5,6\n")]
+        {
+            let file = open(format!("a,b\n{stray}\n{rest}").as_bytes()).unwrap();
+            let lines: Vec<Line> = file.lines().collect();
+            assert_eq!(lines.iter().map(|l| l.number).collect::<Vec<_>>(), [2, 3, 4], "{stray}");
+            assert!(lines[0].unclosed_quote);
+            assert_eq!(lines[0].raw, stray);
+            assert_eq!(lines[1].cells, ["3", "4"]);
+        }
+    }
+
+    #[test]
+    fn a_ragged_row_of_several_lines_stays_one_row() {
+        let read = rows(b"a,b,c\n\"first\nsecond, inner\nthird\",2\n3,4,5\n");
+        assert_eq!(read.iter().map(|r| (r.0, r.1.len())).collect::<Vec<_>>(), [(2, 2), (5, 3)]);
     }
 
     #[test]

@@ -191,10 +191,15 @@ pub fn read(config: &Config, project: &Path) -> Result<(Dataset, ReadReport), Ta
     };
     let mut report = ReadReport::default();
     let mut labels = Labels::new(config);
+    // A pattern of data.files may match a test file too; what is given as test is not trained on.
+    let given = matching(&config.data.test_files, "data.test_files", project)?;
     for (key, patterns, given_test) in
         [("data.files", &config.data.files, false), ("data.test_files", &config.data.test_files, true)]
     {
         for path in matching(patterns, key, project)? {
+            if !given_test && given.contains(&path) {
+                continue;
+            }
             let raw = RawFile::open(&project.join(&path), &path, config.data.delimiter)?;
             let index = dataset.files.len();
             let columns = Columns::find(config, &raw)?;
@@ -283,7 +288,8 @@ fn matching(patterns: &[String], key: &'static str, project: &Path) -> Result<Ve
     let mut paths = BTreeSet::new();
     for pattern in patterns {
         let fail = |reason: String| TableError::Pattern { pattern: pattern.clone(), key, reason };
-        let full = project.join(pattern);
+        // Brackets in the project's own path are no pattern.
+        let full = Path::new(&glob::Pattern::escape(&project.to_string_lossy())).join(pattern);
         let found: Vec<PathBuf> = glob::glob(&full.to_string_lossy())
             .map_err(|e| fail(e.to_string()))?
             .filter_map(Result::ok)
@@ -305,6 +311,8 @@ fn matching(patterns: &[String], key: &'static str, project: &Path) -> Result<Ve
 pub fn files(config: &Config, project: &Path) -> Result<Vec<PathBuf>, TableError> {
     let mut files = matching(&config.data.files, "data.files", project)?;
     files.extend(matching(&config.data.test_files, "data.test_files", project)?);
+    files.sort();
+    files.dedup();
     Ok(files)
 }
 
@@ -326,12 +334,9 @@ struct InputColumns<'a> {
 
 impl<'a> Columns<'a> {
     fn find(config: &'a Config, raw: &RawFile) -> Result<Self, TableError> {
-        let mut positions: HashMap<String, usize> = HashMap::new();
-        for (i, name) in raw.header.iter().enumerate() {
-            if !name.is_empty() && positions.insert(name.to_lowercase(), i).is_some() {
-                return Err(raw.fault(format!("the header (line {}) names `{name}` twice", raw.header_line)));
-            }
-        }
+        raw.check_names()?;
+        let positions: HashMap<String, usize> =
+            raw.header.iter().enumerate().map(|(i, name)| (name.to_lowercase(), i)).collect();
         let missing: Vec<String> = config
             .columns()
             .iter()
@@ -376,11 +381,13 @@ fn fault<T>(column: &str, value: &str, reason: impl Into<String>) -> Result<T, F
 }
 
 fn parse(line: &Line, columns: &Columns, config: &Config, labels: &mut Labels) -> Result<Row, Fault> {
+    if line.unclosed_quote {
+        return fault("", "", "a quote is opened here and never closed; double it or close it");
+    }
     let extra_is_blank = line.cells.iter().skip(columns.count).all(|c| c.trim().is_empty());
     if line.cells.len() < columns.count || !extra_is_blank {
-        let hint = if line.unclosed_quote { "; a quote is opened here and never closed" } else { "" };
         let (has, wants) = (line.cells.len(), columns.count);
-        return fault("", "", format!("has {has} fields, the header has {wants}{hint}"));
+        return fault("", "", format!("has {has} fields, the header has {wants}"));
     }
     let at = |position: usize| line.cells[position].trim();
     let cells = columns.inputs.cells(&at)?;
@@ -419,7 +426,8 @@ fn join(texts: &[String]) -> String {
 
 fn number(column: &str, value: &str) -> Result<f64, Fault> {
     match value.parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok(number),
+        Ok(number) if (number as f32).is_finite() => Ok(number),
+        Ok(number) if number.is_finite() => fault(column, value, "is too large to compute with"),
         _ => fault(column, value, "is not a number; write it with digits and a point, such as 3.5"),
     }
 }
@@ -437,7 +445,7 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// What the model sees of a row given as named values; names it lacks are empty.
+    /// What the model sees of a row given as values by lower-case name; names it lacks are empty.
     ///
     /// # Errors
     /// A numeric feature that is not a number.
@@ -459,7 +467,7 @@ impl Wanted<'_> {
             join_text: self.join_text,
         };
         columns
-            .cells(&|position| values.get(names[position]).map_or("", |v| v.trim()))
+            .cells(&|position| values.get(&names[position].to_lowercase()).map_or("", |v| v.trim()))
             .map_err(|f| format!("{} = {:?}: {}", f.column, cell::shorten(&f.value, 40), f.reason))
     }
 }
@@ -470,10 +478,14 @@ impl Wanted<'_> {
 /// The file is unreadable, empty or binary.
 pub fn read_named(path: &Path, delimiter: char) -> Result<Vec<NamedRow>, TableError> {
     let raw = RawFile::open(path, path, delimiter)?;
+    raw.check_names()?;
     let rows = raw
         .lines()
         .map(|line| {
-            let values = if line.cells.len() == raw.header.len() {
+            let extra_is_blank = line.cells.iter().skip(raw.header.len()).all(|c| c.trim().is_empty());
+            let values = if line.unclosed_quote {
+                Err("a quote is opened here and never closed".to_owned())
+            } else if line.cells.len() >= raw.header.len() && extra_is_blank {
                 Ok(raw.header.iter().cloned().zip(line.cells).collect())
             } else {
                 Err(format!("has {} fields, the header has {}", line.cells.len(), raw.header.len()))

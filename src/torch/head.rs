@@ -346,6 +346,18 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_that_is_no_number_is_divergence() {
+        let inputs = [1.0, f32::INFINITY, 0.5, 1.0];
+        let rows = Rows { inputs: &inputs, targets: &[1.0, 0.0, 0.0, 1.0] };
+        let error =
+            fit(&shape(), &settings(1), rows, rows, &mut |_| ControlFlow::Continue(())).err().unwrap();
+        assert!(
+            error.to_string().contains("training diverged") && error.to_string().contains("0.02"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn no_batch_holds_a_single_row() {
         let order: Vec<i64> = (0..65).collect();
         let sizes: Vec<usize> = batch_slices(&order, 32).iter().map(|b| b.len()).collect();

@@ -123,3 +123,12 @@ fn two_runs_at_once_do_not_meet() {
     child.wait().unwrap();
     assert!(computed(&project) > 0, "the lock went with its owner");
 }
+
+#[test]
+fn a_deleted_cache_is_made_again() {
+    let project = Project::small();
+    project.good(&["augment"]);
+    fs::remove_file(project.path("data/embeddings/cache.redb")).unwrap();
+    project.configure("variants = 1", "variants = 1\ncosine_min = 0.8");
+    project.good(&["augment"]);
+}

@@ -126,6 +126,8 @@ fn a_label_column_and_a_given_test_file_need_no_code() {
     }
     train += "Where is the card you sent?,card\n";
     project.write("train.csv", &train);
+    // A pattern that also matches the test file must not train on it.
+    project.configure("[\"train.csv\"]", "[\"*.csv\"]");
     project.write("test.csv", "text,category\n\"Where is the card, you sent?\",card\nI forgot my PIN,pin\n");
     let report = project.json(&["build"]);
     let split = &stage(&report, "split")["summary"];

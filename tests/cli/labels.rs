@@ -50,6 +50,12 @@ fn every_input_and_output_format_says_the_same() {
     fields.iter().for_each(|f| args.extend(["--field", f]));
     assert_eq!(lines(&project.good(&args))[0]["probabilities"], csv[0]["probabilities"]);
 
+    project.write("case.csv", project.read("new.csv").replacen("title,how_to_play", "Title,How_To_Play", 1));
+    assert_eq!(
+        lines(&project.good(&["predict", "case.csv", "--json"]))[0]["probabilities"],
+        csv[0]["probabilities"]
+    );
+
     let table = project.good(&["predict", "new.csv"]).out();
     let label = csv[0]["label"].as_str().unwrap();
     assert!(table.contains(label), "{table}");
@@ -129,6 +135,16 @@ fn wrong_columns_models_and_encoders_are_explained() {
     let finished = project.run(&["predict", "--text", "x", "--model", "nowhere"]);
     assert_eq!(finished.code(), 5);
     assert!(finished.err().contains("nowhere/model.json"), "{}", finished.err());
+
+    let finished = project.run(&["predict", "--text", "x", "--encoder", "nowhere"]);
+    assert_eq!(finished.code(), 5, "{}", finished.err());
+
+    let head = fs::read(project.path("data/models/small/head.safetensors")).unwrap();
+    project.write("data/models/small/head.safetensors", "damaged");
+    let finished = project.run(&["predict", "--text", "x"]);
+    assert_eq!(finished.code(), 5);
+    assert!(finished.err().contains("it is damaged, or of another training"), "{}", finished.err());
+    project.write("data/models/small/head.safetensors", head);
 
     let card = project.read("data/models/small/model.json");
     let fingerprint: Value = serde_json::from_str(&card).unwrap();

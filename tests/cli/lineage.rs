@@ -73,7 +73,7 @@ fn near_duplicates_share_a_part() {
     let mut planted = format!("{HEADER}\n");
     for i in 0..12 {
         let ages = ["1,2", "5,6", "8,10", "13,16"][i % 4];
-        // The same title in another spelling; and a twin whose words are the same but for one.
+        // The same title in another spelling; and twins that only their embeddings tell.
         planted +=
             &format!("\"Twin, No {i}\",{ages},20,x,free,indoor,any,[],First way of the {i} twins.,2,none\n");
         planted += &format!(
@@ -83,7 +83,7 @@ fn near_duplicates_share_a_part() {
             "Harvest the beans of row {i},{ages},20,x,free,indoor,any,[],Pick all the green beans of row {i} and put them in a basket.,2,none\n"
         );
         planted += &format!(
-            "Harvest the beans of row {i},{ages},20,x,low,indoor,any,[],Pick all of the green beans of row {i} and put them in the basket.,2,none\n"
+            "Beans to harvest in row {i},{ages},20,x,low,indoor,any,[],Pick all of the green beans of row {i} and put them in the basket.,2,none\n"
         );
     }
     project.write("data/raw/twins.csv", planted);
