@@ -26,11 +26,11 @@ use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor, nn};
 use tokenizers::{Tokenizer, TruncationParams};
 
-/// Longest-first batches hold at most this many tokens, padding included.
-///
-/// Measured on two cores (`cargo run --release -- embed` on 2,000 activity texts): 512 to 2,048 tokens run at the same
-/// rate, larger batches leave the cache and are slower. Memory stays below 100 MB a worker.
-const BATCH_TOKENS: usize = 1024;
+/// A batch holds about this many tokens, padding included; memory stays below 100 MB a worker.
+const BATCH_TOKENS: usize = 512;
+
+/// Token counts are rounded up to a multiple of this to make the width of a batch.
+const WIDTH_STEP: usize = 4;
 
 /// Texts tokenised together; it bounds the memory that token ids take, and sorting by length works inside it.
 const WINDOW_TEXTS: usize = 2048;
@@ -124,7 +124,7 @@ impl Encoder {
     /// Run the batches on all workers; results reach `sink` on this thread as they come.
     fn run(
         &mut self,
-        batches: &[Vec<Tokens>],
+        batches: &[Batch],
         sink: &mut dyn FnMut(Vec<Encoded>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, EncoderError> {
         let next = AtomicUsize::new(0);
@@ -180,14 +180,28 @@ impl Encode for Encoder {
     }
 }
 
-/// Group texts of similar length, longest first, into batches of at most [`BATCH_TOKENS`] padded tokens.
-fn batches(mut tokens: Vec<Tokens>) -> Vec<Vec<Tokens>> {
-    tokens.sort_by_key(|t| (std::cmp::Reverse(t.ids.len()), t.text));
-    let mut batches: Vec<Vec<Tokens>> = Vec::new();
+/// Texts that are run together.
+struct Batch {
+    /// Tokens of each row, padding included.
+    width: usize,
+    /// Rows, of which the last ones are empty when there are fewer texts.
+    rows: usize,
+    texts: Vec<Tokens>,
+}
+
+/// Group texts of similar length into batches, longest first.
+///
+/// The shape of a batch depends on the length of its texts only, never on how many there are: matrix products of other
+/// shapes round differently, and a text must have the same embedding to the bit whatever it was computed beside.
+fn batches(mut tokens: Vec<Tokens>) -> Vec<Batch> {
+    let width = |t: &Tokens| t.ids.len().max(1).next_multiple_of(WIDTH_STEP);
+    tokens.sort_by_key(|t| (std::cmp::Reverse(width(t)), t.text));
+    let mut batches: Vec<Batch> = Vec::new();
     for text in tokens {
+        let width = width(&text);
         match batches.last_mut() {
-            Some(batch) if batch[0].ids.len().max(1) * (batch.len() + 1) <= BATCH_TOKENS => batch.push(text),
-            _ => batches.push(vec![text]),
+            Some(batch) if batch.width == width && batch.texts.len() < batch.rows => batch.texts.push(text),
+            _ => batches.push(Batch { width, rows: (BATCH_TOKENS / width).max(1), texts: vec![text] }),
         }
     }
     batches
@@ -249,20 +263,25 @@ impl Worker {
     }
 
     /// Embed one batch: ids `[batch, longest]`, mask 1 for tokens and 0 for padding only.
-    fn embed(&self, batch: &[Tokens], pad_id: i64) -> Result<Vec<Encoded>, EncoderError> {
-        let rows = batch.len() as i64;
-        let width = batch.iter().map(|t| t.ids.len()).max().unwrap_or(0);
-        let mut ids = vec![pad_id; batch.len() * width];
-        let mut mask = vec![0i64; batch.len() * width];
-        for (row, tokens) in batch.iter().enumerate() {
+    fn embed(&self, batch: &Batch, pad_id: i64) -> Result<Vec<Encoded>, EncoderError> {
+        let Batch { width, rows, texts } = batch;
+        let mut ids = vec![pad_id; rows * width];
+        let mut mask = vec![0i64; rows * width];
+        for row in 0..*rows {
             let start = row * width;
-            ids[start..start + tokens.ids.len()].copy_from_slice(&tokens.ids);
-            mask[start..start + tokens.ids.len()].fill(1);
+            match texts.get(row) {
+                Some(text) => {
+                    ids[start..start + text.ids.len()].copy_from_slice(&text.ids);
+                    mask[start..start + text.ids.len()].fill(1);
+                }
+                // Attention over nothing is not a number.
+                None => mask[start] = 1,
+            }
         }
         let fail = |e: String| EncoderError::Forward(e);
         tch::no_grad(|| {
-            let ids = Tensor::from_slice(&ids).view([rows, width as i64]);
-            let mask = Tensor::from_slice(&mask).view([rows, width as i64]);
+            let ids = Tensor::from_slice(&ids).view([*rows as i64, *width as i64]);
+            let mask = Tensor::from_slice(&mask).view([*rows as i64, *width as i64]);
             let (states, _) = self.transformer.forward(&ids, &mask).map_err(|e| fail(e.to_string()))?;
             let mut pooled = self.pooling.forward(states.to_kind(Kind::Float), &mask);
             if let Some(dense) = &self.dense {
@@ -275,7 +294,7 @@ impl Worker {
             let dims = pooled.size()[1] as usize;
             let values =
                 Vec::<f32>::try_from(pooled.contiguous().view([-1])).map_err(|e| fail(e.to_string()))?;
-            Ok(batch
+            Ok(texts
                 .iter()
                 .zip(values.chunks_exact(dims))
                 .map(|(t, v)| Encoded { text: t.text, tokens: t.length, embedding: v.to_vec() })
@@ -348,15 +367,21 @@ mod tests {
     }
 
     #[test]
-    fn batches_are_length_sorted_complete_and_small() {
-        let made = batches((0..500).map(|i| tokens(i, 1 + (i * 37) % 256)).collect());
-        let mut seen: Vec<usize> = made.iter().flatten().map(|t| t.text).collect();
-        seen.sort_unstable();
-        assert_eq!(seen, (0..500).collect::<Vec<_>>());
-        for batch in &made {
-            assert!(batch.len() * batch[0].ids.len() <= BATCH_TOKENS);
-            assert!(batch.is_sorted_by_key(|t| std::cmp::Reverse(t.ids.len())));
-        }
+    fn batches_are_complete_small_and_shaped_by_length_alone() {
+        let shapes = |count: usize| -> Vec<(usize, usize)> {
+            let made = batches((0..count).map(|i| tokens(i, 1 + (i * 37) % 256)).collect());
+            let mut seen: Vec<usize> = made.iter().flat_map(|b| &b.texts).map(|t| t.text).collect();
+            seen.sort_unstable();
+            assert_eq!(seen, (0..count).collect::<Vec<_>>());
+            for batch in &made {
+                assert!(batch.texts.len() <= batch.rows && batch.rows * batch.width <= BATCH_TOKENS);
+                assert!(batch.texts.iter().all(|t| t.ids.len().next_multiple_of(WIDTH_STEP) == batch.width));
+            }
+            let mut shapes: Vec<(usize, usize)> = made.iter().map(|b| (b.width, b.rows)).collect();
+            shapes.dedup();
+            shapes
+        };
+        assert_eq!(shapes(256), shapes(5000));
     }
 
     #[test]

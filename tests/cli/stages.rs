@@ -73,6 +73,21 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_does_not() {
 }
 
 #[test]
+fn an_incremental_run_gives_the_bytes_of_a_whole_one() {
+    let figures = |project: &Project| {
+        project.good(&["build", "--quiet"]);
+        fs::read(project.path("data/models/small/metrics.json")).unwrap()
+    };
+    let whole = Project::small();
+    let pieces = Project::small();
+    let sport = pieces.read("data/raw/sport.csv");
+    fs::remove_file(pieces.path("data/raw/sport.csv")).unwrap();
+    pieces.good(&["embed", "--quiet"]);
+    pieces.write("data/raw/sport.csv", sport);
+    assert!(figures(&whole) == figures(&pieces));
+}
+
+#[test]
 fn stages_run_alone_with_what_they_need() {
     let project = Project::small();
     assert_eq!(ran(&project.json(&["embed"])), ["embed"]);
