@@ -12,6 +12,7 @@ pub mod augment;
 pub mod train;
 pub mod engine;
 pub mod predict;
+pub mod baseline;
 pub mod evaluate;
 pub mod validate;
 pub mod report;

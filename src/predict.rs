@@ -68,14 +68,35 @@ impl ModelFiles {
     pub fn head(&self) -> PathBuf {
         self.folder.join("head.safetensors")
     }
-    /// `metrics.json`: figures of the validation and the test part.
+    /// `metrics.json`: all that the evaluation found.
     pub fn metrics(&self) -> PathBuf {
         self.folder.join("metrics.json")
+    }
+    /// `calibration.json`: the temperature.
+    pub fn calibration(&self) -> PathBuf {
+        self.folder.join("calibration.json")
+    }
+    /// `predictions.csv`: the answer to every test row, and to every other row out of fold.
+    pub fn predictions(&self) -> PathBuf {
+        self.folder.join("predictions.csv")
+    }
+    /// `report.html`: everything for people.
+    pub fn report(&self) -> PathBuf {
+        self.folder.join("report.html")
     }
     /// `history.csv`: a line an epoch.
     pub fn history(&self) -> PathBuf {
         self.folder.join("history.csv")
     }
+}
+
+/// `calibration.json`: what makes probabilities mean what they say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Probabilities are raised to 1 / this and renormalised.
+    pub temperature: f64,
+    /// BLAKE3 of the `head.safetensors` that it was fitted for, hex.
+    pub head_blake3: String,
 }
 
 /// Why a model cannot be used.
@@ -127,6 +148,18 @@ pub fn load_card(files: &ModelFiles) -> Result<(ModelCard, InputEncoder), Predic
         }
     }
     Ok((card, read_json(&files.inputs())?))
+}
+
+/// The temperature of `calibration.json`; `None` where there is no such file, or one of another training.
+///
+/// # Errors
+/// The file is damaged.
+pub fn load_temperature(files: &ModelFiles, card: &ModelCard) -> Result<Option<f64>, PredictError> {
+    if !files.calibration().exists() {
+        return Ok(None);
+    }
+    let calibration: Calibration = read_json(&files.calibration())?;
+    Ok((calibration.head_blake3 == card.head_blake3).then_some(calibration.temperature))
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, PredictError> {
@@ -181,7 +214,7 @@ pub fn probabilities(
 }
 
 /// Softmax in place, by the maximum of the row itself.
-fn softmax(logits: &mut [f32]) {
+pub(crate) fn softmax(logits: &mut [f32]) {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     logits.iter_mut().for_each(|l| *l = (*l - max).exp());
     let sum: f32 = logits.iter().sum();
