@@ -36,6 +36,12 @@ pub struct Config {
     /// The head and how it is trained.
     #[serde(default)]
     pub train: TrainConfig,
+    /// Cross-validation.
+    #[serde(default)]
+    pub evaluate: EvaluateConfig,
+    /// Limits that a model must keep.
+    #[serde(default)]
+    pub gates: GatesConfig,
     /// What `pipeline validate` demands of the data.
     #[serde(default)]
     pub validate: ValidateConfig,
@@ -311,6 +317,56 @@ impl Default for PlateauConfig {
     }
 }
 
+/// `[evaluate]`: repeated stratified group k-fold cross-validation over the rows outside the test part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateConfig {
+    /// Folds of a repeat.
+    pub folds: usize,
+    /// Times that the rows are dealt to folds anew.
+    pub repeats: usize,
+}
+
+impl Default for EvaluateConfig {
+    fn default() -> Self {
+        Self { folds: 5, repeats: 3 }
+    }
+}
+
+/// `[gates]`: limits that a model must keep to be put to use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatesConfig {
+    /// Test accuracy must be above this share …
+    pub test_accuracy: f64,
+    /// … with half its 95 % interval below this.
+    pub test_accuracy_half_width: f64,
+    /// F1 of every class must be above this.
+    pub class_f1: f64,
+    /// Validation loss minus training loss must be below this many nats.
+    pub loss_gap: f64,
+    /// Standard deviation of the validation accuracy over the last epochs must be below this share.
+    pub validation_accuracy_deviation: f64,
+    /// There must be more usable rows than this …
+    pub rows: usize,
+    /// … and more test rows than this.
+    pub test_rows: usize,
+}
+
+impl Default for GatesConfig {
+    fn default() -> Self {
+        Self {
+            test_accuracy: 0.85,
+            test_accuracy_half_width: 0.03,
+            class_f1: 0.75,
+            loss_gap: 0.1,
+            validation_accuracy_deviation: 0.02,
+            rows: 5000,
+            test_rows: 500,
+        }
+    }
+}
+
 /// `[validate]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -482,6 +538,9 @@ impl Config {
                 "is 1; batch normalisation needs at least 2 rows a step".into(),
             );
         }
+        if self.evaluate.folds < 2 {
+            return invalid("evaluate.folds", "must be at least 2".into());
+        }
         if self.train.hidden.contains(&0) {
             return invalid("train.hidden", "has a layer of 0 units; leave the layer out".into());
         }
@@ -549,6 +608,7 @@ impl Config {
             ("train.epochs", self.train.epochs),
             ("train.batch_size", self.train.batch_size),
             ("train.patience", self.train.patience),
+            ("evaluate.repeats", self.evaluate.repeats),
         ]
     }
 

@@ -1,7 +1,7 @@
 //! How a stage says what it does without knowing the terminal.
 
 /// What a stage reports to. The command line draws it; tests and other callers may ignore it with [`Silent`].
-pub trait Progress {
+pub trait Progress: Sync {
     /// A piece of work of `total` units begins.
     fn start(&self, what: &str, total: u64, unit: &'static str);
     /// `n` more units are done.
@@ -12,6 +12,19 @@ pub trait Progress {
     fn note(&self, message: &str);
     /// Whether the user has asked to stop; long work looks at it often and stops at the next safe point.
     fn interrupted(&self) -> bool;
+}
+
+/// One of several pieces of work at once: it hears when to stop, and says nothing of its own.
+pub struct Background<'a>(pub &'a dyn Progress);
+
+impl Progress for Background<'_> {
+    fn start(&self, _: &str, _: u64, _: &'static str) {}
+    fn advance(&self, _: u64) {}
+    fn finish(&self) {}
+    fn note(&self, _: &str) {}
+    fn interrupted(&self) -> bool {
+        self.0.interrupted()
+    }
 }
 
 /// Reports nothing and never stops.

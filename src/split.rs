@@ -168,6 +168,65 @@ pub fn deal(groups: &[usize], classes: &[usize], shares: &[f64], seed: u64) -> V
     parts
 }
 
+/// One turn of cross-validation. Rows are indices of the dataset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fold {
+    /// Which dealing of the rows, counted from 0.
+    pub repeat: usize,
+    /// Which fold of it, counted from 0.
+    pub fold: usize,
+    /// Rows to learn from.
+    pub train: Vec<usize>,
+    /// Training rows held back to choose the epoch, the temperature and penalties.
+    pub validation: Vec<usize>,
+    /// Rows to be evaluated on; over one repeat each row is held out once.
+    pub held_out: Vec<usize>,
+}
+
+/// Repeated stratified group k-fold over `rows`: `repeats` dealings to `count` folds, `validation` of each fold's training
+/// rows held back. No group is ever on two sides.
+///
+/// `groups` and `classes` are indexed by row of the dataset; `seed` gives a seed for a name.
+pub fn folds(
+    rows: &[usize],
+    (groups, classes): (&[usize], &[usize]),
+    (count, repeats): (usize, usize),
+    validation: f64,
+    seed: impl Fn(&str) -> u64,
+) -> Vec<Fold> {
+    let pick = |of: &[usize], values: &[usize]| of.iter().map(|&r| values[r]).collect::<Vec<_>>();
+    let mut folds = Vec::with_capacity(count * repeats);
+    for repeat in 0..repeats {
+        let shares = vec![1.0 / count as f64; count];
+        let dealt = deal(
+            &pick(rows, groups),
+            &pick(rows, classes),
+            &shares,
+            seed(&format!("folds of repeat {repeat}")),
+        );
+        for fold in 0..count {
+            let side = |held: bool| {
+                rows.iter().zip(&dealt).filter(move |(_, f)| (**f == fold) == held).map(|(&r, _)| r)
+            };
+            let rest: Vec<usize> = side(false).collect();
+            let seed = seed(&format!("validation of fold {fold} of repeat {repeat}"));
+            let stops =
+                deal(&pick(&rest, groups), &pick(&rest, classes), &[1.0 - validation, validation], seed);
+            let part = |wanted: usize| {
+                rest.iter().zip(&stops).filter(|(_, s)| **s == wanted).map(|(&r, _)| r).collect()
+            };
+            folds.push(Fold {
+                repeat,
+                fold,
+                train: part(0),
+                validation: part(1),
+                held_out: side(true).collect(),
+            });
+        }
+    }
+    folds
+}
+
 /// Disjoint sets with path halving; the smallest member stands for its set.
 struct Sets(Vec<usize>);
 
@@ -241,6 +300,32 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_row_is_held_out_once_a_repeat_and_never_beside_its_group(
+            rows in prop::collection::vec((0usize..60, 0usize..4), 60..200),
+            seed: u64,
+            count in 2usize..6,
+        ) {
+            let (groups, classes): (Vec<usize>, Vec<usize>) = rows.into_iter().unzip();
+            let used: Vec<usize> = (0..groups.len()).filter(|r| r % 7 != 0).collect();
+            let by_name = |name: &str| name.bytes().fold(seed, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)));
+            let folds = folds(&used, (&groups, &classes), (count, 3), 0.1, by_name);
+            prop_assert_eq!(folds.len(), 3 * count);
+            for repeat in 0..3 {
+                let mut held: Vec<usize> =
+                    folds.iter().filter(|f| f.repeat == repeat).flat_map(|f| f.held_out.clone()).collect();
+                held.sort_unstable();
+                prop_assert_eq!(&held, &used);
+            }
+            for fold in &folds {
+                let groups_of = |rows: &[usize]| rows.iter().map(|&r| groups[r]).collect::<std::collections::BTreeSet<_>>();
+                let sides = [groups_of(&fold.train), groups_of(&fold.validation), groups_of(&fold.held_out)];
+                prop_assert!(sides[0].is_disjoint(&sides[1]) && sides[0].is_disjoint(&sides[2]) && sides[1].is_disjoint(&sides[2]));
+                prop_assert_eq!(fold.train.len() + fold.validation.len() + fold.held_out.len(), used.len());
+            }
+            prop_assert_ne!(&folds[0].held_out, &folds[count].held_out);
+        }
+
         #[test]
         fn no_group_is_ever_separated_and_every_part_gets_its_share(
             rows in prop::collection::vec((0usize..60, 0usize..4), 60..300),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use english_pos_tagger::Tagger;
-use rand::seq::{IndexedRandom, SliceRandom};
+use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -35,13 +35,17 @@ pub fn swap(
     protected: &BTreeSet<String>,
     seed: u64,
 ) -> Option<String> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut words = swappable(text, lexicon, tagger, protected);
     if words.is_empty() {
         return None;
     }
     let count = ((share * words.len() as f64).round() as usize).clamp(1, words.len());
-    words.shuffle(&mut rng);
+    // Each word draws for itself: where folds protect different words, the choice among the others stays the same, and
+    // with it most variants and their cached embeddings.
+    let draws = |word: &Swappable| {
+        ChaCha8Rng::seed_from_u64(seed.wrapping_add((word.start as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+    };
+    words.sort_by_cached_key(|word| draws(word).random::<u64>());
     words.truncate(count);
     words.sort_by_key(|w| w.start);
     let mut swapped = String::with_capacity(text.len() + 16);
@@ -49,7 +53,7 @@ pub fn swap(
     for word in &words {
         swapped.push_str(&text[copied..word.start]);
         let original = &text[word.start..word.end];
-        let new = with_case_of(original, word.replacements.choose(&mut rng)?);
+        let new = with_case_of(original, word.replacements.choose(&mut draws(word))?);
         mend_article(&mut swapped, &new);
         swapped.push_str(&new);
         copied = word.end;

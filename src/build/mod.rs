@@ -3,15 +3,24 @@
 //! Only this module knows the order. Staleness is a question of content: a stage is fresh when its code version, its
 //! config values, the hashes of its inputs and the files it left are those of its manifest.
 
+mod augment;
+mod compare;
+mod embed;
+mod evaluate;
+mod few_shot;
 mod plan;
 mod project;
+mod split;
 mod stages;
+mod train;
 mod validate;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+pub use compare::{ByExample, ByFold, Comparison, compare};
+pub use few_shot::{FewShot, FewShotSettings, few_shot};
 use plan::Sources;
 pub use plan::{Reason, StageStatus, plan};
 pub use project::Project;
@@ -37,13 +46,15 @@ pub enum Stage {
     Split,
     /// Training rows to augmented rows.
     Augment,
-    /// Everything to a trained and evaluated model.
+    /// Everything to a trained head.
     Train,
+    /// The head to figures, diagnosis, gates and report.
+    Evaluate,
 }
 
 impl Stage {
     /// All stages in order.
-    pub const ALL: [Stage; 4] = [Stage::Embed, Stage::Split, Stage::Augment, Stage::Train];
+    pub const ALL: [Stage; 5] = [Stage::Embed, Stage::Split, Stage::Augment, Stage::Train, Stage::Evaluate];
 
     /// Name in commands, files and messages.
     pub fn name(self) -> &'static str {
@@ -52,13 +63,15 @@ impl Stage {
             Stage::Split => "split",
             Stage::Augment => "augment",
             Stage::Train => "train",
+            Stage::Evaluate => "evaluate",
         }
     }
 
     /// Version of the stage's code: raised whenever the same inputs would give other outputs.
     fn version(self) -> u32 {
         match self {
-            Stage::Embed | Stage::Split | Stage::Augment | Stage::Train => 1,
+            Stage::Embed | Stage::Split | Stage::Evaluate => 1,
+            Stage::Augment | Stage::Train => 2,
         }
     }
 }
@@ -120,6 +133,14 @@ pub enum BuildError {
         /// What is wrong.
         reason: String,
     },
+    /// A few-shot benchmark needs a test part of its own.
+    #[error("no test part is given\n  hint: name its files in data.test_files")]
+    NoTestFiles,
+    /// Two models cannot be compared.
+    #[error(
+        "the models cannot be compared: {0}\n  hint: evaluate both on the same data, with the same [split] and seed"
+    )]
+    NotComparable(String),
     /// The user asked to stop between two stages.
     #[error("interrupted; what is finished is kept, run the same command to go on")]
     Interrupted,

@@ -175,6 +175,15 @@ pub fn ingredients(project: &Project, stage: Stage, sources: &Sources) -> Ingred
         Stage::Split => sections["split"] = json!(config.split),
         Stage::Augment => sections["augment"] = json!(config.augment),
         Stage::Train => sections["train"] = json!(config.train),
+        Stage::Evaluate => {
+            // Every fold augments and trains anew.
+            sections["augment"] = json!(config.augment);
+            sections["train"] = json!(config.train);
+            sections["split"] = json!(config.split);
+            sections["evaluate"] = json!(config.evaluate);
+            sections["gates"] = json!(config.gates);
+            sections["validate"] = json!({ "names_label": config.validate.names_label });
+        }
     }
     let mut inputs = sources.inputs.clone();
     for before in Stage::ALL.into_iter().filter(|&s| s < stage) {

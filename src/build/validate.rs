@@ -1,16 +1,19 @@
 //! `pipeline validate`: the embed stage if it is stale, then everything that the data alone can tell, and, once a model
 //! has been trained, which labels its like would doubt.
 
-use super::stages::{Context, pick_rows};
+use rayon::prelude::*;
+
+use super::stages::{Context, Rows, pick_rows};
+use super::train::Learning;
 use super::{BuildError, BuildSettings, Project, Reason, Stage, build};
 use crate::engine::Engine;
 use crate::evaluate::agreement;
 use crate::predict::{probabilities, raw_inputs};
-use crate::progress::Progress;
-use crate::split::{deal, groups, mean_cosine_vectors};
+use crate::progress::{Background, Progress};
+use crate::split::{Part, folds, groups, mean_cosine_vectors};
 use crate::store::write_json;
 use crate::table::{self, Dataset};
-use crate::train::{RawInputs, TrainInput, train};
+use crate::train::RawInputs;
 use crate::validate::{
     ColumnProfile, ColumnProfiler, ValidateInput, Validation, suspects, validate as judge,
 };
@@ -44,7 +47,7 @@ pub fn validate(
     let vectors = mean_cosine_vectors(&raw.embedding, compared.len(), raw.embedding_dims / compared.len());
     let suspects = if project.manifest(Stage::Train).exists() {
         let raw = raw_inputs(&context.matrices(&folder, &all, dataset.rows.len())?, cells());
-        let mut found = suspects(&dataset, &context.out_of_fold(&dataset, &raw)?);
+        let mut found = suspects(&dataset, &context.out_of_fold(&dataset, raw)?);
         found.truncate(config.validate.suspects);
         Some(found)
     } else {
@@ -94,44 +97,44 @@ impl Context<'_> {
     ///
     /// The configured head on the embeddings and features, without augmentation; early stopping uses a tenth of each
     /// fold's own training rows.
-    fn out_of_fold(&self, dataset: &Dataset, raw: &RawInputs) -> Result<Vec<f32>, BuildError> {
+    fn out_of_fold(&self, dataset: &Dataset, raw: RawInputs) -> Result<Vec<f32>, BuildError> {
         let config = &self.project.config;
         let count = dataset.classes.len();
-        let classes: Vec<usize> = dataset.rows.iter().map(|r| r.class).collect();
         let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
-        let vectors = mean_cosine_vectors(
-            &raw.embedding,
-            dataset.text_fields.len(),
-            raw.embedding_dims / dataset.text_fields.len(),
-        );
-        let group = groups(&titles, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine);
-        let fold_of = deal(&group, &classes, &[1.0 / FOLDS as f64; FOLDS], config.seed_for("folds"));
-        let mut given = vec![0.0; classes.len() * count];
-        for fold in 0..FOLDS {
-            let held: Vec<usize> = (0..classes.len()).filter(|&r| fold_of[r] == fold).collect();
-            let rest: Vec<usize> = (0..classes.len()).filter(|&r| fold_of[r] != fold).collect();
-            let pick = |values: &[usize]| rest.iter().map(|&r| values[r]).collect::<Vec<_>>();
-            let seed = config.seed_for(&format!("fold {fold}"));
-            let stops = deal(&pick(&group), &pick(&classes), &[0.9, 0.1], seed);
-            let side = |part: usize| {
-                (0..rest.len()).filter(|&i| stops[i] == part).map(|i| rest[i]).collect::<Vec<_>>()
-            };
-            let none = RawInputs { embedding_dims: raw.embedding_dims, ..RawInputs::default() };
-            let input = TrainInput {
-                rows: raw,
-                classes: &classes,
-                class_count: count,
-                train: &side(0),
-                validation: &side(1),
-                variants: &none,
-                parents: &[],
-                mixed: &[],
-            };
-            let min_count = config.features.min_count.unwrap_or(5);
-            let trained = train(&input, &config.train, min_count, seed, self.engine, self.progress)?;
-            let answers =
-                probabilities(trained.head.as_ref(), &trained.inputs, &pick_rows(raw, &held), count)?;
-            for (&row, answer) in held.iter().zip(answers.chunks_exact(count)) {
+        let fields = dataset.text_fields.len();
+        let vectors = mean_cosine_vectors(&raw.embedding, fields, raw.embedding_dims / fields);
+        let rows = Rows {
+            dataset: dataset.clone(),
+            classes: dataset.rows.iter().map(|r| r.class).collect(),
+            parts: vec![Part::Train; titles.len()],
+            groups: groups(&titles, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine),
+            raw,
+        };
+        let all = rows.of(&[Part::Train]);
+        let folds = folds(&all, (&rows.groups, &rows.classes), (FOLDS, 1), 0.1, |name| config.seed_for(name));
+        let none = RawInputs { embedding_dims: rows.raw.embedding_dims, ..RawInputs::default() };
+        self.progress.start("looking for doubtful labels", FOLDS as u64, "folds");
+        let answers = folds
+            .par_iter()
+            .map(|fold| {
+                let learning = Learning {
+                    train: &fold.train,
+                    validation: &fold.validation,
+                    variants: &none,
+                    parents: &[],
+                    mixed: &[],
+                };
+                let seed = config.seed_for(&format!("doubt {}", fold.fold));
+                let trained = self.fit(&rows, &learning, seed, &Background(self.progress))?;
+                self.progress.advance(1);
+                let held = pick_rows(&rows.raw, &fold.held_out);
+                Ok(probabilities(trained.head.as_ref(), &trained.inputs, &held, count)?)
+            })
+            .collect::<Result<Vec<_>, BuildError>>();
+        self.progress.finish();
+        let mut given = vec![0.0; titles.len() * count];
+        for (fold, answers) in folds.iter().zip(answers?) {
+            for (&row, answer) in fold.held_out.iter().zip(answers.chunks_exact(count)) {
                 given[row * count..(row + 1) * count].copy_from_slice(answer);
             }
         }

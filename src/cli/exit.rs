@@ -27,6 +27,8 @@ pub enum Exit {
     Missing = 5,
     /// Another run is at work in the folder.
     Busy = 6,
+    /// The model fails a gate, and --require-gates was given.
+    Gates = 7,
     /// The user stopped it.
     Interrupted = 130,
 }
@@ -66,6 +68,14 @@ pub struct BadData {
     pub errors: usize,
 }
 
+/// Gates that the model fails, already printed.
+#[derive(Debug, thiserror::Error)]
+#[error("the model fails {}\n  hint: the report says what to do; the limits are in [gates]", gates.join("; "))]
+pub struct FailedGates {
+    /// Their names.
+    pub gates: Vec<String>,
+}
+
 /// Data given on the command line that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -93,6 +103,8 @@ impl Exit {
             Self::Missing
         } else if error.is::<BadRows>() || error.is::<BadData>() || error.is::<BadInput>() {
             Self::Data
+        } else if error.is::<FailedGates>() {
+            Self::Gates
         } else {
             Self::Failed
         }
@@ -100,7 +112,8 @@ impl Exit {
 
     fn of_build(error: &BuildError) -> Self {
         match error {
-            BuildError::Table(_) | BuildError::EmptyPart { .. } => Self::Data,
+            BuildError::Table(_) | BuildError::EmptyPart { .. } | BuildError::NotComparable(_) => Self::Data,
+            BuildError::NoTestFiles => Self::Config,
             BuildError::Model(_)
             | BuildError::Encoder(_)
             | BuildError::Lexicon(_)

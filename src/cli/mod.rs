@@ -1,7 +1,9 @@
 //! The command line: what was typed, printing, progress, exit codes.
 
 mod build;
+mod compare;
 mod exit;
+mod few_shot;
 mod predict;
 mod progress;
 mod status;
@@ -29,7 +31,7 @@ const TORCH_PROGRAM: &str = "pipeline-torch";
     name = "pipeline",
     version,
     about = "Raw CSVs to a trained, honestly evaluated text classifier",
-    after_help = "Examples:\n  pipeline build                 run every stage that is stale\n  pipeline build --dry-run       say what would run, and why\n  pipeline predict --text \"Build a pillow fort\"\n\nExit codes: 0 done, 1 failed, 2 bad usage, 3 bad config, 4 bad data,\n5 encoder, model or libtorch missing or unusable, 6 another run is at work, 130 interrupted.",
+    after_help = "Examples:\n  pipeline build                 run every stage that is stale\n  pipeline build --dry-run       say what would run, and why\n  pipeline predict --text \"Build a pillow fort\"\n\nExit codes: 0 done, 1 failed, 2 bad usage, 3 bad config, 4 bad data,\n5 encoder, model or libtorch missing or unusable, 6 another run is at work,\n7 a gate failed (with --require-gates), 130 interrupted.",
     arg_required_else_help = true
 )]
 struct Cli {
@@ -49,11 +51,11 @@ enum Task {
         after_help = "Example:\n  pipeline augment --force --json\n\nLeaves data/augmented/<name>/synonyms.jsonl and mixup.csv; every row names its parents."
     )]
     Augment(StageArgs),
-    /// Train and evaluate the head
+    /// Train the head, evaluate it, and say what is wrong with it
     #[command(
-        after_help = "Example:\n  pipeline train --force\n\nLeaves data/models/<name>/ with everything that predicting needs."
+        after_help = "Examples:\n  pipeline train --force\n  pipeline train --require-gates    end with 7 if a gate fails\n\nLeaves data/models/<name>/ with everything that predicting needs, metrics.json and report.html."
     )]
-    Train(StageArgs),
+    Train(TrainArgs),
     /// Run the stages that are stale, and say why for each
     #[command(after_help = "Examples:\n  pipeline build --dry-run\n  pipeline build --from augment")]
     Build(BuildArgs),
@@ -65,6 +67,16 @@ enum Task {
         after_help = "Example:\n  pipeline validate --json > findings.json\n\nEnds with 4 when the data has errors; [validate] in pipeline.toml says what is one."
     )]
     Validate(ValidateArgs),
+    /// Compare two evaluated models, row by row and fold by fold
+    #[command(
+        after_help = "Example:\n  pipeline compare data/models/activities data/models/wider\n\nDifferences are first minus second, each with its 95 % interval."
+    )]
+    Compare(compare::CompareArgs),
+    /// Measure the encoder with a few training rows a class (as MTEB does)
+    #[command(
+        after_help = "Example:\n  pipeline bench-few-shot --config examples/banking77.toml --per-class 8 --draws 10\n\nThe config names the training files (data.files) and the test files (data.test_files)."
+    )]
+    BenchFewShot(few_shot::FewShotArgs),
     /// Label new texts with a trained model
     #[command(after_help = predict::EXAMPLES)]
     Predict(predict::PredictArgs),
@@ -117,9 +129,21 @@ struct BuildArgs {
     /// Run this stage and all after it, stale or not
     #[arg(long, value_name = "STAGE")]
     from: Option<StageName>,
+    /// End with 7 if the model fails a gate
+    #[arg(long)]
+    require_gates: bool,
     /// Print results and errors only
     #[arg(long, short)]
     quiet: bool,
+}
+
+#[derive(Args, Clone)]
+struct TrainArgs {
+    #[command(flatten)]
+    stage: StageArgs,
+    /// End with 7 if the model fails a gate
+    #[arg(long)]
+    require_gates: bool,
 }
 
 #[derive(Args, Clone)]
@@ -137,6 +161,7 @@ enum StageName {
     Split,
     Augment,
     Train,
+    Evaluate,
 }
 
 impl From<StageName> for Stage {
@@ -146,6 +171,7 @@ impl From<StageName> for Stage {
             StageName::Split => Stage::Split,
             StageName::Augment => Stage::Augment,
             StageName::Train => Stage::Train,
+            StageName::Evaluate => Stage::Evaluate,
         }
     }
 }
@@ -181,10 +207,12 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
     match task {
         Task::Embed(args) => build::stage(&args, Stage::Embed, engine),
         Task::Augment(args) => build::stage(&args, Stage::Augment, engine),
-        Task::Train(args) => build::stage(&args, Stage::Train, engine),
+        Task::Train(args) => build::train(&args, engine),
         Task::Build(args) => build::build(&args, engine),
         Task::Status(args) => status::status(&args),
         Task::Validate(args) => validate::validate(&args, engine),
+        Task::Compare(args) => compare::compare(&args),
+        Task::BenchFewShot(args) => few_shot::few_shot(&args, engine),
         Task::Predict(args) => predict::predict(&args, engine),
         Task::Completions { shell } => {
             let mut script = Vec::new();

@@ -16,7 +16,10 @@ use crate::build::{BuildError, encoder_settings};
 use crate::config::{Config, nearest};
 use crate::embed::{Embeddings, Encode, Model, Place, locate};
 use crate::engine::Engine;
-use crate::predict::{ModelCard, ModelFiles, PredictError, load_card, probabilities, raw_inputs};
+use crate::evaluate::{apply_temperature, likeliest};
+use crate::predict::{
+    ModelCard, ModelFiles, PredictError, load_card, load_temperature, probabilities, raw_inputs,
+};
 use crate::progress::Progress;
 use crate::report::Table;
 use crate::table::{Cells, NamedRow, read_named};
@@ -56,6 +59,9 @@ pub struct PredictArgs {
     /// Format of the output
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: OutputFormat,
+    /// Give no label to rows whose likeliest class has a lower probability; the report shows what that costs
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    min_confidence: f32,
     /// Same as --format jsonl
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -83,7 +89,15 @@ struct Item {
 /// Label the rows given.
 pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     let files = model_files(args)?;
+    if !(0.0..=1.0).contains(&args.min_confidence) {
+        return Err(BadInput(format!(
+            "--min-confidence {}: give a share between 0 and 1",
+            args.min_confidence
+        ))
+        .into());
+    }
     let (card, inputs) = load_card(&files)?;
+    let temperature = load_temperature(&files, &card)?;
     // Everything that can be refused is refused before libtorch is loaded.
     // A pipe can be read only once, by the program that labels.
     let readable_twice =
@@ -101,9 +115,16 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     let fields = embed_fields(encoder.as_mut(), &items, model.dims, model.max_tokens)?;
     let head = engine.load_head(&card.head, &files.head()).map_err(PredictError::from)?;
     let raw = raw_inputs(&fields, items.iter().map(|i| &i.cells));
-    let given = probabilities(head.as_ref(), &inputs, &raw, card.classes.len())?;
+    let mut given = probabilities(head.as_ref(), &inputs, &raw, card.classes.len())?;
+    match temperature {
+        Some(temperature) => apply_temperature(&mut given, card.classes.len(), temperature),
+        None => eprintln!(
+            "note: probabilities are not calibrated: {} is not there or of another training",
+            files.calibration().display()
+        ),
+    }
     let format = if args.json { OutputFormat::Jsonl } else { args.format };
-    print(&render(&items, &given, &card.classes, format)?)?;
+    print(&render(&items, &given, &card.classes, format, args.min_confidence)?)?;
     if bad_rows > 0 { Err(BadRows { rows: bad_rows }.into()) } else { Ok(Exit::Done) }
 }
 
@@ -301,18 +322,24 @@ fn embed_fields(
     Ok((0..fields).map(|field| Embeddings { dims, values: column(field) }).collect())
 }
 
-fn render(items: &[Item], given: &[f32], classes: &[String], format: OutputFormat) -> Result<String> {
-    let rows = items.iter().zip(given.chunks_exact(classes.len())).map(|(item, p)| {
-        let best = (1..p.len()).fold(0, |b, c| if p[c] > p[b] { c } else { b });
-        (item.line, best, p)
-    });
+/// The answers as text; a row below `min_confidence` has no label (null, an empty cell, or "(unsure)").
+fn render(
+    items: &[Item],
+    given: &[f32],
+    classes: &[String],
+    format: OutputFormat,
+    min_confidence: f32,
+) -> Result<String> {
+    let rows =
+        items.iter().zip(given.chunks_exact(classes.len())).map(|(item, p)| (item.line, likeliest(p), p));
+    let label = |best: usize, p: &[f32]| (p[best] >= min_confidence).then(|| classes[best].clone());
     match format {
         OutputFormat::Jsonl => {
             let mut text = String::new();
             for (line, best, p) in rows {
                 let all: serde_json::Map<String, Value> =
                     classes.iter().cloned().zip(p.iter().map(|&v| json!(v))).collect();
-                text += &json!({ "line": line, "label": classes[best], "probability": p[best], "probabilities": all }).to_string();
+                text += &json!({ "line": line, "label": label(best, p), "probability": p[best], "probabilities": all }).to_string();
                 text.push('\n');
             }
             Ok(text)
@@ -323,7 +350,7 @@ fn render(items: &[Item], given: &[f32], classes: &[String], format: OutputForma
                 ["line", "label", "probability"].into_iter().chain(classes.iter().map(String::as_str));
             csv.write_record(header)?;
             for (line, best, p) in rows {
-                let start = [line.to_string(), classes[best].clone(), p[best].to_string()];
+                let start = [line.to_string(), label(best, p).unwrap_or_default(), p[best].to_string()];
                 csv.write_record(start.into_iter().chain(p.iter().map(ToString::to_string)))?;
             }
             Ok(String::from_utf8(csv.into_inner()?)?)
@@ -338,7 +365,7 @@ fn render(items: &[Item], given: &[f32], classes: &[String], format: OutputForma
                 let runner_up = format!("{} {:.1} %", classes[next], 100.0 * p[next]);
                 table.push([
                     line.to_string(),
-                    classes[best].clone(),
+                    label(best, p).unwrap_or_else(|| "(unsure)".into()),
                     format!("{:.1} %", 100.0 * p[best]),
                     runner_up,
                 ]);

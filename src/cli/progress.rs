@@ -1,8 +1,8 @@
 //! Progress on a terminal; lines elsewhere.
 
-use std::cell::RefCell;
 use std::io::{IsTerminal, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,7 +15,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub struct Terminal {
     draw: bool,
     quiet: bool,
-    bar: RefCell<Option<ProgressBar>>,
+    bar: Mutex<Option<ProgressBar>>,
 }
 
 impl Terminal {
@@ -27,7 +27,11 @@ impl Terminal {
                 std::process::exit(130);
             }
         });
-        Self { draw: stderr().is_terminal() && !quiet, quiet, bar: RefCell::new(None) }
+        Self { draw: stderr().is_terminal() && !quiet, quiet, bar: Mutex::new(None) }
+    }
+
+    fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -45,17 +49,17 @@ impl Progress for Terminal {
             });
         let bar = ProgressBar::new(total).with_style(style).with_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
-        *self.bar.borrow_mut() = Some(bar);
+        *self.bar() = Some(bar);
     }
 
     fn advance(&self, n: u64) {
-        if let Some(bar) = &*self.bar.borrow() {
+        if let Some(bar) = &*self.bar() {
             bar.inc(n);
         }
     }
 
     fn finish(&self) {
-        if let Some(bar) = self.bar.borrow_mut().take() {
+        if let Some(bar) = self.bar().take() {
             bar.finish_and_clear();
         }
     }
@@ -64,7 +68,7 @@ impl Progress for Terminal {
         if self.quiet {
             return;
         }
-        match &*self.bar.borrow() {
+        match &*self.bar() {
             Some(bar) => bar.suspend(|| eprintln!("{message}")),
             None => eprintln!("{message}"),
         }

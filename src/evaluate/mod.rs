@@ -1,9 +1,27 @@
 //! Predictions to figures, each with its 95 % interval. Slices in, numbers out: no files, no libtorch.
 
 mod agreement;
+mod calibration;
+mod diagnosis;
+mod evaluation;
+mod figure;
+mod projection;
+mod gates;
 mod interval;
 mod metrics;
+mod paired;
+#[cfg(test)]
+mod reference;
 
 pub use agreement::{Agreement, agreement};
+pub use calibration::{
+    Coverage, ReliabilityBin, apply_temperature, fit_temperature, reliability, risk_coverage,
+};
+pub use diagnosis::{Evidence, Finding, Giveaway, Ill, diagnose};
+pub use evaluation::{CrossValidation, Evaluation, HEAD, ModelFigures, ModelFolds, TestBaseline, Training};
+pub use figure::{Figure, Predictions, likeliest};
+pub use gates::{Gate, GateInput, gates};
 pub use interval::{Estimate, wilson};
-pub use metrics::{ClassMetrics, Metrics, Predictions, evaluate};
+pub use metrics::{ClassMetrics, Metrics, evaluate};
+pub use paired::{McNemar, difference, fold_mean, mcnemar, point_figures};
+pub use projection::principal_components;

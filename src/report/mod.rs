@@ -1,9 +1,12 @@
-//! Metrics to text that a person reads. Nothing is computed here.
+//! Figures to text and HTML, for people. Nothing is computed here.
 
+mod chart;
+mod html;
 mod table;
 mod terminal;
 mod validation;
 
+pub use html::{MapPoint, Mistake, ReportInput, report_html};
 pub use table::Table;
-pub use terminal::{Summary, summary};
+pub use terminal::summary;
 pub use validation::validation_text;

@@ -1,92 +1,101 @@
-//! The summary at the end of a training.
+//! The summary at the end of a training, a screenful.
 
 use super::Table;
-use crate::evaluate::{Estimate, Metrics};
-use crate::train::Epoch;
+use crate::evaluate::{Estimate, Evaluation, Figure, Gate, Metrics};
 
 /// Classes shown in full; of more, the worst are shown.
-const CLASSES_SHOWN: usize = 12;
+const CLASSES_SHOWN: usize = 6;
 
-/// What the summary tells.
-pub struct Summary<'a> {
-    /// Name of the model.
-    pub name: &'a str,
-    /// Figures of the validation part.
-    pub validation: &'a Metrics,
-    /// Figures of the test part.
-    pub test: &'a Metrics,
-    /// The training history.
-    pub history: &'a [Epoch],
-    /// The epoch that was kept.
-    pub best_epoch: usize,
-    /// Whether early stopping ended the training.
-    pub stopped_early: bool,
-    /// Rows trained on, and how many of them are augmented.
-    pub training_rows: (usize, usize),
-    /// Trainable parameters of the head.
-    pub parameters: usize,
-}
+/// The figures shown; the report has all.
+const FIGURES: [Figure; 5] = [Figure::Accuracy, Figure::MacroF1, Figure::Mcc, Figure::LogLoss, Figure::Ece];
 
-/// A screenful: how the training went, the figures with their intervals, the classes, the confusions.
-pub fn summary(s: &Summary<'_>) -> String {
-    let mut text = format!("model {}\n", s.name);
-    let (rows, augmented) = s.training_rows;
-    text += &format!("  trained on {rows} rows ({augmented} augmented), {} parameters\n", s.parameters);
-    let end = if s.stopped_early { "stopped early" } else { "ran to the end" };
-    text += &format!("  {} epochs, {end}; epoch {} kept", s.history.len(), s.best_epoch);
-    if let Some(best) = s.best_epoch.checked_sub(1).and_then(|i| s.history.get(i)) {
-        text += &format!(" (loss: train {:.3}, validation {:.3})", best.train_loss, best.validation_loss);
-    }
-    text += "\n\n";
-
-    let mut figures = Table::new(["", "test", "95 % interval", "validation", "95 % interval"]);
-    let percent = |e: Estimate| {
-        [format!("{:.1} %", 100.0 * e.value), format!("{:.1} – {:.1}", 100.0 * e.low, 100.0 * e.high)]
-    };
-    let plain = |e: Estimate| [format!("{:.3}", e.value), format!("{:.3} – {:.3}", e.low, e.high)];
-    let (test, validation) = (s.test, s.validation);
-    figures.push(
-        ["accuracy".into()].into_iter().chain(percent(test.accuracy)).chain(percent(validation.accuracy)),
+/// Verdict, training, figures, classes, baselines, gates, findings.
+pub fn summary(e: &Evaluation) -> String {
+    let mut text = format!("model {}: {}\n", e.name, verdict(e));
+    let t = &e.training;
+    let end = if t.stopped_early { "stopped early" } else { "ran to the end" };
+    text += &format!(
+        "  {} rows and {} augmented, {} parameters; {} epochs, {end}, epoch {} kept (loss: train {:.3}, validation {:.3})\n\n",
+        t.part_rows[0], t.augmented, t.parameters, t.epochs, t.best_epoch, t.losses[0], t.losses[1]
     );
-    figures
-        .push(["macro-F1".into()].into_iter().chain(plain(test.macro_f1)).chain(plain(validation.macro_f1)));
-    figures
-        .push(["log loss".into()].into_iter().chain(plain(test.log_loss)).chain(plain(validation.log_loss)));
-    figures.push(["rows".into(), test.rows.to_string(), String::new(), validation.rows.to_string()]);
-    text += &figures.to_string();
-
-    let mut order: Vec<usize> = (0..test.per_class.len()).collect();
-    let shown = if order.len() > CLASSES_SHOWN {
-        order.sort_by(|&a, &b| test.per_class[a].f1.value.total_cmp(&test.per_class[b].f1.value));
-        text += &format!("\n  the {CLASSES_SHOWN} worst of {} classes on the test part:\n", order.len());
-        &order[..CLASSES_SHOWN]
-    } else {
+    text += &format!("{}\n{}\n{}\n{}", figures(e), classes(&e.test), models(e), gates(&e.gates));
+    if !e.findings.is_empty() {
         text += "\n";
-        &order[..]
-    };
-    let mut classes = Table::new(["class (test)", "rows", "precision", "recall", "F1", "95 % interval"]);
-    for class in shown.iter().map(|&c| &test.per_class[c]) {
-        let value = |e: Estimate| format!("{:.3}", e.value);
-        let interval = format!("{:.3} – {:.3}", class.f1.low, class.f1.high);
-        let (precision, recall, f1) = (value(class.precision), value(class.recall), value(class.f1));
-        classes.push([class.class.clone(), class.support.to_string(), precision, recall, f1, interval]);
     }
-    text += &classes.to_string();
-    text += &confusions(test);
+    for finding in &e.findings {
+        text += &format!("  ! {}: {}\n    → {}\n", finding.finding, finding.evidence, finding.advice);
+    }
     text
 }
 
-/// The three most frequent confusions, in words.
-fn confusions(metrics: &Metrics) -> String {
-    let mut pairs: Vec<(usize, usize, usize)> = Vec::new();
-    for (truth, row) in metrics.confusion.iter().enumerate() {
-        pairs.extend(
-            row.iter().enumerate().filter(|&(p, &n)| p != truth && n > 0).map(|(p, &n)| (n, truth, p)),
-        );
+/// One sentence: how many gates failed, and the weightiest finding.
+pub fn verdict(e: &Evaluation) -> String {
+    let failed = e.gates.iter().filter(|g| !g.passed).count();
+    let gates = match failed {
+        0 => format!("all {} gates passed", e.gates.len()),
+        n => format!("{n} of {} gates failed", e.gates.len()),
+    };
+    e.findings.first().map_or(gates.clone(), |f| format!("{gates}; {}", f.finding))
+}
+
+fn plain(e: Estimate) -> [String; 2] {
+    [format!("{:.3}", e.value), format!("{:.3} – {:.3}", e.low, e.high)]
+}
+
+fn figures(e: &Evaluation) -> Table {
+    let cv = &e.cross_validation;
+    let header =
+        ["", "test", "95 % interval", &format!("{} × {} folds", cv.folds, cv.repeats), "95 % interval"];
+    let mut table = Table::new(header);
+    for figure in FIGURES {
+        let over_folds = cv.models.first().and_then(|m| m.mean.get(&figure)).copied();
+        let cells = plain(e.test.of(figure)).into_iter().chain(over_folds.map(plain).unwrap_or_default());
+        table.push([figure.label().to_owned()].into_iter().chain(cells));
     }
-    pairs.sort_by_key(|&(n, truth, predicted)| (std::cmp::Reverse(n), truth, predicted));
-    let name = |class: usize| &metrics.per_class[class].class;
-    let words: Vec<String> =
-        pairs.iter().take(3).map(|&(n, t, p)| format!("{} taken for {} ({n})", name(t), name(p))).collect();
-    if words.is_empty() { String::new() } else { format!("\n  most confused: {}\n", words.join("; ")) }
+    table.push(["rows", &e.test.rows.to_string(), "", &cv.rows.to_string(), ""]);
+    table
+}
+
+fn classes(test: &Metrics) -> Table {
+    let mut shown: Vec<_> = test.per_class.iter().collect();
+    let mut heading = "class (test)".to_owned();
+    if shown.len() > CLASSES_SHOWN {
+        heading = format!("the {CLASSES_SHOWN} worst of {} classes (test)", shown.len());
+        shown.sort_by(|a, b| a.f1.value.total_cmp(&b.f1.value));
+        shown.truncate(CLASSES_SHOWN);
+    }
+    let mut table = Table::new([heading.as_str(), "rows", "precision", "recall", "F1", "95 % interval"]);
+    for class in shown {
+        let [f1, interval] = plain(class.f1);
+        let [precision, recall] = [class.precision, class.recall].map(|e| format!("{:.3}", e.value));
+        table.push([class.class.clone(), class.support.to_string(), precision, recall, f1, interval]);
+    }
+    table
+}
+
+fn models(e: &Evaluation) -> Table {
+    let mut table =
+        Table::new(["macro-F1 over the folds", "mean", "95 % interval", "head minus it", "95 % interval"]);
+    for model in &e.cross_validation.models {
+        let difference = model.difference.as_ref().map(|d| {
+            let d = d[&Figure::MacroF1];
+            [format!("{:+.3}", d.value), format!("{:+.3} – {:+.3}", d.low, d.high)]
+        });
+        let cells = plain(model.mean[&Figure::MacroF1]).into_iter().chain(difference.unwrap_or_default());
+        table.push([model.model.clone()].into_iter().chain(cells));
+    }
+    table
+}
+
+/// The gates with their values; ✓ passed, ✗ failed.
+pub fn gates(gates: &[Gate]) -> Table {
+    let mut table = Table::new(["gate", "measured", "limit"]);
+    for gate in gates {
+        let mark = if gate.passed { "✓" } else { "✗" };
+        let number = |v: f64| if v >= 10.0 { format!("{v:.0}") } else { format!("{v:.3}") };
+        let sign = if gate.above { ">" } else { "<" };
+        let value = gate.value.map_or("not measured".into(), number);
+        table.push([format!("{mark} {}", gate.name), value, format!("{sign} {}", number(gate.limit))]);
+    }
+    table
 }

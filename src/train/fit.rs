@@ -138,7 +138,7 @@ pub trait Head {
 }
 
 /// Trains and loads heads.
-pub trait Fit {
+pub trait Fit: Sync {
     /// Train a head on `train`, choosing the epoch by the loss on `validation`.
     ///
     /// Early stopping keeps the weights of the best epoch (Prechelt 1998); the learning rate falls on plateaus as in

@@ -172,12 +172,12 @@ fn blend(pair: &[f32], weights: [f32; 2]) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::progress::Silent;
-    use std::cell::RefCell;
     use std::path::Path;
+    use std::sync::Mutex;
 
     /// Keeps what it is given instead of training.
     #[derive(Default)]
-    struct Recorder(RefCell<Vec<Vec<f32>>>);
+    struct Recorder(Mutex<Vec<Vec<f32>>>);
 
     struct NoHead;
 
@@ -199,7 +199,7 @@ mod tests {
             validation: Rows<'_>,
             _: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
         ) -> Result<Fitted, HeadError> {
-            *self.0.borrow_mut() = vec![
+            *self.0.lock().unwrap() = vec![
                 train.inputs.to_vec(),
                 train.targets.to_vec(),
                 validation.inputs.to_vec(),
@@ -230,7 +230,7 @@ mod tests {
         };
         let recorder = Recorder::default();
         train(&input, &TrainConfig::default(), 1, 1, &recorder, &Silent).unwrap();
-        recorder.0.into_inner()
+        recorder.0.into_inner().unwrap()
     }
 
     #[test]

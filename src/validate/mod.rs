@@ -1,12 +1,14 @@
 //! Is the data fit to learn from? Columns, duplicates, texts that name the label, rows that look mislabelled.
 
 mod columns;
+mod giveaways;
 mod suspects;
 
 use regex::Regex;
 use serde::Serialize;
 
 pub use columns::{ColumnProfile, ColumnProfiler, Quartiles};
+pub use giveaways::giveaways;
 pub use suspects::{Suspect, suspects};
 
 use crate::config::ValidateConfig;

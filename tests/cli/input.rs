@@ -135,5 +135,5 @@ fn a_label_column_and_a_given_test_file_need_no_code() {
     assert_eq!(split["dropped"], 1, "the row that repeats a test row is not trained on");
     let rows = project.csv("data/splits/bank.csv");
     assert!(rows.iter().all(|r| (r["part"] == "test") == (r["file"] == "test.csv")));
-    assert_eq!(stage(&report, "train")["summary"]["test"]["rows"], 2);
+    assert_eq!(stage(&report, "evaluate")["summary"]["test"]["rows"], 2);
 }

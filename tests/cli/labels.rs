@@ -90,7 +90,7 @@ fn the_model_folder_alone_is_enough_elsewhere() {
     let elsewhere = tempfile::tempdir().unwrap();
     let model = elsewhere.path().join("model");
     fs::create_dir(&model).unwrap();
-    for file in ["model.json", "inputs.json", "head.safetensors"] {
+    for file in ["model.json", "inputs.json", "head.safetensors", "calibration.json"] {
         fs::copy(project.path(&format!("data/models/small/{file}")), model.join(file)).unwrap();
     }
     drop(project);
@@ -100,6 +100,33 @@ fn the_model_folder_alone_is_enough_elsewhere() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("not calibrated"));
+
+    // Without its temperature it still labels, and says what is missing.
+    fs::remove_file(model.join("calibration.json")).unwrap();
+    let output = std::process::Command::new(crate::project::program())
+        .args(["predict", "--model", "model", "--text", "Shake the rattle", "--json"])
+        .current_dir(elsewhere.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not calibrated"));
+    assert_ne!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
+fn unsure_rows_get_no_label_when_asked() {
+    let project = trained();
+    project.write("new.csv", "title,how_to_play\nShake the rattle,Shake it.\n");
+    let all = lines(&project.good(&["predict", "new.csv", "--json"]));
+    assert!(all[0]["label"].is_string());
+    let none = lines(&project.good(&["predict", "new.csv", "--json", "--min-confidence", "1"]));
+    assert!(none[0]["label"].is_null() && none[0]["probability"] == all[0]["probability"]);
+    let table = project.good(&["predict", "new.csv", "--min-confidence", "1"]).out();
+    assert!(table.contains("(unsure)"), "{table}");
+    let finished = project.run(&["predict", "new.csv", "--min-confidence", "2"]);
+    assert_eq!(finished.code(), 4);
+    assert!(finished.err().contains("between 0 and 1"), "{}", finished.err());
 }
 
 #[test]

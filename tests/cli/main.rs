@@ -1,9 +1,10 @@
 //! The real program with the real encoder on small files. One file a behaviour:
 //! `input` bad and odd raw files, `settings` the config, `stages` build and staleness, `cache` what is computed when,
-//! `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages.
+//! `evaluation` figures, gates and report, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages.
 
 mod cache;
 mod checks;
+mod evaluation;
 mod input;
 mod labels;
 mod lineage;

@@ -44,6 +44,9 @@ ratio = 0.5
 [train]
 epochs = 12
 hidden = [16]
+[evaluate]
+folds = 2
+repeats = 1
 "#;
 
 /// A fresh project folder, removed at the end of the test.

@@ -39,10 +39,10 @@ fn only_what_a_change_touches_runs_again_and_the_reason_is_said() {
     };
     project.configure("hidden = [16]", "hidden = [8]");
     insta::assert_snapshot!(why(&project));
-    assert_eq!(ran(&project.json(&["build"])), ["train"]);
+    assert_eq!(ran(&project.json(&["build"])), ["train", "evaluate"]);
 
     project.configure("ratio = 0.5", "ratio = 0.25");
-    assert_eq!(ran(&project.json(&["build"])), ["augment", "train"]);
+    assert_eq!(ran(&project.json(&["build"])), ["augment", "train", "evaluate"]);
 
     fs::remove_file(project.path("data/splits/small.csv")).unwrap();
     assert!(why(&project).contains("its output data/splits/small.csv is gone"));
@@ -51,11 +51,15 @@ fn only_what_a_change_touches_runs_again_and_the_reason_is_said() {
 
     project.write("data/models/small/head.safetensors", "damaged");
     assert!(why(&project).contains("head.safetensors was changed"));
+    // The head comes out as it was, so its evaluation is not stale.
     assert_eq!(ran(&project.json(&["build"])), ["train"]);
 
     fs::remove_file(project.path("data/raw/sport.csv")).unwrap();
     assert!(why(&project).contains("data/raw/sport.csv is gone"));
-    assert_eq!(ran(&project.json(&["build", "--from", "train"])), ["embed", "split", "augment", "train"]);
+    assert_eq!(
+        ran(&project.json(&["build", "--from", "train"])),
+        ["embed", "split", "augment", "train", "evaluate"]
+    );
 }
 
 #[test]
@@ -64,7 +68,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_does_not() {
         let project = Project::small();
         project.configure("name = \"small\"", &format!("name = \"small\"\nseed = {seed}"));
         project.good(&["build", "--quiet"]);
-        ["metrics.json", "history.csv", "head.safetensors"]
+        ["metrics.json", "history.csv", "head.safetensors", "predictions.csv", "report.html"]
             .map(|f| fs::read(project.path(&format!("data/models/small/{f}"))).unwrap())
     };
     let (first, again, other) = (figures("7"), figures("7"), figures("8"));
@@ -92,7 +96,7 @@ fn stages_run_alone_with_what_they_need() {
     let project = Project::small();
     assert_eq!(ran(&project.json(&["embed"])), ["embed"]);
     assert_eq!(ran(&project.json(&["augment"])), ["split", "augment"]);
-    assert_eq!(ran(&project.json(&["train"])), ["train"]);
+    assert_eq!(ran(&project.json(&["train"])), ["train", "evaluate"]);
     assert_eq!(ran(&project.json(&["augment", "--force"])), ["augment"]);
     assert_eq!(ran(&project.json(&["train"])), [""; 0]);
 }

@@ -1,0 +1,181 @@
+//! `pipeline compare`: two evaluated models, example by example and fold by fold.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::BuildError;
+use crate::evaluate::{Estimate, Evaluation, Figure, McNemar, Predictions, difference, fold_mean, mcnemar};
+use crate::predict::{ModelFiles, PredictError};
+use crate::report::Table;
+
+/// Seed of the bootstrap: two saved models are compared the same way every time.
+const SEED: u64 = 42;
+
+/// Two models compared; differences are first minus second.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Name of the first model.
+    pub first: String,
+    /// Name of the second.
+    pub second: String,
+    /// On the test rows that both have.
+    pub test: ByExample,
+    /// On the rows that both have out of fold.
+    pub out_of_fold: ByExample,
+    /// Fold by fold; absent where the folds differ.
+    pub folds: Option<ByFold>,
+}
+
+/// Two models on the same rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ByExample {
+    /// Rows that both models answered.
+    pub rows: usize,
+    /// Rows that only one of them answered, and that are left out.
+    pub unmatched: usize,
+    /// McNemar's exact test.
+    pub mcnemar: McNemar,
+    /// First minus second (paired stratified bootstrap).
+    pub difference: BTreeMap<Figure, Estimate>,
+}
+
+/// Two models on the same folds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ByFold {
+    /// Number of folds, repeats included.
+    pub folds: usize,
+    /// First minus second (corrected resampled t).
+    pub difference: BTreeMap<Figure, Estimate>,
+}
+
+/// Compare two evaluated models.
+///
+/// # Errors
+/// A model lacks its evaluation, the classes differ, or they share no test row.
+pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, BuildError> {
+    let (a, b) = (evaluation(first)?, evaluation(second)?);
+    if a.classes != b.classes {
+        return Err(BuildError::NotComparable(format!(
+            "their classes differ: {} against {}",
+            a.classes.join(", "),
+            b.classes.join(", ")
+        )));
+    }
+    let (of_a, of_b) = (answers(first, &a)?, answers(second, &b)?);
+    let ordered = a.test.figures.contains_key(&Figure::QuadraticKappa);
+    let by = |part: &str| by_example(part, &of_a, &of_b, a.classes.len(), ordered);
+    let test = by("test");
+    if test.rows == 0 {
+        return Err(BuildError::NotComparable("they share no test row".into()));
+    }
+    let (cv_a, cv_b) = (&a.cross_validation, &b.cross_validation);
+    let same = cv_a.folds_blake3 == cv_b.folds_blake3;
+    let folds = same.then(|| cv_a.models.first().zip(cv_b.models.first())).flatten().map(|(x, y)| {
+        let figures = x.mean.keys().copied();
+        let values =
+            |figure| x.folds.iter().zip(&y.folds).map(|(p, q)| p[&figure] - q[&figure]).collect::<Vec<_>>();
+        let difference = figures.map(|f| (f, fold_mean(&values(f), cv_a.test_over_train()))).collect();
+        ByFold { folds: x.folds.len(), difference }
+    });
+    Ok(Comparison { first: a.name, second: b.name, out_of_fold: by("out-of-fold"), test, folds })
+}
+
+fn evaluation(files: &ModelFiles) -> Result<Evaluation, BuildError> {
+    let path = files.metrics();
+    let failed = |reason: String| PredictError::File { path: path.clone(), reason };
+    let bytes = std::fs::read(&path).map_err(|e| failed(e.to_string()))?;
+    Ok(serde_json::from_slice(&bytes).map_err(|e| failed(e.to_string()))?)
+}
+
+/// Class and probabilities of one row.
+struct Answer {
+    part: String,
+    truth: usize,
+    probabilities: Vec<f32>,
+}
+
+/// The answers of a model by part, file and line.
+fn answers(files: &ModelFiles, of: &Evaluation) -> Result<Vec<(String, Answer)>, BuildError> {
+    let path = files.predictions();
+    let read = |path: &Path| -> Result<Vec<(String, Answer)>, String> {
+        let mut reader = csv::Reader::from_path(path).map_err(|e| e.to_string())?;
+        let mut answers = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(|e| e.to_string())?;
+            let cell = |i: usize| record.get(i).unwrap_or_default();
+            let truth = of.classes.iter().position(|c| c == cell(3));
+            let truth = truth.ok_or_else(|| format!("`{}` is no class", cell(3)))?;
+            let probabilities = record.iter().skip(6).map(str::parse).collect::<Result<Vec<f32>, _>>();
+            let probabilities = probabilities.map_err(|e| e.to_string())?;
+            let key = [cell(0), cell(1), cell(2)].join("\n");
+            answers.push((key, Answer { part: cell(0).to_owned(), truth, probabilities }));
+        }
+        Ok(answers)
+    };
+    Ok(read(&path).map_err(|reason| PredictError::File { path, reason })?)
+}
+
+fn by_example(
+    part: &str,
+    first: &[(String, Answer)],
+    second: &[(String, Answer)],
+    classes: usize,
+    ordered: bool,
+) -> ByExample {
+    let of_part = |answers: &'_ [(String, Answer)]| answers.iter().filter(|(_, a)| a.part == part).count();
+    let known: HashMap<&String, &Answer> = second.iter().map(|(key, answer)| (key, answer)).collect();
+    let (mut truth, mut a, mut b) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, answer) in first.iter().filter(|(_, answer)| answer.part == part) {
+        // A row whose label changed between the two is another row.
+        if let Some(other) = known.get(key).filter(|o| o.truth == answer.truth) {
+            truth.push(answer.truth);
+            a.extend_from_slice(&answer.probabilities);
+            b.extend_from_slice(&other.probabilities);
+        }
+    }
+    let (a, b) = (
+        Predictions { truth: &truth, probabilities: &a, classes, ordered },
+        Predictions { truth: &truth, probabilities: &b, classes, ordered },
+    );
+    ByExample {
+        rows: truth.len(),
+        unmatched: of_part(first) + of_part(second) - 2 * truth.len(),
+        mcnemar: mcnemar(&truth, &a.likeliest(), &b.likeliest()),
+        difference: difference(a, b, SEED),
+    }
+}
+
+impl std::fmt::Display for Comparison {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{} minus {}", self.first, self.second)?;
+        let header =
+            ["", "test", "95 % interval", "out of fold", "95 % interval", "by fold", "95 % interval"];
+        let mut table = Table::new(header);
+        let cells = |d: Option<&Estimate>| {
+            d.map_or_else(<[String; 2]>::default, |d| {
+                [format!("{:+.3}", d.value), format!("{:+.3} – {:+.3}", d.low, d.high)]
+            })
+        };
+        for figure in self.test.difference.keys() {
+            let by_fold = self.folds.as_ref().and_then(|d| d.difference.get(figure));
+            let columns =
+                [self.test.difference.get(figure), self.out_of_fold.difference.get(figure), by_fold];
+            table.push([figure.label().to_owned()].into_iter().chain(columns.into_iter().flat_map(cells)));
+        }
+        write!(f, "{table}")?;
+        for (part, by) in [("test", &self.test), ("out of fold", &self.out_of_fold)] {
+            let McNemar { only_first, only_second, p } = by.mcnemar;
+            writeln!(
+                f,
+                "  {part}: {} rows ({} in one model only), {only_first} right in {} alone, {only_second} in {} alone, McNemar p = {p:.3}",
+                by.rows, by.unmatched, self.first, self.second
+            )?;
+        }
+        if self.folds.is_none() {
+            writeln!(f, "  not compared fold by fold: the folds differ (other rows, seed, or [evaluate])")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! The embed stage: raw files to a matrix a text field, with rejects and duplicates listed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::Project;
+use super::stages::{Context, RowPlace, StageResult, place, write_csv, write_matrix};
+use crate::embed::Cache;
+use crate::store::write_json;
+use crate::table;
+
+impl Context<'_> {
+    pub fn embed(&self) -> StageResult {
+        let (config, root) = (&self.project.config, &self.project.root);
+        let (dataset, report) = table::read(config, root)?;
+        let rejects = self.project.rejects_folder();
+        table::write_rejects(&report, &rejects)?;
+        let listing = rejects.join("rejects.csv");
+        report.notes.iter().for_each(|note| self.progress.note(note));
+        table::check_rejects(config, &report, Path::new(&self.project.relative(&listing)))?;
+        for reject in report.rejects.iter().take(10) {
+            self.progress.note(&format!("rejected {reject}"));
+        }
+        if report.rejects.len() > 10 {
+            let more = report.rejects.len() - 10;
+            self.progress.note(&format!(
+                "… and {more} more rejected rows, all in {}",
+                self.project.relative(&listing)
+            ));
+        }
+        if !report.duplicates.is_empty() {
+            let (count, file) =
+                (report.duplicates.len(), self.project.relative(&rejects.join("duplicates.csv")));
+            self.progress.note(&format!("{count} rows repeat another and are left out, listed in {file}"));
+        }
+        table::check_classes(&dataset)?;
+
+        let model = self.model()?;
+        let cache = Cache::open(&self.project.cache(), &model.fingerprint, model.dims)?;
+        let folder = self.project.embeddings_folder();
+        let mut outputs = vec![listing, rejects.join("duplicates.csv")];
+        let texts: Vec<&str> =
+            dataset.rows.iter().flat_map(|r| r.cells.texts.iter().map(String::as_str)).collect();
+        let begin = std::time::Instant::now();
+        let embedded = self.embed_texts(&texts, &cache, &model)?;
+        let seconds = begin.elapsed().as_secs_f64();
+        for (field, name) in dataset.text_fields.iter().enumerate() {
+            let path = Project::matrix(&folder, name);
+            let column: Vec<&str> = dataset.rows.iter().map(|r| r.cells.texts[field].as_str()).collect();
+            write_matrix(&path, &column, &cache, &model)?;
+            outputs.push(path);
+        }
+        let index = folder.join("rows.csv");
+        write_csv(
+            &index,
+            &["row", "file", "line"],
+            (0..dataset.rows.len()).map(|row| {
+                let RowPlace { file, line } = place(&dataset, row);
+                vec![row.to_string(), file, line]
+            }),
+        )?;
+        let about = folder.join("index.json");
+        let matrices: BTreeMap<&String, String> = dataset
+            .text_fields
+            .iter()
+            .map(|f| (f, self.project.relative(&Project::matrix(&folder, f))))
+            .collect();
+        write_json(
+            &about,
+            &json!({
+                "rows": dataset.rows.len(), "dims": model.dims, "fields": matrices,
+                "row_index": self.project.relative(&index),
+                "encoder": config.encoder, "fingerprint": model.fingerprint, "max_tokens": model.max_tokens,
+            }),
+        )?;
+        outputs.extend([index, about]);
+        let summary = json!({
+            "rows_read": report.read, "rows_used": dataset.rows.len(),
+            "rejected": report.rejects.len(), "duplicates": report.duplicates.len(),
+            "texts": embedded.texts, "computed": embedded.computed,
+            "truncated": embedded.truncated, "blank": embedded.blank,
+            "texts_per_second": if embedded.computed > 0 { json!((embedded.computed as f64 / seconds).round()) } else { Value::Null },
+        });
+        Ok((outputs, summary))
+    }
+}

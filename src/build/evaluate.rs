@@ -1,0 +1,534 @@
+//! The evaluate stage: cross-validation of the head and its baselines, calibration, the figures of the test part, the
+//! diagnosis, the gates, and the report.
+
+use std::path::PathBuf;
+
+use ndarray::Array2;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::augment::{Swapper, keep_in_band, variant_inputs, with_originals};
+use super::stages::{Context, Rows, StageResult, pick_rows, place, write_csv};
+use super::train::Learning;
+use super::{BuildError, Stage};
+use crate::augment::{Variant, mix};
+use crate::baseline::{LogisticRegression, Matrix, TfIdf, class_shares};
+use crate::embed::Cache;
+use crate::evaluate::{
+    CrossValidation, Estimate, Evaluation, Evidence, Figure, GateInput, HEAD, ModelFolds, Predictions,
+    TestBaseline, Training, apply_temperature, diagnose, difference, evaluate, fit_temperature, gates,
+    likeliest, mcnemar, point_figures, principal_components, reliability, risk_coverage,
+};
+use crate::predict::{Calibration, load_card, probabilities};
+use crate::progress::Background;
+use crate::report::{MapPoint, Mistake, ReportInput, report_html, summary};
+use crate::split::{Fold, Part, folds, for_each_near_pair, mean_cosine_vectors};
+use crate::store::{Manifest, checksum, write_atomic, write_json};
+use crate::train::Epoch;
+use crate::validate::giveaways;
+
+/// Penalties (C, ascending) that the logistic regressions choose from.
+const PENALTIES: [f64; 4] = [0.3, 3.0, 30.0, 300.0];
+
+/// Most steps of a logistic regression.
+const ITERATIONS: u64 = 100;
+
+/// A term in fewer texts is left out of TF-IDF.
+const MIN_TEXTS: usize = 2;
+
+/// The baselines, in the order in which [`baselines`] gives them.
+const BASELINES: [&str; 3] =
+    ["majority class", "TF-IDF + logistic regression", "embeddings + logistic regression"];
+
+/// Points of the embedding map; more would make the report slow to open.
+const MAP_POINTS: usize = 1500;
+
+/// Mistakes shown in the report.
+const MISTAKES: usize = 20;
+
+/// A label is contradicted with confidence when it has at most this probability out of fold …
+const CONTRADICTED: f32 = 0.05;
+
+/// … and another class at least this.
+const CONTRADICTING: f32 = 0.9;
+
+/// What one fold gave. Probabilities are of its held-out rows.
+struct FoldAnswers {
+    /// The head's, as they are.
+    raw: Vec<f32>,
+    /// The head's, with the temperature of the fold's validation rows.
+    calibrated: Vec<f32>,
+    /// Those of [`BASELINES`].
+    baselines: Vec<Vec<f32>>,
+}
+
+impl Context<'_> {
+    pub fn evaluate(&self) -> StageResult {
+        let (config, rows) = (&self.project.config, self.rows()?);
+        let used = rows.of(&[Part::Train, Part::Validation]);
+        let share = config.split.validation / (config.split.train + config.split.validation);
+        let counts = (config.evaluate.folds, config.evaluate.repeats);
+        let folds = folds(&used, (&rows.groups, &rows.classes), counts, share, |name| config.seed_for(name));
+        let texts: Vec<String> = rows.dataset.rows.iter().map(|r| r.cells.texts.join("\n")).collect();
+        let answers = self.cross_validate(&rows, &folds, &texts)?;
+
+        let every_raw: Vec<f32> = answers.iter().flat_map(|a| &a.raw).copied().collect();
+        let held: Vec<usize> = folds.iter().flat_map(|f| f.held_out.iter().copied()).collect();
+        let temperature = fit_temperature(self.predictions(&rows, &truth_of(&rows, &held), &every_raw));
+        let cross_validation = self.cross_validation(&rows, &folds, &answers, used.len());
+
+        let (validation_rows, test_rows) = (rows.of(&[Part::Validation]), rows.of(&[Part::Test]));
+        let validation_given = self.head_probabilities(&rows, &validation_rows, temperature)?;
+        let test_given = self.head_probabilities(&rows, &test_rows, temperature)?;
+        let measure = |given: &[f32], of: &[usize], seed: &str| {
+            let truth = truth_of(&rows, of);
+            evaluate(self.predictions(&rows, &truth, given), &rows.dataset.classes, config.seed_for(seed))
+        };
+        let validation = measure(&validation_given, &validation_rows, "bootstrap-validation");
+        let test = measure(&test_given, &test_rows, "bootstrap-test");
+        let test_baselines = self.test_baselines(&rows, &texts, &test_rows, &test_given);
+
+        // The first repeat holds every row out once.
+        let first = folds.iter().zip(&answers).filter(|(f, _)| f.repeat == 0);
+        let (out_of_fold, out_of_fold_given): (Vec<usize>, Vec<f32>) = {
+            let (mut held, mut given) = (Vec::new(), Vec::new());
+            for (fold, answers) in first {
+                held.extend_from_slice(&fold.held_out);
+                given.extend_from_slice(&answers.calibrated);
+            }
+            (held, given)
+        };
+        let truth = truth_of(&rows, &out_of_fold);
+        let predictions = self.predictions(&rows, &truth, &out_of_fold_given);
+
+        let history = self.history()?;
+        let training = self.training(&rows, &history)?;
+        let permuted = self.permuted(&rows, &folds[0]);
+        let findings = diagnose(&Evidence {
+            classes: &rows.dataset.classes,
+            history: (&history, training.best_epoch),
+            validation: &validation,
+            test: &test,
+            part_rows: Part::USED.map(|part| {
+                let of_part = rows.of(&[part]);
+                let count = |class| of_part.iter().filter(|&&r| rows.classes[r] == class).count();
+                (0..rows.dataset.classes.len()).map(count).collect()
+            }),
+            test_share: test_rows.len() as f64 / rows.parts.len() as f64,
+            parameters: training.parameters,
+            near_pairs_across: self.near_pairs_across(&rows),
+            giveaways: giveaways(&rows.dataset, &folds[0].train, &folds[0].held_out),
+            naming_rows: self.naming_rows(&texts),
+            permuted: Some(permuted),
+            differences: cross_validation
+                .models
+                .iter()
+                .filter_map(|m| Some((m.model.clone(), m.difference.as_ref()?[&Figure::MacroF1])))
+                .collect(),
+            calibrated_ece: (point_figures(predictions)[&Figure::Ece], out_of_fold.len()),
+            suspects: (contradicted(predictions), out_of_fold.len()),
+            half_width: config.gates.test_accuracy_half_width,
+        });
+        let gates = gates(
+            &GateInput {
+                test: &test,
+                history: &history,
+                best_epoch: training.best_epoch,
+                rows: rows.dataset.rows.len(),
+            },
+            &config.gates,
+        );
+        let evaluation = Evaluation {
+            name: config.name.clone(),
+            pipeline_version: env!("CARGO_PKG_VERSION").into(),
+            classes: rows.dataset.classes.clone(),
+            training,
+            temperature,
+            test,
+            validation,
+            test_baselines,
+            cross_validation,
+            reliability: reliability(predictions),
+            risk_coverage: risk_coverage(predictions),
+            findings,
+            gates,
+        };
+        let test_part = (test_rows.as_slice(), test_given.as_slice());
+        let outputs = self.write_evaluation(
+            &rows,
+            &evaluation,
+            &history,
+            test_part,
+            (&out_of_fold, &out_of_fold_given),
+        )?;
+        let failed = evaluation.gates.iter().filter(|g| !g.passed).count();
+        let text = summary(&evaluation);
+        Ok((
+            outputs,
+            json!({
+                "folds": folds.len(), "findings": evaluation.findings.len(), "gates_failed": failed,
+                "text": text, "test": evaluation.test, "gates": evaluation.gates,
+            }),
+        ))
+    }
+
+    fn predictions<'p>(&self, rows: &Rows, truth: &'p [usize], probabilities: &'p [f32]) -> Predictions<'p> {
+        let ordered = self.project.config.label.range.is_some();
+        Predictions { truth, probabilities, classes: rows.dataset.classes.len(), ordered }
+    }
+
+    /// The head and its baselines on every fold, several folds at once.
+    fn cross_validate(
+        &self,
+        rows: &Rows,
+        folds: &[Fold],
+        texts: &[String],
+    ) -> Result<Vec<FoldAnswers>, BuildError> {
+        let config = &self.project.config;
+        let model = self.model()?;
+        let cache = Cache::open(&self.project.cache(), &model.fingerprint, model.dims)?;
+        // Which words are protected is learned in each fold anew; what all folds need is embedded in one go.
+        let swapper = Swapper::new(config, &rows.dataset)?;
+        let quiet = Background(self.progress);
+        self.progress.start("augmenting", folds.len() as u64, "folds");
+        let variants = folds
+            .iter()
+            .map(|fold| {
+                let variants = swapper.variants(&fold.train, &quiet);
+                self.progress.advance(1);
+                variants
+            })
+            .collect::<Result<Vec<_>, _>>();
+        self.progress.finish();
+        let variants = variants?;
+        let new: Vec<&str> = variants.iter().flat_map(|v| with_originals(v, &rows.dataset)).collect();
+        self.embed_texts(&new, &cache, &model)?;
+        self.progress.start("cross-validating", folds.len() as u64, "folds");
+        let answers = folds
+            .par_iter()
+            .zip(variants)
+            .map(|(fold, variants)| {
+                let answers = self.fold(rows, fold, variants, texts, &cache)?;
+                self.progress.advance(1);
+                if self.progress.interrupted() { Err(BuildError::Interrupted) } else { Ok(answers) }
+            })
+            .collect::<Result<Vec<_>, _>>();
+        self.progress.finish();
+        answers
+    }
+
+    fn fold(
+        &self,
+        rows: &Rows,
+        fold: &Fold,
+        candidates: Vec<Variant>,
+        texts: &[String],
+        cache: &Cache,
+    ) -> Result<FoldAnswers, BuildError> {
+        let config = &self.project.config;
+        let name = format!("of fold {} of repeat {}", fold.fold, fold.repeat);
+        let variants = keep_in_band(candidates, &rows.dataset, cache, &config.augment.synonyms)?;
+        let mixed =
+            mix(&fold.train, &rows.classes, &config.augment.mixup, config.seed_for(&format!("mixup {name}")));
+        let learning = Learning {
+            train: &fold.train,
+            validation: &fold.validation,
+            variants: &variant_inputs(&variants, &rows.dataset, cache)?,
+            parents: &variants.iter().map(|v| v.parent).collect::<Vec<_>>(),
+            mixed: &mixed,
+        };
+        let trained =
+            self.fit(rows, &learning, config.seed_for(&format!("fit {name}")), &Background(self.progress))?;
+        let classes = rows.dataset.classes.len();
+        let answer = |of: &[usize]| {
+            probabilities(trained.head.as_ref(), &trained.inputs, &pick_rows(&rows.raw, of), classes)
+        };
+        let raw = answer(&fold.held_out)?;
+        let stopped_on = answer(&fold.validation)?;
+        let temperature =
+            fit_temperature(self.predictions(rows, &truth_of(rows, &fold.validation), &stopped_on));
+        let mut calibrated = raw.clone();
+        apply_temperature(&mut calibrated, classes, temperature);
+        let baselines = baselines(rows, texts, &fold.train, &fold.validation, &fold.held_out);
+        Ok(FoldAnswers { raw, calibrated, baselines })
+    }
+
+    /// Figures of every fold, and their means.
+    fn cross_validation(
+        &self,
+        rows: &Rows,
+        folds: &[Fold],
+        answers: &[FoldAnswers],
+        used: usize,
+    ) -> CrossValidation {
+        let config = &self.project.config.evaluate;
+        let figures = |fold: &Fold, given: &[f32]| {
+            let truth = truth_of(rows, &fold.held_out);
+            point_figures(self.predictions(rows, &truth, given))
+        };
+        let of_model = |name: &str, given: &dyn Fn(usize) -> Vec<f32>| ModelFolds {
+            model: name.to_owned(),
+            figures: folds.iter().enumerate().map(|(i, fold)| figures(fold, &given(i))).collect(),
+            class_f1: folds.iter().enumerate().map(|(i, fold)| class_f1(rows, fold, &given(i))).collect(),
+        };
+        let mut models = vec![of_model(HEAD, &|fold| answers[fold].calibrated.clone())];
+        for (i, name) in BASELINES.iter().enumerate() {
+            models.push(of_model(name, &|fold| answers[fold].baselines[i].clone()));
+        }
+        let uncalibrated: Vec<f64> =
+            folds.iter().zip(answers).map(|(f, a)| figures(f, &a.raw)[&Figure::Ece]).collect();
+        let mut hash = blake3::Hasher::new();
+        for fold in folds {
+            for &row in &fold.held_out {
+                let at = place(&rows.dataset, row);
+                hash.update(format!("{} {} {}:{}\n", fold.repeat, fold.fold, at.file, at.line).as_bytes());
+            }
+        }
+        let hash = hash.finalize().to_hex().to_string();
+        CrossValidation::new((config.folds, config.repeats), used, hash, &uncalibrated, models)
+    }
+
+    /// Calibrated probabilities of the saved head.
+    fn head_probabilities(
+        &self,
+        rows: &Rows,
+        of: &[usize],
+        temperature: f64,
+    ) -> Result<Vec<f32>, BuildError> {
+        let files = self.project.model();
+        let (card, inputs) = load_card(&files)?;
+        let head = self.engine.load_head(&card.head, &files.head())?;
+        let classes = rows.dataset.classes.len();
+        let mut given = probabilities(head.as_ref(), &inputs, &pick_rows(&rows.raw, of), classes)?;
+        apply_temperature(&mut given, classes, temperature);
+        Ok(given)
+    }
+
+    /// The baselines, trained on everything outside the test part, and the head against each.
+    fn test_baselines(
+        &self,
+        rows: &Rows,
+        texts: &[String],
+        test: &[usize],
+        head: &[f32],
+    ) -> Vec<TestBaseline> {
+        let (train, validation) = (rows.of(&[Part::Train]), rows.of(&[Part::Validation]));
+        let truth = truth_of(rows, test);
+        let head = self.predictions(rows, &truth, head);
+        let seed = |name: &str| self.project.config.seed_for(&format!("bootstrap {name}"));
+        let of = |(name, given): (&&str, Vec<f32>)| {
+            let predictions = self.predictions(rows, &truth, &given);
+            TestBaseline {
+                model: (*name).to_owned(),
+                metrics: evaluate(predictions, &rows.dataset.classes, seed(name)),
+                difference: difference(head, predictions, seed("difference")),
+                mcnemar: mcnemar(&truth, &head.likeliest(), &predictions.likeliest()),
+            }
+        };
+        BASELINES.iter().zip(baselines(rows, texts, &train, &validation, test)).map(of).collect()
+    }
+
+    /// Balanced accuracy on held-out rows after learning from shuffled labels; chance is 1 / classes.
+    fn permuted(&self, rows: &Rows, fold: &Fold) -> Estimate {
+        let mut labels: Vec<usize> = truth_of(rows, &fold.train);
+        labels.shuffle(&mut ChaCha8Rng::seed_from_u64(self.project.config.seed_for("permuted labels")));
+        let classes = rows.dataset.classes.len();
+        let model =
+            LogisticRegression::fit(&dense(rows, &fold.train), &labels, classes, 1.0, ITERATIONS, None);
+        let given = model.probabilities(&dense(rows, &fold.held_out));
+        let truth = truth_of(rows, &fold.held_out);
+        let predictions = self.predictions(rows, &truth, &given);
+        evaluate(predictions, &rows.dataset.classes, self.project.config.seed_for("bootstrap permuted"))
+            .of(Figure::BalancedAccuracy)
+    }
+
+    /// Pairs of near-duplicates that stand in different parts, one of them in the validation or the test part.
+    fn near_pairs_across(&self, rows: &Rows) -> usize {
+        let fields = rows.dataset.text_fields.len();
+        let dims = rows.raw.embedding_dims / fields;
+        let vectors = mean_cosine_vectors(&rows.raw.embedding, fields, dims);
+        let cosine = self.project.config.split.near_duplicate_cosine;
+        let mut pairs = 0;
+        for_each_near_pair(&vectors, rows.raw.embedding_dims, cosine, |a, b| {
+            let (a, b) = (rows.parts[a], rows.parts[b]);
+            pairs += usize::from(a != b && a != Part::Dropped && b != Part::Dropped);
+        });
+        pairs
+    }
+
+    /// Rows whose text names the label by one of `validate.names_label`.
+    fn naming_rows(&self, texts: &[String]) -> usize {
+        let patterns = self.project.config.validate.patterns().unwrap_or_default();
+        texts.iter().filter(|text| patterns.iter().any(|p| p.is_match(text))).count()
+    }
+
+    fn history(&self) -> Result<Vec<Epoch>, BuildError> {
+        let path = self.project.model().history();
+        let failed = |e: csv::Error| BuildError::Artefact { path: path.clone(), reason: e.to_string() };
+        csv::Reader::from_path(&path).map_err(failed)?.deserialize().collect::<Result<_, _>>().map_err(failed)
+    }
+
+    /// How the train stage trained the head, from what it left.
+    fn training(&self, rows: &Rows, history: &[Epoch]) -> Result<Training, BuildError> {
+        let path = self.project.manifest(Stage::Train);
+        let failed =
+            || BuildError::Artefact { path: path.clone(), reason: "it lacks what training left".into() };
+        let trained = Manifest::load(&path).ok_or_else(failed)?.summary;
+        let number = |key: &str| trained[key].as_u64().map(|n| n as usize).ok_or_else(failed);
+        let best_epoch = number("best_epoch")?;
+        let best = best_epoch.checked_sub(1).and_then(|i| history.get(i)).ok_or_else(failed)?;
+        Ok(Training {
+            part_rows: Part::USED.map(|part| rows.of(&[part]).len()),
+            augmented: number("augmented")?,
+            parameters: number("parameters")?,
+            epochs: history.len(),
+            best_epoch,
+            stopped_early: trained["stopped_early"].as_bool().ok_or_else(failed)?,
+            losses: [best.train_loss, best.validation_loss],
+        })
+    }
+
+    /// `metrics.json`, `calibration.json`, `predictions.csv` and `report.html`. Each pair is rows and their probabilities.
+    fn write_evaluation(
+        &self,
+        rows: &Rows,
+        evaluation: &Evaluation,
+        history: &[Epoch],
+        test: (&[usize], &[f32]),
+        out_of_fold: (&[usize], &[f32]),
+    ) -> Result<Vec<PathBuf>, BuildError> {
+        let (files, classes) = (self.project.model(), &rows.dataset.classes);
+        write_json(&files.metrics(), evaluation)?;
+        let calibration =
+            Calibration { temperature: evaluation.temperature, head_blake3: checksum(&files.head())? };
+        write_json(&files.calibration(), &calibration)?;
+        let fixed = ["part", "file", "line", "class", "predicted", "confidence"];
+        let header: Vec<&str> = fixed.into_iter().chain(classes.iter().map(String::as_str)).collect();
+        let line = |part: &str, row: usize, given: &[f32]| {
+            let (at, best) = (place(&rows.dataset, row), likeliest(given));
+            let fixed = [
+                part.to_owned(),
+                at.file,
+                at.line,
+                classes[rows.classes[row]].clone(),
+                classes[best].clone(),
+            ];
+            fixed
+                .into_iter()
+                .chain([given[best].to_string()])
+                .chain(given.iter().map(f32::to_string))
+                .collect()
+        };
+        let lines = |part: &'static str, (of, given): (&[usize], &[f32])| {
+            let rows: Vec<Vec<String>> =
+                of.iter().zip(given.chunks_exact(classes.len())).map(|(&r, g)| line(part, r, g)).collect();
+            rows
+        };
+        let all = lines("test", test).into_iter().chain(lines("out-of-fold", out_of_fold));
+        write_csv(&files.predictions(), &header, all)?;
+        let html = report_html(&ReportInput {
+            evaluation,
+            history,
+            mistakes: mistakes(rows, test),
+            map: map(rows),
+            config: toml::to_string_pretty(&self.project.config).unwrap_or_default(),
+            encoder: &self.model()?.fingerprint,
+        });
+        write_atomic(&files.report(), |w| std::io::Write::write_all(w, html.as_bytes()))?;
+        Ok(vec![files.metrics(), files.calibration(), files.predictions(), files.report()])
+    }
+}
+
+fn truth_of(rows: &Rows, of: &[usize]) -> Vec<usize> {
+    of.iter().map(|&r| rows.classes[r]).collect()
+}
+
+fn dense(rows: &Rows, of: &[usize]) -> Matrix {
+    let (dims, all) = (rows.raw.embedding_dims, &rows.raw.embedding);
+    Matrix::Dense(Array2::from_shape_fn((of.len(), dims), |(i, d)| all[of[i] * dims + d]))
+}
+
+/// Probabilities of `held_out` by each of [`BASELINES`]; penalties are chosen on `validation`.
+fn baselines(
+    rows: &Rows,
+    texts: &[String],
+    train: &[usize],
+    validation: &[usize],
+    held_out: &[usize],
+) -> Vec<Vec<f32>> {
+    let classes = rows.dataset.classes.len();
+    let both: Vec<usize> = train.iter().chain(validation).copied().collect();
+    let majority = class_shares(&truth_of(rows, &both), classes).repeat(held_out.len());
+    let logistic = |matrix: &dyn Fn(&[usize]) -> Matrix| {
+        let model = LogisticRegression::fit_best(
+            &PENALTIES,
+            (&matrix(train), &truth_of(rows, train)),
+            (&matrix(validation), &truth_of(rows, validation)),
+            (&matrix(&both), &truth_of(rows, &both)),
+            classes,
+            ITERATIONS,
+        );
+        model.probabilities(&matrix(held_out))
+    };
+    let of = |rows: &[usize]| rows.iter().map(|&r| texts[r].clone()).collect::<Vec<_>>();
+    let terms = TfIdf::learn(&of(train), MIN_TEXTS);
+    let tfidf = logistic(&|rows| Matrix::Sparse(terms.rows(&of(rows))));
+    vec![majority, tfidf, logistic(&|of| dense(rows, of))]
+}
+
+/// F1 of each class on one fold.
+fn class_f1(rows: &Rows, fold: &Fold, given: &[f32]) -> Vec<f64> {
+    let classes = rows.dataset.classes.len();
+    let (mut hits, mut either) = (vec![0usize; classes], vec![0usize; classes]);
+    for (&row, answer) in fold.held_out.iter().zip(given.chunks_exact(classes)) {
+        let (truth, predicted) = (rows.classes[row], likeliest(answer));
+        hits[truth] += usize::from(truth == predicted);
+        either[truth] += 1;
+        either[predicted] += 1;
+    }
+    hits.iter().zip(either).map(|(&h, e)| if e == 0 { 0.0 } else { 2.0 * h as f64 / e as f64 }).collect()
+}
+
+/// Rows whose label is contradicted with confidence.
+fn contradicted(predictions: Predictions<'_>) -> usize {
+    let rows = predictions.probabilities.chunks_exact(predictions.classes).zip(predictions.truth);
+    rows.filter(|(row, truth)| row[**truth] <= CONTRADICTED && row[likeliest(row)] >= CONTRADICTING).count()
+}
+
+/// The most confident mistakes of the test part.
+fn mistakes(rows: &Rows, (of, given): (&[usize], &[f32])) -> Vec<Mistake> {
+    let classes = &rows.dataset.classes;
+    let mut wrong: Vec<Mistake> = of
+        .iter()
+        .zip(given.chunks_exact(classes.len()))
+        .filter(|(row, answer)| likeliest(answer) != rows.classes[**row])
+        .map(|(&row, answer)| Mistake {
+            place: rows.dataset.place(row),
+            text: rows.dataset.rows[row].cells.texts.join(" · "),
+            truth: classes[rows.classes[row]].clone(),
+            predicted: classes[likeliest(answer)].clone(),
+            confidence: f64::from(answer[likeliest(answer)]),
+        })
+        .collect();
+    wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    wrong.truncate(MISTAKES);
+    wrong
+}
+
+/// The embeddings of evenly chosen rows in two dimensions.
+fn map(rows: &Rows) -> Vec<MapPoint> {
+    let count = rows.classes.len();
+    let step = count.div_ceil(MAP_POINTS).max(1);
+    let chosen: Vec<usize> = (0..count).step_by(step).collect();
+    let Matrix::Dense(matrix) = dense(rows, &chosen) else { return Vec::new() };
+    let flat = principal_components(matrix.view());
+    let point = |(i, &row): (usize, &usize)| MapPoint {
+        at: [f64::from(flat[(i, 0)]), f64::from(flat[(i, 1)])],
+        class: rows.classes[row],
+        text: rows.dataset.rows[row].cells.texts.first().cloned().unwrap_or_default(),
+    };
+    chosen.iter().enumerate().map(point).collect()
+}

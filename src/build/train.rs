@@ -1,0 +1,118 @@
+//! The train stage: parts and augmented rows to a saved head.
+
+use serde_json::json;
+
+use super::stages::{Context, Rows, StageResult, pick_rows};
+use std::path::PathBuf;
+
+use super::BuildError;
+use crate::augment::Mixed;
+use crate::predict::{EncoderCard, FORMAT, ModelCard, raw_inputs};
+use crate::progress::Progress;
+use crate::split::Part;
+use crate::store::{StoreError, checksum, write_atomic, write_json};
+use crate::table::Dataset;
+use crate::train::{RawInputs, TrainInput, Trained, train};
+
+/// What one head learns from.
+pub(super) struct Learning<'a> {
+    /// Rows to learn from.
+    pub train: &'a [usize],
+    /// Rows that choose the epoch.
+    pub validation: &'a [usize],
+    /// Inputs of the synonym variants.
+    pub variants: &'a RawInputs,
+    /// Parent of each variant.
+    pub parents: &'a [usize],
+    /// Mixed rows.
+    pub mixed: &'a [Mixed],
+}
+
+impl Context<'_> {
+    pub fn train(&self) -> StageResult {
+        let (project, rows) = (self.project, self.rows()?);
+        let augmented = self.augmented()?;
+        let (kept, mixed) = augmented.within(|row| rows.parts[row] == Part::Train);
+        let folder = project.augmented_folder();
+        let fields = self.matrices(&folder, &rows.dataset.text_fields, augmented.variants.len())?;
+        let parent = |v: usize| augmented.variants[v].parent;
+        let cells = (0..augmented.variants.len()).map(|v| &rows.dataset.rows[parent(v)].cells);
+        let learning = Learning {
+            train: &rows.of(&[Part::Train]),
+            validation: &rows.of(&[Part::Validation]),
+            variants: &pick_rows(&raw_inputs(&fields, cells), &kept),
+            parents: &kept.iter().map(|&v| parent(v)).collect::<Vec<_>>(),
+            mixed: &mixed,
+        };
+        let trained = self.fit(&rows, &learning, project.config.seed_for("fit"), self.progress)?;
+        let outputs = self.save(&rows.dataset, &trained)?;
+        Ok((
+            outputs,
+            json!({
+                "rows": trained.training_rows, "augmented": kept.len() + mixed.len(),
+                "parameters": trained.shape.parameters(), "epochs": trained.history.len(),
+                "best_epoch": trained.best_epoch, "stopped_early": trained.stopped_early,
+            }),
+        ))
+    }
+
+    /// One head with the configured settings.
+    pub fn fit(
+        &self,
+        rows: &Rows,
+        learning: &Learning<'_>,
+        seed: u64,
+        progress: &dyn Progress,
+    ) -> Result<Trained, BuildError> {
+        let config = &self.project.config;
+        let input = TrainInput {
+            rows: &rows.raw,
+            classes: &rows.classes,
+            class_count: rows.dataset.classes.len(),
+            train: learning.train,
+            validation: learning.validation,
+            variants: learning.variants,
+            parents: learning.parents,
+            mixed: learning.mixed,
+        };
+        let min_count = config.features.min_count.unwrap_or(5);
+        Ok(train(&input, &config.train, min_count, seed, self.engine, progress)?)
+    }
+
+    /// Write everything that predicting on another machine needs, and the history.
+    fn save(&self, dataset: &Dataset, trained: &Trained) -> Result<Vec<PathBuf>, BuildError> {
+        let (config, files, model) = (&self.project.config, self.project.model(), self.model()?);
+        std::fs::create_dir_all(&files.folder).map_err(StoreError::of("write", &files.folder))?;
+        // The head writes its own file, so the rename is made here.
+        let fresh = files.folder.join("head.tmp.safetensors");
+        trained.head.save(&fresh)?;
+        std::fs::rename(&fresh, files.head()).map_err(StoreError::of("write", &files.head()))?;
+        write_json(&files.inputs(), &trained.inputs)?;
+        // The card goes last and knows the others by their hash: a mixture of two trainings is then refused.
+        write_json(
+            &files.card(),
+            &ModelCard {
+                format: FORMAT,
+                pipeline_version: env!("CARGO_PKG_VERSION").into(),
+                classes: dataset.classes.clone(),
+                encoder: EncoderCard {
+                    model: config.encoder.model.clone(),
+                    fingerprint: model.fingerprint,
+                    dims: model.dims,
+                    max_tokens: model.max_tokens,
+                    precision: config.encoder.precision,
+                },
+                head: trained.shape.clone(),
+                head_blake3: checksum(&files.head())?,
+                inputs_blake3: checksum(&files.inputs())?,
+                config: config.clone(),
+            },
+        )?;
+        write_atomic(&files.history(), |w| {
+            let mut csv = csv::Writer::from_writer(w);
+            trained.history.iter().try_for_each(|epoch| csv.serialize(epoch))?;
+            csv.flush()
+        })?;
+        Ok(vec![files.head(), files.inputs(), files.card(), files.history()])
+    }
+}

@@ -1,0 +1,52 @@
+//! `pipeline bench-few-shot`.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::exit::Exit;
+use super::progress::Terminal;
+use super::{ProjectArgs, become_torch_program, print, print_json};
+use crate::build::{self, FewShotSettings};
+use crate::engine::Engine;
+use crate::progress::Progress;
+
+#[derive(Args)]
+pub struct FewShotArgs {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Training rows drawn of each class
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    per_class: u16,
+    /// Times that rows are drawn anew
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    draws: u16,
+    /// Print results and errors only
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Measure and print mean and spread.
+pub fn few_shot(args: &FewShotArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
+    let project = args.project.open()?;
+    let Some(engine) = engine else { return Err(become_torch_program()) };
+    let terminal = Terminal::new(args.quiet);
+    let settings = FewShotSettings { per_class: args.per_class.into(), draws: args.draws.into() };
+    let found = build::few_shot(&project, settings, engine, &terminal, &mut |stage, reasons| {
+        let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        terminal.note(&format!("{}: {}", stage.name(), reasons.join("; ")));
+    })?;
+    if args.project.json {
+        return print_json(&json!(found));
+    }
+    let each: Vec<String> = found.accuracies.iter().map(|a| format!("{:.2}", 100.0 * a)).collect();
+    print(&format!(
+        "accuracy {:.2} ± {:.2} % (mean and standard deviation of {} draws of {} rows a class, {} test rows)\n  {}\n",
+        100.0 * found.mean,
+        100.0 * found.deviation,
+        found.accuracies.len(),
+        found.per_class,
+        found.test_rows,
+        each.join("  ")
+    ))
+}

@@ -1,0 +1,176 @@
+//! Everything that the evaluation of a model found: the content of `metrics.json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::calibration::{Coverage, ReliabilityBin};
+use super::diagnosis::Finding;
+use super::figure::Figure;
+use super::gates::Gate;
+use super::interval::Estimate;
+use super::metrics::Metrics;
+use super::paired::{McNemar, fold_mean};
+
+/// Name of the trained head among the models of an evaluation.
+pub const HEAD: &str = "head";
+
+/// The content of `metrics.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Name of the model.
+    pub name: String,
+    /// Version of the program that evaluated it.
+    pub pipeline_version: String,
+    /// Class names, in their order.
+    pub classes: Vec<String>,
+    /// How the head was trained.
+    pub training: Training,
+    /// The temperature of the probabilities, fitted out of fold; 1 leaves them as they are.
+    pub temperature: f64,
+    /// Figures of the head on the test part, calibrated.
+    pub test: Metrics,
+    /// Figures of the head on the validation part, calibrated. It chose the epoch, so they are a little too good.
+    pub validation: Metrics,
+    /// The baselines on the test part.
+    pub test_baselines: Vec<TestBaseline>,
+    /// Cross-validation over the rows outside the test part.
+    pub cross_validation: CrossValidation,
+    /// Reliability of the calibrated out-of-fold probabilities of the first repeat.
+    pub reliability: Vec<ReliabilityBin>,
+    /// Risk–coverage curve of the same.
+    pub risk_coverage: Vec<Coverage>,
+    /// The diagnosis.
+    pub findings: Vec<Finding>,
+    /// The gates.
+    pub gates: Vec<Gate>,
+}
+
+/// How the head was trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// Rows of the train, validation and test part.
+    pub part_rows: [usize; 3],
+    /// Augmented rows, beside those of the training part.
+    pub augmented: usize,
+    /// Trainable parameters.
+    pub parameters: usize,
+    /// Epochs that were run.
+    pub epochs: usize,
+    /// The epoch that was kept.
+    pub best_epoch: usize,
+    /// Whether early stopping ended the training.
+    pub stopped_early: bool,
+    /// Training and validation loss of the kept epoch, in nats.
+    pub losses: [f64; 2],
+}
+
+/// A baseline on the test part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestBaseline {
+    /// Name of the baseline.
+    pub model: String,
+    /// Its figures.
+    pub metrics: Metrics,
+    /// Head minus baseline (paired stratified bootstrap).
+    pub difference: BTreeMap<Figure, Estimate>,
+    /// The head is `first`.
+    pub mcnemar: McNemar,
+}
+
+/// Repeated k-fold cross-validation of several models on the same folds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CrossValidation {
+    /// Folds of a repeat.
+    pub folds: usize,
+    /// Repeats.
+    pub repeats: usize,
+    /// Rows that were dealt.
+    pub rows: usize,
+    /// Hash of the rows of every fold: two evaluations with the same one can be compared fold by fold.
+    pub folds_blake3: String,
+    /// Mean over the folds of the head's ECE before calibration.
+    pub uncalibrated_ece: Estimate,
+    /// The models; the head is the first.
+    pub models: Vec<ModelFigures>,
+}
+
+/// One model over all folds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelFigures {
+    /// Name of the model.
+    pub model: String,
+    /// Mean of each figure over the folds, with the corrected resampled t interval.
+    pub mean: BTreeMap<Figure, Estimate>,
+    /// Mean F1 of each class.
+    pub class_f1: Vec<Estimate>,
+    /// Head minus this model, fold by fold; absent for the head itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<BTreeMap<Figure, Estimate>>,
+    /// The figures of every fold, repeat after repeat.
+    pub folds: Vec<BTreeMap<Figure, f64>>,
+}
+
+/// What one model had on every fold.
+#[derive(Clone, Debug)]
+pub struct ModelFolds {
+    /// Name of the model.
+    pub model: String,
+    /// The figures of every fold.
+    pub figures: Vec<BTreeMap<Figure, f64>>,
+    /// F1 of each class of every fold.
+    pub class_f1: Vec<Vec<f64>>,
+}
+
+impl CrossValidation {
+    /// Means and intervals of `models`, the head first, from `folds` folds in each of `repeats` repeats.
+    pub fn new(
+        (folds, repeats): (usize, usize),
+        rows: usize,
+        folds_blake3: String,
+        uncalibrated_ece: &[f64],
+        models: Vec<ModelFolds>,
+    ) -> Self {
+        let ratio = 1.0 / (folds as f64 - 1.0);
+        let head = models.first().map(|m| m.figures.clone()).unwrap_or_default();
+        let summarise = |(place, of): (usize, ModelFolds)| {
+            let figures = &of.figures;
+            let classes = of.class_f1.first().map_or(0, Vec::len);
+            let f1 = |class: usize| of.class_f1.iter().map(|f| f[class]).collect::<Vec<_>>();
+            let ahead = |fold: usize, figure| head[fold][&figure] - figures[fold][&figure];
+            ModelFigures {
+                mean: fold_means(figures, ratio, |fold, figure| figures[fold][&figure]),
+                class_f1: (0..classes).map(|c| fold_mean(&f1(c), ratio)).collect(),
+                difference: (place > 0).then(|| fold_means(figures, ratio, ahead)),
+                model: of.model.clone(),
+                folds: of.figures.clone(),
+            }
+        };
+        let models = models.into_iter().enumerate().map(summarise).collect();
+        Self {
+            folds,
+            repeats,
+            rows,
+            folds_blake3,
+            uncalibrated_ece: fold_mean(uncalibrated_ece, ratio),
+            models,
+        }
+    }
+
+    /// Ratio of held-out to training rows in a fold.
+    pub fn test_over_train(&self) -> f64 {
+        1.0 / (self.folds as f64 - 1.0)
+    }
+}
+
+/// Mean over the folds of what `value` gives for each figure.
+fn fold_means(
+    folds: &[BTreeMap<Figure, f64>],
+    ratio: f64,
+    value: impl Fn(usize, Figure) -> f64,
+) -> BTreeMap<Figure, Estimate> {
+    let figures = folds.first().map(|f| f.keys().copied().collect::<Vec<_>>()).unwrap_or_default();
+    let mean =
+        |figure| fold_mean(&(0..folds.len()).map(|fold| value(fold, figure)).collect::<Vec<_>>(), ratio);
+    figures.into_iter().map(|figure| (figure, mean(figure))).collect()
+}

@@ -1,0 +1,102 @@
+//! Two models on the same rows or folds, and means over folds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, StudentsT};
+
+use super::figure::{Figure, Predictions, Scores};
+use super::interval::{Estimate, stratified_bootstrap};
+
+/// Mean of a figure over the folds of (repeated) k-fold cross-validation, with the corrected resampled t interval
+/// (Nadeau & Bengio 2003; for repeated folds Bouckaert & Frank 2004): variance · (1/n + test rows / training rows).
+///
+/// `values` has one entry a fold. With fewer than two folds the interval is everything.
+pub fn fold_mean(values: &[f64], test_over_train: f64) -> Estimate {
+    let n = values.len() as f64;
+    let value = values.iter().sum::<f64>() / n.max(1.0);
+    if values.len() < 2 {
+        return Estimate { value, low: f64::NEG_INFINITY, high: f64::INFINITY };
+    }
+    let variance = values.iter().map(|v| (v - value).powi(2)).sum::<f64>() / (n - 1.0);
+    let deviation = (variance * (1.0 / n + test_over_train)).sqrt();
+    let student = StudentsT::new(0.0, 1.0, n - 1.0).unwrap_or_else(|_| unreachable!("n - 1 is positive"));
+    let half = student.inverse_cdf(0.975) * deviation;
+    Estimate { value, low: value - half, high: value + half }
+}
+
+/// McNemar's exact test.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct McNemar {
+    /// Rows that only the first model has right.
+    pub only_first: usize,
+    /// Rows that only the second has right.
+    pub only_second: usize,
+    /// Two-sided p of a difference at least as great if both models were equally good.
+    pub p: f64,
+}
+
+/// McNemar's exact test (McNemar 1947, with the binomial distribution) of two answers to each row.
+pub fn mcnemar(truth: &[usize], first: &[usize], second: &[usize]) -> McNemar {
+    let rows = || truth.iter().zip(first.iter().zip(second));
+    let only_first = rows().filter(|(t, (a, b))| a == t && b != t).count();
+    let only_second = rows().filter(|(t, (a, b))| a != t && b == t).count();
+    McNemar { only_first, only_second, p: sign_test(only_first, only_second) }
+}
+
+fn sign_test(first: usize, second: usize) -> f64 {
+    let fair =
+        Binomial::new(0.5, (first + second) as u64).unwrap_or_else(|_| unreachable!("0.5 is a probability"));
+    (2.0 * fair.cdf(first.min(second) as u64)).min(1.0)
+}
+
+/// First minus second for every figure, with the stratified bootstrap over rows, both models on the same resamples.
+///
+/// Both must have the same truth, classes and order.
+pub fn difference(first: Predictions<'_>, second: Predictions<'_>, seed: u64) -> BTreeMap<Figure, Estimate> {
+    let (a, b) = (Scores::new(first), Scores::new(second));
+    let estimates = stratified_bootstrap(&first.strata(), seed, |rows| {
+        a.figures(rows).into_iter().zip(b.figures(rows)).map(|(a, b)| a - b).collect()
+    });
+    first.figures().zip(estimates).collect()
+}
+
+/// The plain figures of `predictions`, without intervals: for one fold of many.
+pub fn point_figures(predictions: Predictions<'_>) -> BTreeMap<Figure, f64> {
+    let all: Vec<usize> = (0..predictions.truth.len()).collect();
+    predictions.figures().zip(Scores::new(predictions).figures(&all)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::reference::reference;
+
+    #[test]
+    fn p_and_interval_agree_with_scipy() {
+        let made = reference();
+        let count = |key: &str| made.value["mcnemar"][key].as_u64().unwrap() as usize;
+        let p = made.value["mcnemar"]["p"].as_f64().unwrap();
+        assert!((sign_test(count("only_first"), count("only_second")) - p).abs() < 1e-9);
+        assert_eq!(sign_test(0, 0), 1.0);
+
+        let of = |key: &str| &made.value["corrected_t"][key];
+        let folds: Vec<f64> = serde_json::from_value(of("folds").clone()).unwrap();
+        let mean = fold_mean(&folds, of("test_over_train").as_f64().unwrap());
+        assert!((mean.high - mean.value - of("half_width").as_f64().unwrap()).abs() < 1e-9, "{mean:?}");
+        assert!((mean.value - 0.72).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_model_does_not_differ_from_itself_and_beats_a_worse_one() {
+        let made = reference();
+        let same = difference(made.predictions(), made.predictions(), 1);
+        assert!(same.values().all(|d| d.value == 0.0 && d.low == 0.0 && d.high == 0.0));
+        let turned: Vec<f32> = made.probabilities.chunks(4).flat_map(|r| [r[1], r[2], r[3], r[0]]).collect();
+        let worse = Predictions { probabilities: &turned, ..made.predictions() };
+        let found = difference(made.predictions(), worse, 1);
+        assert!(found[&Figure::MacroF1].low > 0.0 && found[&Figure::LogLoss].high < 0.0, "{found:?}");
+        let test = mcnemar(made.predictions().truth, &made.predictions().likeliest(), &worse.likeliest());
+        assert!(test.only_first > test.only_second && test.p < 1e-6);
+    }
+}
