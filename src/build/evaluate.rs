@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::augment::{Swapper, keep_in_band, variant_inputs, with_originals};
 use super::stages::{Context, Rows, StageResult, pick_rows, place, write_csv};
@@ -20,7 +20,7 @@ use crate::embed::Cache;
 use crate::evaluate::{
     CrossValidation, Estimate, Evaluation, Evidence, Figure, GateInput, HEAD, ModelFolds, Predictions,
     TestBaseline, Training, apply_temperature, diagnose, difference, evaluate, fit_temperature, gates,
-    likeliest, mcnemar, point_figures, principal_components, reliability, risk_coverage,
+    likeliest, mcnemar, point_class_scores, point_figures, principal_components, reliability, risk_coverage,
 };
 use crate::predict::{Calibration, load_card, probabilities};
 use crate::progress::Background;
@@ -72,13 +72,20 @@ impl Context<'_> {
         let share = config.split.validation / (config.split.train + config.split.validation);
         let counts = (config.evaluate.folds, config.evaluate.repeats);
         let folds = folds(&used, (&rows.groups, &rows.classes), counts, share, |name| config.seed_for(name));
+        for fold in &folds {
+            let sides =
+                [("training", &fold.train), ("validation", &fold.validation), ("held-out", &fold.held_out)];
+            if let Some((side, _)) = sides.into_iter().find(|(_, rows)| rows.is_empty()) {
+                return Err(BuildError::EmptyFold { rows: used.len(), folds: counts.0, side });
+            }
+        }
         let texts: Vec<String> = rows.dataset.rows.iter().map(|r| r.cells.texts.join("\n")).collect();
         let answers = self.cross_validate(&rows, &folds, &texts)?;
 
         let every_raw: Vec<f32> = answers.iter().flat_map(|a| &a.raw).copied().collect();
         let held: Vec<usize> = folds.iter().flat_map(|f| f.held_out.iter().copied()).collect();
         let temperature = fit_temperature(self.predictions(&rows, &truth_of(&rows, &held), &every_raw));
-        let cross_validation = self.cross_validation(&rows, &folds, &answers, used.len());
+        let cross_validation = self.cross_validation(&rows, &folds, &answers, &used);
 
         let (validation_rows, test_rows) = (rows.of(&[Part::Validation]), rows.of(&[Part::Test]));
         let validation_given = self.head_probabilities(&rows, &validation_rows, temperature)?;
@@ -112,11 +119,7 @@ impl Context<'_> {
             history: (&history, training.best_epoch),
             validation: &validation,
             test: &test,
-            part_rows: Part::USED.map(|part| {
-                let of_part = rows.of(&[part]);
-                let count = |class| of_part.iter().filter(|&&r| rows.classes[r] == class).count();
-                (0..rows.dataset.classes.len()).map(count).collect()
-            }),
+            part_rows: [0, 1, 2].map(|part| training.class_rows.iter().map(|rows| rows[part]).collect()),
             test_share: test_rows.len() as f64 / rows.parts.len() as f64,
             parameters: training.parameters,
             near_pairs_across: self.near_pairs_across(&rows),
@@ -257,29 +260,27 @@ impl Context<'_> {
     }
 
     /// Figures of every fold, and their means.
-    fn cross_validation(
+    fn cross_validation<'a>(
         &self,
         rows: &Rows,
         folds: &[Fold],
-        answers: &[FoldAnswers],
-        used: usize,
+        answers: &'a [FoldAnswers],
+        used: &[usize],
     ) -> CrossValidation {
         let config = &self.project.config.evaluate;
-        let figures = |fold: &Fold, given: &[f32]| {
-            let truth = truth_of(rows, &fold.held_out);
-            point_figures(self.predictions(rows, &truth, given))
-        };
-        let of_model = |name: &str, given: &dyn Fn(usize) -> Vec<f32>| ModelFolds {
+        let truths: Vec<Vec<usize>> = folds.iter().map(|fold| truth_of(rows, &fold.held_out)).collect();
+        let predictions = |fold: usize, given| self.predictions(rows, &truths[fold], given);
+        let of_model = |name: &str, given: &dyn Fn(usize) -> &'a [f32]| ModelFolds {
             model: name.to_owned(),
-            figures: folds.iter().enumerate().map(|(i, fold)| figures(fold, &given(i))).collect(),
-            class_f1: folds.iter().enumerate().map(|(i, fold)| class_f1(rows, fold, &given(i))).collect(),
+            figures: (0..folds.len()).map(|i| point_figures(predictions(i, given(i)))).collect(),
+            class_scores: (0..folds.len()).map(|i| point_class_scores(predictions(i, given(i)))).collect(),
         };
-        let mut models = vec![of_model(HEAD, &|fold| answers[fold].calibrated.clone())];
+        let mut models = vec![of_model(HEAD, &|fold| &answers[fold].calibrated)];
         for (i, name) in BASELINES.iter().enumerate() {
-            models.push(of_model(name, &|fold| answers[fold].baselines[i].clone()));
+            models.push(of_model(name, &|fold| &answers[fold].baselines[i]));
         }
-        let uncalibrated: Vec<f64> =
-            folds.iter().zip(answers).map(|(f, a)| figures(f, &a.raw)[&Figure::Ece]).collect();
+        let ece = |i: usize| point_figures(predictions(i, &answers[i].raw))[&Figure::Ece];
+        let uncalibrated: Vec<f64> = (0..folds.len()).map(ece).collect();
         let mut hash = blake3::Hasher::new();
         for fold in folds {
             for &row in &fold.held_out {
@@ -288,7 +289,10 @@ impl Context<'_> {
             }
         }
         let hash = hash.finalize().to_hex().to_string();
-        CrossValidation::new((config.folds, config.repeats), used, hash, &uncalibrated, models)
+        let dealt = |class: usize| used.iter().filter(|&&r| rows.classes[r] == class).count();
+        let names = rows.dataset.classes.iter().enumerate();
+        let classes: Vec<(String, usize)> = names.map(|(c, name)| (name.clone(), dealt(c))).collect();
+        CrossValidation::new((config.folds, config.repeats), &classes, hash, &uncalibrated, models)
     }
 
     /// Calibrated probabilities of the saved head.
@@ -380,8 +384,12 @@ impl Context<'_> {
         let number = |key: &str| trained[key].as_u64().map(|n| n as usize).ok_or_else(failed);
         let best_epoch = number("best_epoch")?;
         let best = best_epoch.checked_sub(1).and_then(|i| history.get(i)).ok_or_else(failed)?;
+        let class_rows = |class: usize| {
+            Part::USED.map(|part| rows.of(&[part]).iter().filter(|&&r| rows.classes[r] == class).count())
+        };
         Ok(Training {
             part_rows: Part::USED.map(|part| rows.of(&[part]).len()),
+            class_rows: (0..rows.dataset.classes.len()).map(class_rows).collect(),
             augmented: number("augmented")?,
             parameters: number("parameters")?,
             epochs: history.len(),
@@ -436,6 +444,7 @@ impl Context<'_> {
             map: map(rows),
             config: toml::to_string_pretty(&self.project.config).unwrap_or_default(),
             encoder: &self.model()?.fingerprint,
+            read: Manifest::load(&self.project.manifest(Stage::Embed)).map_or(Value::Null, |m| m.summary),
         });
         write_atomic(&files.report(), |w| std::io::Write::write_all(w, html.as_bytes()))?;
         Ok(vec![files.metrics(), files.calibration(), files.predictions(), files.report()])
@@ -477,19 +486,6 @@ fn baselines(
     let terms = TfIdf::learn(&of(train), MIN_TEXTS);
     let tfidf = logistic(&|rows| Matrix::Sparse(terms.rows(&of(rows))));
     vec![majority, tfidf, logistic(&|of| dense(rows, of))]
-}
-
-/// F1 of each class on one fold.
-fn class_f1(rows: &Rows, fold: &Fold, given: &[f32]) -> Vec<f64> {
-    let classes = rows.dataset.classes.len();
-    let (mut hits, mut either) = (vec![0usize; classes], vec![0usize; classes]);
-    for (&row, answer) in fold.held_out.iter().zip(given.chunks_exact(classes)) {
-        let (truth, predicted) = (rows.classes[row], likeliest(answer));
-        hits[truth] += usize::from(truth == predicted);
-        either[truth] += 1;
-        either[predicted] += 1;
-    }
-    hits.iter().zip(either).map(|(&h, e)| if e == 0 { 0.0 } else { 2.0 * h as f64 / e as f64 }).collect()
 }
 
 /// Rows whose label is contradicted with confidence.

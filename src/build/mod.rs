@@ -133,6 +133,19 @@ pub enum BuildError {
         /// What is wrong.
         reason: String,
     },
+    /// A fold would have nothing to learn from, to stop on, or to be evaluated on.
+    #[error(
+        "{rows} rows outside the test part are too few for {folds} folds: one would have no {side} rows\n  \
+         hint: give more rows, or lower evaluate.folds"
+    )]
+    EmptyFold {
+        /// Rows outside the test part.
+        rows: usize,
+        /// Folds of a repeat.
+        folds: usize,
+        /// What is missing.
+        side: &'static str,
+    },
     /// A few-shot benchmark needs a test part of its own.
     #[error("no test part is given\n  hint: name its files in data.test_files")]
     NoTestFiles,

@@ -112,7 +112,10 @@ impl Exit {
 
     fn of_build(error: &BuildError) -> Self {
         match error {
-            BuildError::Table(_) | BuildError::EmptyPart { .. } | BuildError::NotComparable(_) => Self::Data,
+            BuildError::Table(_)
+            | BuildError::EmptyPart { .. }
+            | BuildError::EmptyFold { .. }
+            | BuildError::NotComparable(_) => Self::Data,
             BuildError::NoTestFiles => Self::Config,
             BuildError::Model(_)
             | BuildError::Encoder(_)

@@ -321,8 +321,10 @@ fn miscalibrated(e: &Evidence<'_>) -> Option<Finding> {
 
 fn label_errors(e: &Evidence<'_>) -> Option<Finding> {
     const SHARE: f64 = 0.03;
+    /// Of fewer rows a single one would be many.
+    const ROWS: usize = 100;
     let (suspects, rows) = e.suspects;
-    if suspects as f64 <= SHARE * rows as f64 {
+    if rows < ROWS || suspects as f64 <= SHARE * rows as f64 {
         return None;
     }
     finding(
@@ -472,8 +474,8 @@ mod tests {
         }
     }
 
-    fn ills(run: &Run) -> Vec<Ill> {
-        let found = diagnose(&Evidence {
+    fn evidence(run: &Run) -> Evidence<'_> {
+        Evidence {
             classes: &run.classes,
             history: (&run.history, run.best_epoch),
             validation: &run.validation,
@@ -489,7 +491,11 @@ mod tests {
             calibrated_ece: (run.ece, 13_500),
             suspects: (run.suspects, 13_500),
             half_width: 0.03,
-        });
+        }
+    }
+
+    fn ills(run: &Run) -> Vec<Ill> {
+        let found = diagnose(&evidence(run));
         for finding in &found {
             assert!(!finding.evidence.is_empty() && !finding.advice.is_empty(), "{finding:?}");
         }
@@ -547,25 +553,8 @@ mod tests {
     fn a_wide_interval_says_how_many_rows_are_missing() {
         let mut run = healthy();
         run.test = figures(150, 9);
-        let evidence = Evidence {
-            classes: &run.classes,
-            history: (&run.history, run.best_epoch),
-            validation: &run.validation,
-            test: &run.test,
-            part_rows: run.part_rows.clone(),
-            test_share: 0.1,
-            parameters: 1,
-            near_pairs_across: 0,
-            giveaways: vec![],
-            naming_rows: 0,
-            permuted: None,
-            differences: vec![],
-            calibrated_ece: (0.0, 0),
-            suspects: (0, 1),
-            half_width: 0.03,
-        };
         // 0.9 · 0.1 · (1.96 / 0.03)² = 384.2
-        let found = wide(&evidence).unwrap();
+        let found = wide(&evidence(&run)).unwrap();
         assert!(found.evidence.contains("about 385 test rows, 235 more"), "{}", found.evidence);
         assert!(found.advice.contains("2350 more rows"), "{}", found.advice);
     }

@@ -9,7 +9,7 @@ use super::diagnosis::Finding;
 use super::figure::Figure;
 use super::gates::Gate;
 use super::interval::Estimate;
-use super::metrics::Metrics;
+use super::metrics::{ClassMetrics, Metrics};
 use super::paired::{McNemar, fold_mean};
 
 /// Name of the trained head among the models of an evaluation.
@@ -51,6 +51,8 @@ pub struct Evaluation {
 pub struct Training {
     /// Rows of the train, validation and test part.
     pub part_rows: [usize; 3],
+    /// The same of each class.
+    pub class_rows: Vec<[usize; 3]>,
     /// Augmented rows, beside those of the training part.
     pub augmented: usize,
     /// Trainable parameters.
@@ -102,8 +104,8 @@ pub struct ModelFigures {
     pub model: String,
     /// Mean of each figure over the folds, with the corrected resampled t interval.
     pub mean: BTreeMap<Figure, Estimate>,
-    /// Mean F1 of each class.
-    pub class_f1: Vec<Estimate>,
+    /// Means of each class over the folds; its support is that of one repeat.
+    pub per_class: Vec<ClassMetrics>,
     /// Head minus this model, fold by fold; absent for the head itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<BTreeMap<Figure, Estimate>>,
@@ -118,15 +120,17 @@ pub struct ModelFolds {
     pub model: String,
     /// The figures of every fold.
     pub figures: Vec<BTreeMap<Figure, f64>>,
-    /// F1 of each class of every fold.
-    pub class_f1: Vec<Vec<f64>>,
+    /// Precision, recall and F1 of each class of every fold.
+    pub class_scores: Vec<Vec<[f64; 3]>>,
 }
 
 impl CrossValidation {
     /// Means and intervals of `models`, the head first, from `folds` folds in each of `repeats` repeats.
+    ///
+    /// `classes` are the name and the dealt rows of each class.
     pub fn new(
         (folds, repeats): (usize, usize),
-        rows: usize,
+        classes: &[(String, usize)],
         folds_blake3: String,
         uncalibrated_ece: &[f64],
         models: Vec<ModelFolds>,
@@ -135,18 +139,27 @@ impl CrossValidation {
         let head = models.first().map(|m| m.figures.clone()).unwrap_or_default();
         let summarise = |(place, of): (usize, ModelFolds)| {
             let figures = &of.figures;
-            let classes = of.class_f1.first().map_or(0, Vec::len);
-            let f1 = |class: usize| of.class_f1.iter().map(|f| f[class]).collect::<Vec<_>>();
+            let score = |class: usize, score: usize| {
+                fold_mean(&of.class_scores.iter().map(|fold| fold[class][score]).collect::<Vec<_>>(), ratio)
+            };
+            let of_class = |(class, (name, support)): (usize, &(String, usize))| ClassMetrics {
+                class: name.clone(),
+                support: *support,
+                precision: score(class, 0),
+                recall: score(class, 1),
+                f1: score(class, 2),
+            };
             let ahead = |fold: usize, figure| head[fold][&figure] - figures[fold][&figure];
             ModelFigures {
                 mean: fold_means(figures, ratio, |fold, figure| figures[fold][&figure]),
-                class_f1: (0..classes).map(|c| fold_mean(&f1(c), ratio)).collect(),
+                per_class: classes.iter().enumerate().map(of_class).collect(),
                 difference: (place > 0).then(|| fold_means(figures, ratio, ahead)),
                 model: of.model.clone(),
                 folds: of.figures.clone(),
             }
         };
         let models = models.into_iter().enumerate().map(summarise).collect();
+        let rows = classes.iter().map(|c| c.1).sum();
         Self {
             folds,
             repeats,

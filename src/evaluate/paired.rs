@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, StudentsT};
 
-use super::figure::{Figure, Predictions, Scores};
+use super::figure::{Figure, Predictions, Scores, class_scores};
 use super::interval::{Estimate, stratified_bootstrap};
 
 /// Mean of a figure over the folds of (repeated) k-fold cross-validation, with the corrected resampled t interval
@@ -65,6 +65,13 @@ pub fn difference(first: Predictions<'_>, second: Predictions<'_>, seed: u64) ->
 pub fn point_figures(predictions: Predictions<'_>) -> BTreeMap<Figure, f64> {
     let all: Vec<usize> = (0..predictions.truth.len()).collect();
     predictions.figures().zip(Scores::new(predictions).figures(&all)).collect()
+}
+
+/// Precision, recall and F1 of each class, without intervals: for one fold of many.
+pub fn point_class_scores(predictions: Predictions<'_>) -> Vec<[f64; 3]> {
+    let all: Vec<usize> = (0..predictions.truth.len()).collect();
+    let table = Scores::new(predictions).confusion(&all);
+    (0..predictions.classes).map(|class| class_scores(&table, class)).collect()
 }
 
 #[cfg(test)]

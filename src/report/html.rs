@@ -53,6 +53,8 @@ pub struct ReportInput<'a> {
     pub map: Vec<MapPoint>,
     /// The resolved config as TOML.
     pub config: String,
+    /// What reading and embedding the data counted.
+    pub read: serde_json::Value,
     /// Fingerprint of the encoder.
     pub encoder: &'a str,
 }
@@ -138,6 +140,7 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
         map_points => input.map.len(),
         config => input.config.as_str(),
         encoder => input.encoder,
+        read => value(&input.read),
     };
     added
         .and_then(|()| environment.get_template("report.html"))

@@ -4,12 +4,15 @@ use super::Table;
 use crate::evaluate::{Estimate, Evaluation, Figure, Gate, Metrics};
 
 /// Classes shown in full; of more, the worst are shown.
-const CLASSES_SHOWN: usize = 6;
+const CLASSES_SHOWN: usize = 4;
+
+/// Findings shown; the report has all, with advice.
+const FINDINGS_SHOWN: usize = 5;
 
 /// The figures shown; the report has all.
-const FIGURES: [Figure; 5] = [Figure::Accuracy, Figure::MacroF1, Figure::Mcc, Figure::LogLoss, Figure::Ece];
+const FIGURES: [Figure; 4] = [Figure::Accuracy, Figure::MacroF1, Figure::LogLoss, Figure::Ece];
 
-/// Verdict, training, figures, classes, baselines, gates, findings.
+/// Verdict, training, figures, classes, baselines, findings, gates: about thirty lines.
 pub fn summary(e: &Evaluation) -> String {
     let mut text = format!("model {}: {}\n", e.name, verdict(e));
     let t = &e.training;
@@ -18,14 +21,17 @@ pub fn summary(e: &Evaluation) -> String {
         "  {} rows and {} augmented, {} parameters; {} epochs, {end}, epoch {} kept (loss: train {:.3}, validation {:.3})\n\n",
         t.part_rows[0], t.augmented, t.parameters, t.epochs, t.best_epoch, t.losses[0], t.losses[1]
     );
-    text += &format!("{}\n{}\n{}\n{}", figures(e), classes(&e.test), models(e), gates(&e.gates));
+    text += &format!("{}{}{}\n", figures(e), classes(&e.test), models(e));
+    for finding in e.findings.iter().take(FINDINGS_SHOWN) {
+        text += &format!("  ! {}: {}\n", finding.finding, finding.evidence);
+    }
+    if let more @ 1.. = e.findings.len().saturating_sub(FINDINGS_SHOWN) {
+        text += &format!("  ! and {more} more; the report has them all, with what to do\n");
+    }
     if !e.findings.is_empty() {
         text += "\n";
     }
-    for finding in &e.findings {
-        text += &format!("  ! {}: {}\n    → {}\n", finding.finding, finding.evidence, finding.advice);
-    }
-    text
+    text + &gates(&e.gates).to_string()
 }
 
 /// One sentence: how many gates failed, and the weightiest finding.
@@ -44,15 +50,15 @@ fn plain(e: Estimate) -> [String; 2] {
 
 fn figures(e: &Evaluation) -> Table {
     let cv = &e.cross_validation;
-    let header =
-        ["", "test", "95 % interval", &format!("{} × {} folds", cv.folds, cv.repeats), "95 % interval"];
+    let test = format!("test ({} rows)", e.test.rows);
+    let folds = format!("{} × {} folds ({})", cv.folds, cv.repeats, cv.rows);
+    let header = ["", &test, "95 % interval", &folds, "95 % interval"];
     let mut table = Table::new(header);
     for figure in FIGURES {
         let over_folds = cv.models.first().and_then(|m| m.mean.get(&figure)).copied();
         let cells = plain(e.test.of(figure)).into_iter().chain(over_folds.map(plain).unwrap_or_default());
         table.push([figure.label().to_owned()].into_iter().chain(cells));
     }
-    table.push(["rows", &e.test.rows.to_string(), "", &cv.rows.to_string(), ""]);
     table
 }
 

@@ -200,6 +200,16 @@ fn a_few_rows_a_class_are_measured_on_the_given_test_part() {
     assert_eq!(project.json(&["bench-few-shot", "--per-class", "4", "--draws", "3"]), found);
 }
 
+#[test]
+fn too_few_rows_for_the_folds_are_explained() {
+    let project = Project::empty();
+    two_classes(&project, 3, |_, text, class| format!("{text},x,{class}\n"));
+    project.configure("folds = 3", "folds = 5");
+    let finished = project.run(&["train"]);
+    assert_eq!(finished.code(), 4);
+    assert!(finished.err().contains("too few for 5 folds"), "{}", finished.err());
+}
+
 /// Debian's and others' names of a browser that can dump a page.
 fn browser() -> Option<&'static str> {
     ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
