@@ -1,54 +1,16 @@
 //! `pipeline compare`: two evaluated models, example by example and fold by fold.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::BuildError;
-use crate::evaluate::{Estimate, Evaluation, Figure, McNemar, Predictions, difference, fold_mean, mcnemar};
+use crate::evaluate::{
+    ByExample, ByFold, Comparison, Evaluation, Figure, Predictions, difference, fold_mean, mcnemar,
+};
 use crate::predict::{ModelFiles, PredictError};
-use crate::report::Table;
 
 /// Seed of the bootstrap: two saved models are compared the same way every time.
 const SEED: u64 = 42;
-
-/// Two models compared; differences are first minus second.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
-    /// Name of the first model.
-    pub first: String,
-    /// Name of the second.
-    pub second: String,
-    /// On the test rows that both have.
-    pub test: ByExample,
-    /// On the rows that both have out of fold.
-    pub out_of_fold: ByExample,
-    /// Fold by fold; absent where the folds differ.
-    pub folds: Option<ByFold>,
-}
-
-/// Two models on the same rows.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ByExample {
-    /// Rows that both models answered.
-    pub rows: usize,
-    /// Rows that only one of them answered, and that are left out.
-    pub unmatched: usize,
-    /// McNemar's exact test.
-    pub mcnemar: McNemar,
-    /// First minus second (paired stratified bootstrap).
-    pub difference: BTreeMap<Figure, Estimate>,
-}
-
-/// Two models on the same folds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ByFold {
-    /// Number of folds, repeats included.
-    pub folds: usize,
-    /// First minus second (corrected resampled t).
-    pub difference: BTreeMap<Figure, Estimate>,
-}
 
 /// Compare two evaluated models.
 ///
@@ -144,38 +106,5 @@ fn by_example(
         unmatched: of_part(first) + of_part(second) - 2 * truth.len(),
         mcnemar: mcnemar(&truth, &a.likeliest(), &b.likeliest()),
         difference: difference(a, b, SEED),
-    }
-}
-
-impl std::fmt::Display for Comparison {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{} minus {}", self.first, self.second)?;
-        let header =
-            ["", "test", "95 % interval", "out of fold", "95 % interval", "by fold", "95 % interval"];
-        let mut table = Table::new(header);
-        let cells = |d: Option<&Estimate>| {
-            d.map_or_else(<[String; 2]>::default, |d| {
-                [format!("{:+.3}", d.value), format!("{:+.3} – {:+.3}", d.low, d.high)]
-            })
-        };
-        for figure in self.test.difference.keys() {
-            let by_fold = self.folds.as_ref().and_then(|d| d.difference.get(figure));
-            let columns =
-                [self.test.difference.get(figure), self.out_of_fold.difference.get(figure), by_fold];
-            table.push([figure.label().to_owned()].into_iter().chain(columns.into_iter().flat_map(cells)));
-        }
-        write!(f, "{table}")?;
-        for (part, by) in [("test", &self.test), ("out of fold", &self.out_of_fold)] {
-            let McNemar { only_first, only_second, p } = by.mcnemar;
-            writeln!(
-                f,
-                "  {part}: {} rows ({} in one model only), {only_first} right in {} alone, {only_second} in {} alone, McNemar p = {p:.3}",
-                by.rows, by.unmatched, self.first, self.second
-            )?;
-        }
-        if self.folds.is_none() {
-            writeln!(f, "  not compared fold by fold: the folds differ (other rows, seed, or [evaluate])")?;
-        }
-        Ok(())
     }
 }

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-pub use compare::{ByExample, ByFold, Comparison, compare};
+pub use compare::compare;
 pub use few_shot::{FewShot, FewShotSettings, few_shot};
 use plan::Sources;
 pub use plan::{Reason, StageStatus, plan};

@@ -1,6 +1,6 @@
 //! `pipeline compare`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -10,13 +10,14 @@ use super::exit::Exit;
 use super::{print, print_json};
 use crate::build;
 use crate::predict::ModelFiles;
+use crate::report::comparison_text;
 
 #[derive(Args)]
 pub struct CompareArgs {
-    /// Folder of the first model
+    /// The first model: its folder, or its name for data/models/NAME
     #[arg(value_name = "FIRST")]
     first: PathBuf,
-    /// Folder of the second model
+    /// The second model
     #[arg(value_name = "SECOND")]
     second: PathBuf,
     /// Print one JSON object instead of text
@@ -26,7 +27,10 @@ pub struct CompareArgs {
 
 /// Compare and print.
 pub fn compare(args: &CompareArgs) -> Result<Exit> {
-    let files = |folder: &PathBuf| ModelFiles { folder: folder.clone() };
+    let files = |given: &PathBuf| {
+        let named = Path::new("data/models").join(given);
+        ModelFiles { folder: if !given.exists() && named.is_dir() { named } else { given.clone() } }
+    };
     let found = build::compare(&files(&args.first), &files(&args.second))?;
-    if args.json { print_json(&json!(found)) } else { print(&found.to_string()) }
+    if args.json { print_json(&json!(found)) } else { print(&comparison_text(&found)) }
 }

@@ -69,7 +69,7 @@ enum Task {
     Validate(ValidateArgs),
     /// Compare two evaluated models, row by row and fold by fold
     #[command(
-        after_help = "Example:\n  pipeline compare data/models/activities data/models/wider\n\nDifferences are first minus second, each with its 95 % interval."
+        after_help = "Example:\n  pipeline compare activities wider\n  pipeline compare data/models/activities ../elsewhere/model\n\nDifferences are first minus second, each with its 95 % interval."
     )]
     Compare(compare::CompareArgs),
     /// Measure the encoder with a few training rows a class (as MTEB does)

@@ -23,5 +23,7 @@ pub use figure::{Figure, Predictions, likeliest};
 pub use gates::{Gate, GateInput, gates};
 pub use interval::{Estimate, wilson};
 pub use metrics::{ClassMetrics, Metrics, evaluate};
-pub use paired::{McNemar, difference, fold_mean, mcnemar, point_class_scores, point_figures};
+pub use paired::{
+    ByExample, ByFold, Comparison, McNemar, difference, fold_mean, mcnemar, point_class_scores, point_figures,
+};
 pub use projection::principal_components;

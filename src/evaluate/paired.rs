@@ -36,6 +36,43 @@ pub struct McNemar {
     pub p: f64,
 }
 
+/// Two models compared; differences are first minus second.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Name of the first model.
+    pub first: String,
+    /// Name of the second.
+    pub second: String,
+    /// On the test rows that both have.
+    pub test: ByExample,
+    /// On the rows that both have out of fold.
+    pub out_of_fold: ByExample,
+    /// Fold by fold; absent where the folds differ.
+    pub folds: Option<ByFold>,
+}
+
+/// Two models on the same rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ByExample {
+    /// Rows that both models answered.
+    pub rows: usize,
+    /// Rows that only one of them answered, and that are left out.
+    pub unmatched: usize,
+    /// McNemar's exact test.
+    pub mcnemar: McNemar,
+    /// First minus second (paired stratified bootstrap).
+    pub difference: BTreeMap<Figure, Estimate>,
+}
+
+/// Two models on the same folds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ByFold {
+    /// Number of folds, repeats included.
+    pub folds: usize,
+    /// First minus second (corrected resampled t).
+    pub difference: BTreeMap<Figure, Estimate>,
+}
+
 /// McNemar's exact test (McNemar 1947, with the binomial distribution) of two answers to each row.
 pub fn mcnemar(truth: &[usize], first: &[usize], second: &[usize]) -> McNemar {
     let rows = || truth.iter().zip(first.iter().zip(second));

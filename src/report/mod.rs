@@ -1,11 +1,13 @@
 //! Figures to text and HTML, for people. Nothing is computed here.
 
 mod chart;
+mod comparison;
 mod html;
 mod table;
 mod terminal;
 mod validation;
 
+pub use comparison::comparison_text;
 pub use html::{MapPoint, Mistake, ReportInput, report_html};
 pub use table::Table;
 pub use terminal::summary;

@@ -64,6 +64,11 @@ fn folds_calibration_and_baselines_are_in_the_figures() {
     }
     // The calibrated log loss over the folds is no worse than chance, and the temperature is not the default.
     assert_ne!(metrics["temperature"], 1.0);
+
+    // The same figures whether folds run side by side or one after another.
+    let mut alone = project.command(&["build", "--from", "evaluate", "--quiet"]);
+    assert!(alone.env("RAYON_NUM_THREADS", "1").output().unwrap().status.success());
+    assert_eq!(self::metrics(&project), metrics);
     let rows = project.csv("data/models/small/predictions.csv");
     let of = |part: &str| {
         rows.iter()
@@ -167,7 +172,7 @@ fn two_models_are_compared_by_row_and_by_fold() {
     let there = |d: &Value| d["accuracy"]["low"].as_f64() <= d["accuracy"]["value"].as_f64();
     assert!(there(&found["test"]["difference"]) && there(&found["folds"]["difference"]));
     assert_eq!(found["test"]["unmatched"], 0);
-    let text = project.good(&["compare", small, linear]).out();
+    let text = project.good(&["compare", "small", "linear"]).out();
     assert!(text.starts_with("small minus linear") && text.contains("McNemar"), "{text}");
 
     project.write("other.toml", project.read("linear.toml").replace("\"linear\"", "\"other\"\nseed = 7"));
