@@ -7,7 +7,7 @@ use console::style;
 
 use super::exit::{Exit, FailedGates};
 use super::progress::Terminal;
-use super::{BuildArgs, StageArgs, TrainArgs, become_torch_program, print, print_json};
+use super::{BuildArgs, StageArgs, TrainArgs, because, become_torch_program, print, print_json};
 use crate::build::{self, BuildSettings, Project, Stage, StageOutcome, StageStatus, plan};
 use crate::engine::Engine;
 use crate::evaluate::Gate;
@@ -73,8 +73,7 @@ fn dry_run(project: &Project, settings: BuildSettings, json: bool) -> Result<Exi
 }
 
 fn why(status: &StageStatus) -> String {
-    let reasons: Vec<String> = status.reasons.iter().map(ToString::to_string).collect();
-    if reasons.is_empty() { "it was asked for".into() } else { reasons.join("; ") }
+    if status.reasons.is_empty() { "it was asked for".into() } else { because(&status.reasons) }
 }
 
 fn run(
@@ -99,8 +98,7 @@ fn run(
     };
     let terminal = Terminal::new(wishes.quiet);
     let outcomes = build::build(project, settings, engine, &terminal, &mut |stage, reasons| {
-        let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-        terminal.note(&format!("{}: {}", stage.name(), reasons.join("; ")));
+        terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
     })?;
     report(project, &outcomes, wishes)
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::exit::Exit;
 use super::progress::Terminal;
-use super::{ProjectArgs, become_torch_program, print, print_json};
+use super::{ProjectArgs, because, become_torch_program, print, print_json};
 use crate::build::{self, FewShotSettings};
 use crate::engine::Engine;
 use crate::progress::Progress;
@@ -33,8 +33,7 @@ pub fn few_shot(args: &FewShotArgs, engine: Option<&dyn Engine>) -> Result<Exit>
     let terminal = Terminal::new(args.quiet);
     let settings = FewShotSettings { per_class: args.per_class.into(), draws: args.draws.into() };
     let found = build::few_shot(&project, settings, engine, &terminal, &mut |stage, reasons| {
-        let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-        terminal.note(&format!("{}: {}", stage.name(), reasons.join("; ")));
+        terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
     })?;
     if args.project.json {
         return print_json(&json!(found));

@@ -10,6 +10,7 @@ mod status;
 mod validate;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -233,6 +234,16 @@ fn print(text: &str) -> Result<Exit> {
 
 fn print_json(value: &serde_json::Value) -> Result<Exit> {
     print(&format!("{value:#}\n"))
+}
+
+/// Reasons on one line: the first few, and how many more; `--json` has them all.
+fn because(reasons: &[impl Display]) -> String {
+    const SHOWN: usize = 3;
+    let mut shown: Vec<String> = reasons.iter().take(SHOWN).map(ToString::to_string).collect();
+    if reasons.len() > SHOWN {
+        shown.push(format!("and {} more", reasons.len() - SHOWN));
+    }
+    shown.join("; ")
 }
 
 /// Become the program that links libtorch, with the same arguments.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::exit::Exit;
-use super::{ProjectArgs, print, print_json};
+use super::{ProjectArgs, because, print, print_json};
 use crate::build::plan;
 
 /// Say which stages are stale, and why.
@@ -16,9 +16,10 @@ pub fn status(args: &ProjectArgs) -> Result<Exit> {
     }
     let mut text = String::new();
     for status in statuses {
-        let reasons: Vec<String> = status.reasons.iter().map(ToString::to_string).collect();
-        let state =
-            if reasons.is_empty() { "up to date".into() } else { format!("stale: {}", reasons.join("; ")) };
+        let state = match status.reasons.as_slice() {
+            [] => "up to date".into(),
+            reasons => format!("stale: {}", because(reasons)),
+        };
         text += &format!("{:<8} {state}\n", status.stage.name());
     }
     print(&text)

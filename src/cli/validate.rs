@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::exit::{BadData, Exit};
 use super::progress::Terminal;
-use super::{ValidateArgs, become_torch_program, print, print_json};
+use super::{ValidateArgs, because, become_torch_program, print, print_json};
 use crate::build;
 use crate::engine::Engine;
 use crate::progress::Progress;
@@ -17,8 +17,7 @@ pub fn validate(args: &ValidateArgs, engine: Option<&dyn Engine>) -> Result<Exit
     let Some(engine) = engine else { return Err(become_torch_program()) };
     let terminal = Terminal::new(args.quiet);
     let found = build::validate(&project, engine, &terminal, &mut |stage, reasons| {
-        let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-        terminal.note(&format!("{}: {}", stage.name(), reasons.join("; ")));
+        terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
     })?;
     if args.project.json {
         print_json(&json!(found))?;
