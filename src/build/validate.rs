@@ -59,8 +59,8 @@ pub fn validate(
         table::second_labels(config, &project.root, &dataset)?
     };
     let agreement = (!second.is_empty()).then(|| {
-        let first: Vec<usize> = second.iter().map(|&(row, _)| dataset.rows[row].class).collect();
-        let other: Vec<usize> = second.iter().map(|&(_, class)| class).collect();
+        let first: Vec<usize> = second.iter().map(|labelled| labelled.first).collect();
+        let other: Vec<usize> = second.iter().map(|labelled| labelled.second).collect();
         agreement(&first, &other, dataset.classes.len(), config.seed_for("bootstrap-agreement"))
     });
     let patterns = config.validate.patterns().unwrap_or_default();

@@ -496,7 +496,20 @@ pub fn read_named(path: &Path, delimiter: char) -> Result<Vec<NamedRow>, TableEr
     Ok(rows)
 }
 
-/// Second labels of rows: row and class, from the files of `validate.second_labels`, matched by normalised title.
+/// What two labellers said of one row.
+pub struct Labelled {
+    /// The row of the dataset.
+    pub row: usize,
+    /// Class by the first labeller.
+    pub first: usize,
+    /// Class by the second labeller.
+    pub second: usize,
+}
+
+/// Second labels of rows, from the files of `validate.second_labels`, matched by normalised title.
+///
+/// The first label is the dataset's, or, where a disagreement has been settled since, the one that the file keeps in
+/// columns of the label's names with `first_` before them.
 ///
 /// # Errors
 /// A pattern matches nothing, or a line has no known title or no usable label; such a line is named.
@@ -504,39 +517,51 @@ pub fn second_labels(
     config: &Config,
     project: &Path,
     dataset: &Dataset,
-) -> Result<Vec<(usize, usize)>, TableError> {
+) -> Result<Vec<Labelled>, TableError> {
     let rows: HashMap<&str, usize> =
         dataset.rows.iter().enumerate().map(|(i, r)| (r.title.as_str(), i)).collect();
     let mut found = Vec::new();
     for path in matching(&config.validate.second_labels, "validate.second_labels", project)? {
-        for row in read_named(&project.join(&path), config.data.delimiter)? {
+        for line in read_named(&project.join(&path), config.data.delimiter)? {
             let fail = |reason: String| TableError::Header {
                 path: path.clone(),
-                reason: format!("line {}: {reason}", row.line),
+                reason: format!("line {}: {reason}", line.line),
             };
-            let values = row.values.as_ref().map_err(|reason| fail(reason.clone()))?;
+            let values = line.values.as_ref().map_err(|reason| fail(reason.clone()))?;
             let cell = |name: &str| values.get(name).map_or("", |v| v.trim());
             let title = cell(config.title());
-            let place = rows
+            let row = *rows
                 .get(normalise(&cell::text(title)).as_str())
                 .ok_or_else(|| fail(format!("no row has the title {title:?}")))?;
-            let names = config.label_columns();
-            let columns: Vec<(&str, usize)> = names.iter().copied().zip(0..).collect();
-            let at = |position: usize| cell(names[position]);
-            let class = match Labels::new(config) {
-                mut range @ Labels::Range(_) => {
-                    range.class(&columns, &at).map_err(|f| fail(format!("{} {}", f.column, f.reason)))?
-                }
-                Labels::Column(_) => dataset
-                    .classes
-                    .iter()
-                    .position(|c| c == at(0))
-                    .ok_or_else(|| fail(format!("`{}` is no class of the data", at(0))))?,
-            };
-            found.push((*place, class));
+            let class = |names: &[String]| class_of(config, &dataset.classes, names, &cell).map_err(fail);
+            let names = config.label_columns().iter().map(ToString::to_string).collect::<Vec<_>>();
+            let kept: Vec<String> = names.iter().map(|name| format!("first_{name}")).collect();
+            let has_first = kept.iter().all(|name| values.contains_key(name));
+            let first = if has_first { class(&kept)? } else { dataset.rows[row].class };
+            found.push(Labelled { row, first, second: class(&names)? });
         }
     }
     Ok(found)
+}
+
+/// The class that the label cells `names` say.
+fn class_of<'v>(
+    config: &Config,
+    classes: &[String],
+    names: &[String],
+    cell: &dyn Fn(&str) -> &'v str,
+) -> Result<usize, String> {
+    let at = |position: usize| cell(&names[position]);
+    match Labels::new(config) {
+        mut range @ Labels::Range(_) => {
+            let columns: Vec<(&str, usize)> = names.iter().map(String::as_str).zip(0..).collect();
+            range.class(&columns, &at).map_err(|f| format!("{} {}", f.column, f.reason))
+        }
+        Labels::Column(_) => classes
+            .iter()
+            .position(|c| c == at(0))
+            .ok_or_else(|| format!("`{}` is no class of the data", at(0))),
+    }
 }
 
 /// One row of new data.

@@ -156,6 +156,16 @@ fn second_labels_are_compared_and_bad_ones_named() {
     project.write("data/annotations/second.csv", &second);
     let out = project.good(&["validate"]).out();
     assert!(out.contains(&format!("second labels, {} rows: same class 1.000", rows.len())), "{out}");
+    // A settled row: the dataset has the second labeller's class, the file keeps the first one's.
+    let settled = format!(
+        "title,age_min,age_max,first_age_min,first_age_max\n\"{}\",{},{},16,18\n",
+        rows[0]["title"].replace('"', "\"\""),
+        rows[0]["age_min"],
+        rows[0]["age_max"]
+    );
+    project.write("data/annotations/second.csv", &settled);
+    let out = project.good(&["validate"]).out();
+    assert!(out.contains("second labels, 1 rows: same class 0.000"), "{out}");
     project.write("data/annotations/second.csv", second + "No such title,1,2\n");
     let finished = project.run(&["validate"]);
     assert_eq!(finished.code(), 4);
