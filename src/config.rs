@@ -108,16 +108,24 @@ pub struct RangeClass {
 }
 
 /// `[features]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FeatureConfig {
     /// Numeric columns, standardised on the training part; an empty cell becomes the training mean.
     pub numeric: Vec<String>,
     /// Categorical columns, one input for each value seen often enough in the training part; a list has several.
     pub categorical: Vec<String>,
+    /// For each text, how long and what kind it is: words, letters a word, exclamation and question marks.
+    pub text_shape: bool,
     /// A value with fewer training rows than this is encoded as "other".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_count: Option<usize>,
+}
+
+impl Default for FeatureConfig {
+    fn default() -> Self {
+        Self { numeric: Vec::new(), categorical: Vec::new(), text_shape: true, min_count: None }
+    }
 }
 
 /// `[encoder]`.
@@ -253,16 +261,31 @@ impl Default for MixupConfig {
     }
 }
 
-/// `[train]`.
+/// `[train]`. The keys after `class_weights` are a network's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
+    /// The kind of head.
+    pub head: HeadKind,
+    /// A kernel machine's settings.
+    pub kernel: KernelConfig,
+    /// Columns that are predicted beside the label.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskConfig>,
+    /// Weight of the loss on the two numbers behind a `label.range`; 0 for a head that sees only the classes.
+    pub range_weight: f64,
+    /// Weight each class by the inverse of its share in the training part.
+    pub class_weights: bool,
     /// Units of each hidden layer; empty for multinomial logistic regression.
     pub hidden: Vec<usize>,
     /// Share of hidden units dropped while training.
     pub dropout: f64,
     /// Batch normalisation before each ReLU.
     pub batch_norm: bool,
+    /// How the last layer makes the label's probabilities.
+    pub output: OutputKind,
+    /// Networks trained together from different weights, their probabilities averaged.
+    pub members: usize,
     /// Most epochs.
     pub epochs: usize,
     /// Rows a step.
@@ -271,32 +294,151 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// L2 penalty.
     pub weight_decay: f64,
-    /// Weight each class by the inverse of its share in the training part.
-    pub class_weights: bool,
     /// Early stopping: epochs without improvement.
     pub patience: usize,
     /// Early stopping: smallest fall of the validation loss that counts.
     pub min_delta: f64,
+    /// How the learning rate changes.
+    pub schedule: ScheduleKind,
     /// ReduceLROnPlateau.
     pub plateau: PlateauConfig,
+    /// Share of all steps over which the cosine schedule warms up.
+    pub warmup: f64,
+    /// γ of the focal loss; 0 for cross entropy.
+    pub focal_gamma: f64,
+    /// Share of a target that is spread over all classes.
+    pub label_smoothing: f64,
+    /// Draw as many rows of each class in an epoch.
+    pub balanced_sampling: bool,
+    /// Standard deviation of the noise added to the inputs.
+    pub noise: f64,
+    /// α of manifold mixup; 0 for none.
+    pub manifold_mixup: f64,
+    /// Which weights are kept.
+    pub averaging: AveragingKind,
+    /// Decay a step of `averaging = "ema"`.
+    pub ema_decay: f64,
+    /// First epoch of `averaging = "swa"`.
+    pub swa_from: usize,
+    /// Epochs of each phase of a curriculum; 0 for none.
+    pub curriculum: usize,
 }
 
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
-            hidden: vec![64],
-            dropout: 0.3,
+            head: HeadKind::Kernel,
+            kernel: KernelConfig::default(),
+            tasks: Vec::new(),
+            range_weight: 0.3,
+            class_weights: false,
+            hidden: vec![128],
+            dropout: 0.6,
             batch_norm: true,
+            output: OutputKind::Softmax,
+            members: 1,
             epochs: 100,
-            batch_size: 32,
-            learning_rate: 1e-3,
-            weight_decay: 1e-4,
-            class_weights: true,
-            patience: 3,
+            batch_size: 64,
+            learning_rate: 3e-4,
+            weight_decay: 1e-3,
+            patience: 5,
             min_delta: 0.001,
+            schedule: ScheduleKind::Plateau,
             plateau: PlateauConfig::default(),
+            warmup: 0.1,
+            focal_gamma: 0.0,
+            label_smoothing: 0.0,
+            balanced_sampling: false,
+            noise: 0.0,
+            manifold_mixup: 0.0,
+            averaging: AveragingKind::None,
+            ema_decay: 0.99,
+            swa_from: 10,
+            curriculum: 0,
         }
     }
+}
+
+/// The kind of head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadKind {
+    /// A kernel machine, solved in closed form: strong on hundreds to some ten thousand rows, trained in a second.
+    Kernel,
+    /// A multilayer perceptron, or multinomial logistic regression without hidden layers.
+    Network,
+}
+
+/// How a network's last layer makes the label's probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputKind {
+    /// A score a class and softmax.
+    Softmax,
+    /// Ordered classes: one score and thresholds (CORAL).
+    Coral,
+    /// Ordered classes: the chance to pass each threshold after the one before (CORN).
+    Corn,
+}
+
+/// How a network's learning rate changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleKind {
+    /// It does not.
+    Constant,
+    /// It falls when the validation loss stops falling: `[train.plateau]`.
+    Plateau,
+    /// It rises over `warmup`, then falls along half a cosine.
+    Cosine,
+    /// It rises and falls once (one-cycle).
+    OneCycle,
+}
+
+/// Which weights of a network are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AveragingKind {
+    /// Those of the best epoch.
+    None,
+    /// Their exponential moving average.
+    Ema,
+    /// The mean over the epochs from `swa_from` on.
+    Swa,
+}
+
+/// `[train.kernel]`. What is not given is chosen by leave-one-out loss on the training rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KernelConfig {
+    /// Most training rows that every row is compared with.
+    pub landmarks: usize,
+    /// γ of the Gaussian kernel, in units of 1 / variance of the inputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gamma: Option<f64>,
+    /// Ridge penalty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ridge: Option<f64>,
+    /// Factor on the standardised tabular inputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature_weight: Option<f64>,
+}
+
+impl Default for KernelConfig {
+    fn default() -> Self {
+        Self { landmarks: 2000, gamma: None, ridge: None, feature_weight: None }
+    }
+}
+
+/// `[[train.tasks]]`: a column that is predicted beside the label.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskConfig {
+    /// A column of classes; empty cells are missing labels.
+    pub column: String,
+    /// Weight of its loss, the label's being 1.
+    #[serde(default = "defaults::task_weight")]
+    pub weight: f64,
 }
 
 /// `[train.plateau]`: the learning rate falls when the validation loss stops falling.
@@ -432,6 +574,9 @@ mod defaults {
     pub fn max_rejected_share() -> f64 {
         0.05
     }
+    pub fn task_weight() -> f64 {
+        0.3
+    }
 }
 
 /// Why a config cannot be used. Every message names the file and the key.
@@ -538,6 +683,18 @@ impl Config {
                 "is 1; batch normalisation needs at least 2 rows a step".into(),
             );
         }
+        let augments = self.augment.synonyms.variants > 0 || self.augment.mixup.ratio > 0.0;
+        if self.train.head == HeadKind::Kernel && augments {
+            return invalid(
+                "augment",
+                "is on, but a kernel machine is fitted by leaving out one row at a time, which rows made from others \
+                 would spoil; set train.head = \"network\", or remove [augment]"
+                    .into(),
+            );
+        }
+        if self.train.output != OutputKind::Softmax && self.label.range.is_none() {
+            return invalid("train.output", "is for ordered classes, which label.range makes".into());
+        }
         if self.evaluate.folds < 2 {
             return invalid("evaluate.folds", "must be at least 2".into());
         }
@@ -595,6 +752,16 @@ impl Config {
             ("train.dropout", train.dropout, (0.0, 0.95)),
             ("train.learning_rate", train.learning_rate, (1e-8, 10.0)),
             ("train.weight_decay", train.weight_decay, (0.0, 10.0)),
+            ("train.range_weight", train.range_weight, (0.0, 100.0)),
+            ("train.kernel.gamma", train.kernel.gamma.unwrap_or(1.0), (1e-4, 1e4)),
+            ("train.kernel.ridge", train.kernel.ridge.unwrap_or(1.0), (1e-4, 1e4)),
+            ("train.kernel.feature_weight", train.kernel.feature_weight.unwrap_or(1.0), (0.0, 1e4)),
+            ("train.warmup", train.warmup, (0.0, 0.9)),
+            ("train.focal_gamma", train.focal_gamma, (0.0, 10.0)),
+            ("train.label_smoothing", train.label_smoothing, (0.0, 0.9)),
+            ("train.noise", train.noise, (0.0, 10.0)),
+            ("train.manifold_mixup", train.manifold_mixup, (0.0, 10.0)),
+            ("train.ema_decay", train.ema_decay, (0.0, 0.99999)),
             ("train.min_delta", train.min_delta, (0.0, 10.0)),
             ("train.plateau.factor", train.plateau.factor, (0.01, 1.0)),
             ("train.plateau.min_learning_rate", train.plateau.min_learning_rate, (0.0, 10.0)),
@@ -605,6 +772,9 @@ impl Config {
         vec![
             ("encoder.workers", self.encoder.workers.unwrap_or(1)),
             ("encoder.max_tokens", self.encoder.max_tokens.unwrap_or(1)),
+            ("train.kernel.landmarks", self.train.kernel.landmarks),
+            ("train.members", self.train.members),
+            ("train.swa_from", self.train.swa_from),
             ("train.epochs", self.train.epochs),
             ("train.batch_size", self.train.batch_size),
             ("train.patience", self.train.patience),
@@ -673,6 +843,18 @@ impl Config {
                 }
             }
         }
+        for task in &self.train.tasks {
+            let column = &task.column;
+            if is_label(column) {
+                return invalid("train.tasks", format!("names `{column}`, which is the label already"));
+            }
+            if !seen.insert(same(column)) {
+                return invalid(
+                    "train.tasks",
+                    format!("names `{column}`, which is an input too; the model would only read it back"),
+                );
+            }
+        }
         if let Some(title) = &self.data.title
             && is_label(title)
         {
@@ -717,6 +899,7 @@ impl Config {
     pub fn columns(&self) -> Vec<&str> {
         let mut columns = self.label_columns();
         columns.extend(self.inputs().into_iter().flat_map(|(_, c)| c).map(String::as_str));
+        columns.extend(self.train.tasks.iter().map(|task| task.column.as_str()));
         if !columns.contains(&self.title()) {
             columns.push(self.title());
         }
@@ -787,8 +970,8 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_default_head() {
         let config = load(GOOD).unwrap();
-        assert_eq!(config.train.hidden, [64]);
-        assert_eq!((config.train.patience, config.train.batch_size), (3, 32));
+        assert_eq!(config.train.head, HeadKind::Kernel);
+        assert_eq!((config.train.patience, config.train.batch_size), (5, 64));
         assert_eq!(config.title(), "title");
         assert_eq!(config.columns(), ["age_min", "age_max", "title", "how"]);
     }

@@ -11,7 +11,7 @@ use crate::table::{Cells, Wanted};
 use crate::train::{Head, HeadError, HeadShape, InputEncoder, RawInputs};
 
 /// Format of `model.json`; a model of another format is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// `model.json`: everything but the numbers that a prediction needs, on any machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -182,16 +182,34 @@ impl ModelCard {
 
 /// One field's embeddings beside the other's, row by row, with the tabular features: what a head's inputs are made of.
 ///
-/// `fields` has one matrix a text field, each with one row for every item of `cells`.
-pub fn raw_inputs<'c>(fields: &[Embeddings], cells: impl Iterator<Item = &'c Cells>) -> RawInputs {
+/// `fields` has one matrix a text field, each with one row for every item of `cells`. With `text_shape`, the shape of
+/// each text follows the numeric features.
+pub fn raw_inputs<'c>(
+    fields: &[Embeddings],
+    cells: impl Iterator<Item = &'c Cells>,
+    text_shape: bool,
+) -> RawInputs {
     let mut inputs =
         RawInputs { embedding_dims: fields.iter().map(|f| f.dims).sum(), ..RawInputs::default() };
     for (row, cells) in cells.enumerate() {
         fields.iter().for_each(|field| inputs.embedding.extend_from_slice(field.row(row)));
-        inputs.numeric.push(cells.numeric.clone());
+        let mut numeric = cells.numeric.clone();
+        if text_shape {
+            numeric.extend(cells.texts.iter().flat_map(|text| shape_of(text)).map(Some));
+        }
+        inputs.numeric.push(numeric);
         inputs.categories.push(cells.categories.clone());
     }
     inputs
+}
+
+/// Words, letters a word, exclamation marks and question marks: what an embedding, which is of one length whatever the
+/// text, says little about.
+fn shape_of(text: &str) -> [f32; 4] {
+    let words = text.split_whitespace().count() as f32;
+    let letters = text.chars().filter(|c| c.is_alphanumeric()).count() as f32;
+    let count = |mark| text.chars().filter(|&c| c == mark).count() as f32;
+    [words, letters / words.max(1.0), count('!'), count('?')]
 }
 
 /// Class probabilities of all rows of `raw`, `rows × classes`, row-major.
@@ -208,7 +226,9 @@ pub fn probabilities(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let mut values = head.logits(&encoder.encode(raw, &rows))?;
+    let answers = head.logits(&encoder.encode(raw, &rows))?;
+    let width = answers.len() / rows.len();
+    let mut values: Vec<f32> = answers.chunks_exact(width).flat_map(|row| &row[..classes]).copied().collect();
     values.chunks_exact_mut(classes).for_each(softmax);
     Ok(values)
 }
@@ -240,6 +260,8 @@ mod tests {
             Embeddings { dims: 2, values: vec![3.0, 4.0, 5.0, 6.0] },
         ];
         let cells = [Cells::default(), Cells::default()];
-        assert_eq!(raw_inputs(&fields, cells.iter()).embedding, [1.0, 3.0, 4.0, 2.0, 5.0, 6.0]);
+        assert_eq!(shape_of("Run! Run, quick!"), [3.0, 11.0 / 3.0, 2.0, 0.0]);
+        assert_eq!(shape_of(""), [0.0; 4]);
+        assert_eq!(raw_inputs(&fields, cells.iter(), false).embedding, [1.0, 3.0, 4.0, 2.0, 5.0, 6.0]);
     }
 }

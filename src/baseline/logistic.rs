@@ -18,6 +18,14 @@ pub enum Matrix {
 }
 
 impl Matrix {
+    /// Rows of `width` values, one after the other.
+    pub fn dense(width: usize, values: Vec<f32>) -> Self {
+        let rows = values.len() / width.max(1);
+        Self::Dense(
+            Array2::from_shape_vec((rows, width), values).unwrap_or_else(|e| unreachable!("whole rows: {e}")),
+        )
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         match self {
@@ -129,6 +137,11 @@ impl LogisticRegression {
         }
         let (c, start) = best.map_or((1.0, None), |(_, c, model)| (c, Some(model)));
         Self::fit(both, both_classes, count, c, iterations, start.as_ref())
+    }
+
+    /// Weights, `classes × width` row-major, and intercepts.
+    pub fn parameters(&self) -> (Vec<f32>, Vec<f32>) {
+        (self.weights.iter().copied().collect(), self.intercepts.clone())
     }
 
     fn packed(&self) -> Vec<f64> {

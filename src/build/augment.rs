@@ -148,11 +148,12 @@ pub(super) fn variant_inputs(
     variants: &[Variant],
     dataset: &Dataset,
     cache: &Cache,
+    text_shape: bool,
 ) -> Result<RawInputs, BuildError> {
     let fields = (0..dataset.text_fields.len())
         .map(|field| cache.get(&variants.iter().map(|v| v.texts[field].as_str()).collect::<Vec<_>>()))
         .collect::<Result<Vec<Embeddings>, _>>()?;
-    Ok(raw_inputs(&fields, variants.iter().map(|v| &dataset.rows[v.parent].cells)))
+    Ok(raw_inputs(&fields, variants.iter().map(|v| &dataset.rows[v.parent].cells), text_shape))
 }
 
 /// Keep the variants whose every field stays near its original, and whose changed fields are not the same again.

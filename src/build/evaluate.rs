@@ -16,6 +16,7 @@ use super::train::Learning;
 use super::{BuildError, Stage};
 use crate::augment::{Variant, mix};
 use crate::baseline::{LogisticRegression, Matrix, TfIdf, class_shares};
+use crate::config::HeadKind;
 use crate::embed::Cache;
 use crate::evaluate::{
     CrossValidation, Estimate, Evaluation, Evidence, Figure, GateInput, HEAD, ModelFolds, Predictions,
@@ -140,6 +141,7 @@ impl Context<'_> {
                 test: &test,
                 history: &history,
                 best_epoch: training.best_epoch,
+                closed_form: training.closed_form,
                 rows: rows.dataset.rows.len(),
             },
             &config.gates,
@@ -239,7 +241,7 @@ impl Context<'_> {
         let learning = Learning {
             train: &fold.train,
             validation: &fold.validation,
-            variants: &variant_inputs(&variants, &rows.dataset, cache)?,
+            variants: &variant_inputs(&variants, &rows.dataset, cache, config.features.text_shape)?,
             parents: &variants.iter().map(|v| v.parent).collect::<Vec<_>>(),
             mixed: &mixed,
         };
@@ -394,6 +396,7 @@ impl Context<'_> {
             parameters: number("parameters")?,
             epochs: history.len(),
             best_epoch,
+            closed_form: self.project.config.train.head == HeadKind::Kernel,
             stopped_early: trained["stopped_early"].as_bool().ok_or_else(failed)?,
             losses: [best.train_loss, best.validation_loss],
         })

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::plan::{Sources, ingredients, open_model};
 use super::{BuildError, Project, Stage};
+use crate::config::{Config, TaskConfig};
 use crate::embed::{
     Cache, EmbedReport, Embeddings, EncoderSettings, Model, NpyWriter, Place, embed, locate, read_npy,
 };
@@ -16,7 +17,7 @@ use crate::progress::Progress;
 use crate::split::Part;
 use crate::store::{Manifest, Output, StoreError, write_atomic};
 use crate::table::{self, Dataset};
-use crate::train::RawInputs;
+use crate::train::{RawInputs, Task};
 
 /// Texts copied from the cache to a matrix at once.
 const EXPORT_ROWS: usize = 4096;
@@ -82,9 +83,35 @@ pub(super) struct Rows {
     pub groups: Vec<usize>,
     /// Inputs of each row.
     pub raw: RawInputs,
+    /// The two numbers behind each row's class, where it comes from a range; else empty.
+    pub ranges: Vec<[f32; 2]>,
+    /// What else is predicted of each row.
+    pub tasks: Vec<Task>,
 }
 
 impl Rows {
+    /// `(parts, groups)` has part and group of each row.
+    pub fn new(
+        config: &Config,
+        dataset: Dataset,
+        (parts, groups): (Vec<Part>, Vec<usize>),
+        raw: RawInputs,
+    ) -> Self {
+        let classes = dataset.rows.iter().map(|r| r.class).collect();
+        let ranges = dataset.rows.iter().filter_map(|r| r.range).collect();
+        let task = |(i, (task, (column, classes))): (usize, (&TaskConfig, &(String, Vec<String>)))| {
+            let class = |value: &String| classes.binary_search(value).ok();
+            Task {
+                column: column.clone(),
+                classes: classes.clone(),
+                weight: task.weight,
+                rows: dataset.rows.iter().map(|r| r.tasks[i].as_ref().and_then(class)).collect(),
+            }
+        };
+        let tasks = config.train.tasks.iter().zip(&dataset.tasks).enumerate().map(task).collect();
+        Self { dataset, classes, parts, groups, raw, ranges, tasks }
+    }
+
     /// The rows of one of `parts`.
     pub fn of(&self, parts: &[Part]) -> Vec<usize> {
         (0..self.parts.len()).filter(|&r| parts.contains(&self.parts[r])).collect()
@@ -160,9 +187,12 @@ impl Context<'_> {
         let (parts, groups) = self.parts(dataset.rows.len())?;
         let folder = self.project.embeddings_folder();
         let fields = self.matrices(&folder, &dataset.text_fields, dataset.rows.len())?;
-        let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells));
-        let classes = dataset.rows.iter().map(|r| r.class).collect();
-        Ok(Rows { dataset, classes, parts, groups, raw })
+        let raw = raw_inputs(
+            &fields,
+            dataset.rows.iter().map(|r| &r.cells),
+            self.project.config.features.text_shape,
+        );
+        Ok(Rows::new(&self.project.config, dataset, (parts, groups), raw))
     }
 
     /// Part and group of each row, as the split stage left them.

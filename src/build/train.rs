@@ -40,7 +40,7 @@ impl Context<'_> {
         let learning = Learning {
             train: &rows.of(&[Part::Train]),
             validation: &rows.of(&[Part::Validation]),
-            variants: &pick_rows(&raw_inputs(&fields, cells), &kept),
+            variants: &pick_rows(&raw_inputs(&fields, cells, project.config.features.text_shape), &kept),
             parents: &kept.iter().map(|&v| parent(v)).collect::<Vec<_>>(),
             mixed: &mixed,
         };
@@ -50,7 +50,7 @@ impl Context<'_> {
             outputs,
             json!({
                 "rows": trained.training_rows, "augmented": kept.len() + mixed.len(),
-                "parameters": trained.shape.parameters(), "epochs": trained.history.len(),
+                "parameters": trained.parameters, "epochs": trained.history.len(),
                 "best_epoch": trained.best_epoch, "stopped_early": trained.stopped_early,
             }),
         ))
@@ -69,6 +69,8 @@ impl Context<'_> {
             rows: &rows.raw,
             classes: &rows.classes,
             class_count: rows.dataset.classes.len(),
+            ranges: &rows.ranges,
+            tasks: &rows.tasks,
             train: learning.train,
             validation: learning.validation,
             variants: learning.variants,

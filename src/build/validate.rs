@@ -43,10 +43,14 @@ pub fn validate(
         _ => all.clone(),
     };
     let cells = || dataset.rows.iter().map(|r| &r.cells);
-    let raw = raw_inputs(&context.matrices(&folder, &compared, dataset.rows.len())?, cells());
+    let raw = raw_inputs(&context.matrices(&folder, &compared, dataset.rows.len())?, cells(), false);
     let vectors = mean_cosine_vectors(&raw.embedding, compared.len(), raw.embedding_dims / compared.len());
     let suspects = if project.manifest(Stage::Train).exists() {
-        let raw = raw_inputs(&context.matrices(&folder, &all, dataset.rows.len())?, cells());
+        let raw = raw_inputs(
+            &context.matrices(&folder, &all, dataset.rows.len())?,
+            cells(),
+            config.features.text_shape,
+        );
         let mut found = suspects(&dataset, &context.out_of_fold(&dataset, raw)?);
         found.truncate(config.validate.suspects);
         Some(found)
@@ -103,13 +107,9 @@ impl Context<'_> {
         let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
         let fields = dataset.text_fields.len();
         let vectors = mean_cosine_vectors(&raw.embedding, fields, raw.embedding_dims / fields);
-        let rows = Rows {
-            dataset: dataset.clone(),
-            classes: dataset.rows.iter().map(|r| r.class).collect(),
-            parts: vec![Part::Train; titles.len()],
-            groups: groups(&titles, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine),
-            raw,
-        };
+        let parts = vec![Part::Train; titles.len()];
+        let groups = groups(&titles, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine);
+        let rows = Rows::new(config, dataset.clone(), (parts, groups), raw);
         let all = rows.of(&[Part::Train]);
         let folds = folds(&all, (&rows.groups, &rows.classes), (FOLDS, 1), 0.1, |name| config.seed_for(name));
         let none = RawInputs { embedding_dims: rows.raw.embedding_dims, ..RawInputs::default() };

@@ -55,7 +55,7 @@ pub struct Training {
     pub class_rows: Vec<[usize; 3]>,
     /// Augmented rows, beside those of the training part.
     pub augmented: usize,
-    /// Trainable parameters.
+    /// Trained parameters, effective ones where the head is solved in closed form.
     pub parameters: usize,
     /// Epochs that were run.
     pub epochs: usize,
@@ -63,6 +63,8 @@ pub struct Training {
     pub best_epoch: usize,
     /// Whether early stopping ended the training.
     pub stopped_early: bool,
+    /// Whether the head is solved in closed form: there are no epochs, and the training loss is the leave-one-out one.
+    pub closed_form: bool,
     /// Training and validation loss of the kept epoch, in nats.
     pub losses: [f64; 2],
 }

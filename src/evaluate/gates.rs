@@ -30,6 +30,8 @@ pub struct GateInput<'a> {
     pub history: &'a [Epoch],
     /// The epoch that was kept, counted from 1.
     pub best_epoch: usize,
+    /// Whether there are no epochs over which a figure could be steady.
+    pub closed_form: bool,
     /// Usable rows of all parts.
     pub rows: usize,
 }
@@ -57,19 +59,23 @@ pub fn gates(input: &GateInput<'_>, limits: &GatesConfig) -> Vec<Gate> {
     };
     let half_width = (accuracy.high - accuracy.low) / 2.0;
     let worst_name = worst.map_or_else(String::new, |c| format!(" ({})", c.class));
-    vec![
+    let steady = below(
+        "standard deviation of late validation accuracy",
+        late_deviation(input.history),
+        limits.validation_accuracy_deviation,
+    );
+    let mut all = vec![
         above("test accuracy".into(), Some(accuracy.value), limits.test_accuracy),
         below("half-width of its 95 % interval", Some(half_width), limits.test_accuracy_half_width),
         above(format!("least F1 of a class{worst_name}"), worst.map(|c| c.f1.value), limits.class_f1),
         below("validation loss above train loss", loss_gap(input.history, input.best_epoch), limits.loss_gap),
-        below(
-            "standard deviation of late validation accuracy",
-            late_deviation(input.history),
-            limits.validation_accuracy_deviation,
-        ),
         above("rows".into(), Some(input.rows as f64), limits.rows as f64),
         above("test rows".into(), Some(input.test.rows as f64), limits.test_rows as f64),
-    ]
+    ];
+    if !input.closed_form {
+        all.insert(4, steady);
+    }
+    all
 }
 
 /// Validation loss minus training loss of the kept epoch.

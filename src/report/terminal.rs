@@ -16,10 +16,17 @@ const FIGURES: [Figure; 4] = [Figure::Accuracy, Figure::MacroF1, Figure::LogLoss
 pub fn summary(e: &Evaluation) -> String {
     let mut text = format!("model {}: {}\n", e.name, verdict(e));
     let t = &e.training;
-    let end = if t.stopped_early { "stopped early" } else { "ran to the end" };
+    let how = if t.closed_form {
+        format!("{} effective parameters, solved in closed form (loss: leave-one-out", t.parameters)
+    } else {
+        let end = if t.stopped_early { "stopped early" } else { "ran to the end" };
+        let (parameters, epochs, best) = (t.parameters, t.epochs, t.best_epoch);
+        format!("{parameters} parameters; {epochs} epochs, {end}, epoch {best} kept (loss: train")
+    };
+    let [train, validation] = t.losses;
     text += &format!(
-        "  {} rows and {} augmented, {} parameters; {} epochs, {end}, epoch {} kept (loss: train {:.3}, validation {:.3})\n\n",
-        t.part_rows[0], t.augmented, t.parameters, t.epochs, t.best_epoch, t.losses[0], t.losses[1]
+        "  {} rows and {} augmented, {how} {train:.3}, validation {validation:.3})\n\n",
+        t.part_rows[0], t.augmented
     );
     text += &format!("{}{}{}\n", figures(e), classes(&e.test), models(e));
     for finding in e.findings.iter().take(FINDINGS_SHOWN) {

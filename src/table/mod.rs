@@ -33,6 +33,10 @@ pub struct Row {
     pub title: String,
     /// Whether the row comes from a file given as the test part.
     pub given_test: bool,
+    /// The two numbers that the label is computed from, where it comes from a range.
+    pub range: Option<[f32; 2]>,
+    /// The value of each of [`Dataset::tasks`]; `None` for an empty cell or a list.
+    pub tasks: Vec<Option<String>>,
 }
 
 /// What a model sees of a row.
@@ -59,6 +63,8 @@ pub struct Dataset {
     pub numeric: Vec<String>,
     /// Names of the categorical features.
     pub categorical: Vec<String>,
+    /// Columns that are predicted beside the label, with their values in order.
+    pub tasks: Vec<(String, Vec<String>)>,
     /// The rows.
     pub rows: Vec<Row>,
 }
@@ -187,6 +193,7 @@ pub fn read(config: &Config, project: &Path) -> Result<(Dataset, ReadReport), Ta
         classes: Vec::new(),
         numeric: config.features.numeric.clone(),
         categorical: config.features.categorical.clone(),
+        tasks: Vec::new(),
         rows: Vec::new(),
     };
     let mut report = ReadReport::default();
@@ -233,6 +240,16 @@ pub fn read(config: &Config, project: &Path) -> Result<(Dataset, ReadReport), Ta
         }
     }
     dataset.classes = labels.finish(&mut dataset.rows);
+    dataset.tasks = config
+        .train
+        .tasks
+        .iter()
+        .enumerate()
+        .map(|(i, task)| {
+            let values: BTreeSet<&String> = dataset.rows.iter().filter_map(|r| r.tasks[i].as_ref()).collect();
+            (task.column.clone(), values.into_iter().cloned().collect())
+        })
+        .collect();
     list_duplicates(&mut dataset, &mut report);
     Ok((dataset, report))
 }
@@ -320,6 +337,7 @@ pub fn files(config: &Config, project: &Path) -> Result<Vec<PathBuf>, TableError
 struct Columns<'a> {
     inputs: InputColumns<'a>,
     label: Vec<(&'a str, usize)>,
+    tasks: Vec<usize>,
     title: usize,
     count: usize,
 }
@@ -363,6 +381,7 @@ impl<'a> Columns<'a> {
                 join_text: config.data.join_text,
             },
             label: config.label_columns().into_iter().map(place).collect(),
+            tasks: config.train.tasks.iter().map(|task| place(&task.column).1).collect(),
             title: place(config.title()).1,
             count: raw.header.len(),
         })
@@ -394,13 +413,27 @@ fn parse(line: &Line, columns: &Columns, config: &Config, labels: &mut Labels) -
     if cells.texts.iter().all(|t| t.is_empty()) {
         return fault(&config.data.text_fields.join(", "), "", "every text field is empty");
     }
+    let class = labels.class(&columns.label, &at)?;
+    let range = match (labels, &columns.label[..]) {
+        (Labels::Range(_), &[low, high]) => {
+            let value = |(name, position): (&str, usize)| number(name, at(position)).map(|v| v as f32);
+            Some([value(low)?, value(high)?])
+        }
+        _ => None,
+    };
+    let task = |&position: &usize| {
+        let mut values = cell::values(at(position));
+        (values.len() == 1).then(|| values.remove(0))
+    };
     Ok(Row {
         file: 0,
         line: line.number,
-        class: labels.class(&columns.label, &at)?,
+        class,
         cells,
         title: normalise(&cell::text(at(columns.title))),
         given_test: false,
+        range,
+        tasks: columns.tasks.iter().map(task).collect(),
     })
 }
 

@@ -17,12 +17,15 @@ pub struct RawInputs {
     pub categories: Vec<Vec<Vec<String>>>,
 }
 
-/// How raw inputs become a head's input row: embedding, numeric features (missing → mean), then for each categorical
-/// feature one indicator a known value and one for "other".
+/// How raw inputs become a head's input row: embedding, numeric features (missing → mean; as ln(1 + x) where no training
+/// row is negative, since counts, minutes and prices are skewed), then for each categorical feature one indicator a known
+/// value and one for "other".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputEncoder {
     embedding_dims: usize,
-    /// Mean of each numeric feature on the training part.
+    /// Whether each numeric feature enters as ln(1 + x).
+    logarithmic: Vec<bool>,
+    /// Mean of each numeric feature, as it enters, on the training part.
     numeric_means: Vec<f32>,
     /// Known values of each categorical feature, sorted.
     categories: Vec<Vec<String>>,
@@ -39,12 +42,14 @@ impl InputEncoder {
     /// values are already of one scale, and standardising them measured worse on validation parts.
     pub fn learn(raw: &RawInputs, train: &[usize], min_count: usize) -> Self {
         let numeric_count = raw.numeric.first().map_or(0, Vec::len);
-        let numeric_means = (0..numeric_count)
-            .map(|feature| {
-                let known: Vec<f32> = train.iter().filter_map(|&row| raw.numeric[row][feature]).collect();
-                if known.is_empty() { 0.0 } else { known.iter().sum::<f32>() / known.len() as f32 }
-            })
-            .collect();
+        let (mut logarithmic, mut numeric_means) = (Vec::new(), Vec::new());
+        for feature in 0..numeric_count {
+            let mut known: Vec<f32> = train.iter().filter_map(|&row| raw.numeric[row][feature]).collect();
+            logarithmic.push(known.iter().all(|&v| v >= 0.0));
+            known.iter_mut().for_each(|v| *v = entered(*v, logarithmic[feature]));
+            let mean = known.iter().sum::<f32>() / known.len().max(1) as f32;
+            numeric_means.push(mean);
+        }
         let category_count = raw.categories.first().map_or(0, Vec::len);
         let categories = (0..category_count)
             .map(|feature| {
@@ -57,6 +62,7 @@ impl InputEncoder {
             .collect();
         let mut encoder = Self {
             embedding_dims: raw.embedding_dims,
+            logarithmic,
             numeric_means,
             categories,
             mean: vec![],
@@ -88,6 +94,11 @@ impl InputEncoder {
         }
     }
 
+    /// The first so many inputs are embedding, the rest tabular.
+    pub fn embedding_dims(&self) -> usize {
+        self.embedding_dims
+    }
+
     /// Length of an input row.
     pub fn width(&self) -> usize {
         self.embedding_dims + self.mean.len()
@@ -108,7 +119,8 @@ impl InputEncoder {
     fn tabular(&self, raw: &RawInputs, row: usize) -> Vec<f32> {
         let mut values = Vec::with_capacity(self.mean.len());
         for (feature, &mean) in self.numeric_means.iter().enumerate() {
-            values.push(raw.numeric[row][feature].unwrap_or(mean));
+            let value = raw.numeric[row][feature].map(|v| entered(v, self.logarithmic[feature]));
+            values.push(value.unwrap_or(mean));
         }
         for (feature, known) in self.categories.iter().enumerate() {
             let indicators = values.len();
@@ -123,6 +135,11 @@ impl InputEncoder {
         }
         values
     }
+}
+
+/// A numeric feature as it enters.
+fn entered(value: f32, logarithmic: bool) -> f32 {
+    if logarithmic { value.max(0.0).ln_1p() } else { value }
 }
 
 #[cfg(test)]
@@ -147,7 +164,7 @@ mod tests {
         assert_eq!(encoder.categories, [["a"]]);
         assert_eq!(encoder.encode(&raw(), &[0]), [1.0, 0.0, 0.0, 1.0]);
         assert_eq!(encoder.encode(&raw(), &[1]), [3.0, 0.0, 0.0, -1.0]);
-        // "a" is constant in training, so its scale is 1: absent is -1; the number's too: -7 - 10
-        assert_eq!(encoder.encode(&raw(), &[2]), [500.0, -17.0, -1.0, 1.0]);
+        // "a" is constant in training, so its scale is 1: absent is -1; the number's too: ln(1 + 0) - ln(1 + 10)
+        assert_eq!(encoder.encode(&raw(), &[2]), [500.0, -(11.0f32.ln()), -1.0, 1.0]);
     }
 }

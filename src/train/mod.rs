@@ -8,11 +8,14 @@ mod inputs;
 
 use std::ops::ControlFlow;
 
-pub use fit::{Epoch, Fit, FitSettings, Fitted, Head, HeadError, HeadShape, Rows};
+pub use fit::{
+    Averaging, Block, BlockKind, Epoch, Fit, FitData, Fitted, Head, HeadError, HeadShape, KernelSettings,
+    KernelShape, NetworkSettings, NetworkShape, Output, Recipe, Rows, Schedule,
+};
 pub use inputs::{InputEncoder, RawInputs};
 
 use crate::augment::Mixed;
-use crate::config::TrainConfig;
+use crate::config::{AveragingKind, HeadKind, OutputKind, ScheduleKind, TrainConfig};
 use crate::progress::Progress;
 
 /// What a head is trained from. Rows are indices of the dataset.
@@ -23,6 +26,10 @@ pub struct TrainInput<'a> {
     pub classes: &'a [usize],
     /// Number of classes.
     pub class_count: usize,
+    /// The two numbers behind each row's class, where it comes from a range; else empty.
+    pub ranges: &'a [[f32; 2]],
+    /// What else is to be predicted of each row.
+    pub tasks: &'a [Task],
     /// Rows of the training part.
     pub train: &'a [usize],
     /// Rows of the validation part.
@@ -35,12 +42,27 @@ pub struct TrainInput<'a> {
     pub mixed: &'a [Mixed],
 }
 
+/// A column that is predicted beside the label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Its name.
+    pub column: String,
+    /// Its values, in the order of the answer.
+    pub classes: Vec<String>,
+    /// Weight of its loss.
+    pub weight: f64,
+    /// Class of each row of the dataset, `None` where it is missing.
+    pub rows: Vec<Option<usize>>,
+}
+
 /// A trained head with what is needed to use it.
 pub struct Trained {
     /// The head.
     pub head: Box<dyn Head>,
     /// Its shape.
     pub shape: HeadShape,
+    /// Its parameters, as [`Fitted::parameters`].
+    pub parameters: usize,
     /// How raw inputs become the head's.
     pub inputs: InputEncoder,
     /// All epochs.
@@ -79,44 +101,43 @@ pub fn train(
     );
 
     let encoder = InputEncoder::learn(input.rows, input.train, min_count);
+    let teacher = Targets::learn(input, config.range_weight);
     let width = encoder.width();
     let mut inputs = encoder.encode(input.rows, input.train);
     inputs.extend(encoder.encode(input.variants, &(0..input.parents.len()).collect::<Vec<_>>()));
-    let mut targets = one_hot(input.train, input.classes, input.class_count);
-    targets.extend(one_hot(input.parents, input.classes, input.class_count));
+    let mut targets = teacher.of(input.train);
+    targets.extend(teacher.of(input.parents));
     for mixed in input.mixed {
         let rows = [mixed.first, mixed.second];
         let weights = [mixed.lambda, 1.0 - mixed.lambda];
         inputs.extend(blend(&encoder.encode(input.rows, &rows), weights));
-        targets.extend(blend(&one_hot(&rows, input.classes, input.class_count), weights));
+        targets.extend(blend(&teacher.of(&rows), weights));
     }
-    let shape = HeadShape {
+    let data = FitData {
         inputs: width,
-        hidden: config.hidden.clone(),
-        classes: input.class_count,
-        dropout: config.dropout,
-        batch_norm: config.batch_norm,
-    };
-    let settings = settings(config, class_weights(input, config.class_weights), seed);
-    let validation_inputs = encoder.encode(input.rows, input.validation);
-    let validation_targets = one_hot(input.validation, input.classes, input.class_count);
-
-    progress.start("training", config.epochs as u64, "epochs");
-    let fitted = trainer.fit(
-        &shape,
-        &settings,
-        Rows { inputs: &inputs, targets: &targets },
-        Rows { inputs: &validation_inputs, targets: &validation_targets },
-        &mut |_| {
-            progress.advance(1);
-            if progress.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        embedding_dims: encoder.embedding_dims(),
+        blocks: &teacher.blocks,
+        class_weights: class_weights(input, config.class_weights),
+        train: Rows { inputs: &inputs, targets: &targets },
+        validation: Rows {
+            inputs: &encoder.encode(input.rows, input.validation),
+            targets: &teacher.of(input.validation),
         },
-    );
+        seed,
+    };
+    let recipe = recipe(config, width, &teacher.blocks);
+    let epochs = if config.head == HeadKind::Network { config.epochs } else { 1 };
+    progress.start("training", epochs as u64, "epochs");
+    let fitted = trainer.fit(&recipe, &data, &mut |_| {
+        progress.advance(1);
+        if progress.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
     progress.finish();
-    let Fitted { head, history, best_epoch, stopped_early } = fitted?;
+    let Fitted { head, shape, parameters, history, best_epoch, stopped_early } = fitted?;
     Ok(Trained {
         head,
         shape,
+        parameters,
         inputs: encoder,
         history,
         best_epoch,
@@ -125,20 +146,116 @@ pub fn train(
     })
 }
 
-fn settings(config: &TrainConfig, class_weights: Vec<f32>, seed: u64) -> FitSettings {
-    FitSettings {
+/// What a head is to answer to each row: the label, the range behind it, the tasks.
+struct Targets<'a> {
+    input: &'a TrainInput<'a>,
+    blocks: Vec<Block>,
+    /// Mean and standard deviation of each value on the training part.
+    scales: Vec<[f32; 2]>,
+}
+
+impl<'a> Targets<'a> {
+    fn learn(input: &'a TrainInput<'a>, range_weight: f64) -> Self {
+        let classes = |name: &str, width, weight| Block {
+            name: name.to_owned(),
+            width,
+            kind: BlockKind::Classes,
+            weight,
+        };
+        let mut blocks = vec![classes("label", input.class_count, 1.0)];
+        let mut scales = Vec::new();
+        if range_weight > 0.0 && !input.ranges.is_empty() {
+            let rows: Vec<Vec<f32>> = input.train.iter().map(|&r| numbers(input.ranges[r])).collect();
+            for i in 0..rows.first().map_or(0, Vec::len) {
+                let n = rows.len() as f32;
+                let mean = rows.iter().map(|row| row[i]).sum::<f32>() / n;
+                let variance = rows.iter().map(|row| (row[i] - mean).powi(2)).sum::<f32>() / n;
+                scales.push([mean, variance.sqrt().max(1e-6)]);
+            }
+            let (width, kind) = (scales.len(), BlockKind::Values);
+            blocks.push(Block { name: "range".into(), width, kind, weight: range_weight });
+        }
+        blocks.extend(input.tasks.iter().map(|t| classes(&t.column, t.classes.len(), t.weight)));
+        Self { input, blocks, scales }
+    }
+
+    /// `rows × outputs`.
+    fn of(&self, rows: &[usize]) -> Vec<f32> {
+        let mut targets = Vec::new();
+        for &row in rows {
+            let one_hot =
+                |class: Option<usize>, count| (0..count).map(move |c| f32::from(u8::from(Some(c) == class)));
+            targets.extend(one_hot(Some(self.input.classes[row]), self.input.class_count));
+            if !self.scales.is_empty() {
+                let values = numbers(self.input.ranges[row]);
+                targets.extend(values.iter().zip(&self.scales).map(|(v, [mean, scale])| (v - mean) / scale));
+            }
+            for task in self.input.tasks {
+                targets.extend(one_hot(task.rows[row], task.classes.len()));
+            }
+        }
+        targets
+    }
+}
+
+/// What is predicted of a range: its ends, and their logarithms, in which the small ones are told apart.
+fn numbers([low, high]: [f32; 2]) -> Vec<f32> {
+    vec![low, high, low.max(0.0).ln_1p(), high.max(0.0).ln_1p()]
+}
+
+fn recipe(config: &TrainConfig, inputs: usize, blocks: &[Block]) -> Recipe {
+    if config.head == HeadKind::Kernel {
+        let kernel = &config.kernel;
+        return Recipe::Kernel(KernelSettings {
+            landmarks: kernel.landmarks,
+            gamma: kernel.gamma,
+            ridge: kernel.ridge,
+            feature_weight: kernel.feature_weight,
+        });
+    }
+    let shape = NetworkShape {
+        inputs,
+        hidden: config.hidden.clone(),
+        blocks: blocks.to_vec(),
+        dropout: config.dropout,
+        batch_norm: config.batch_norm,
+        output: match config.output {
+            OutputKind::Softmax => Output::Softmax,
+            OutputKind::Coral => Output::Coral,
+            OutputKind::Corn => Output::Corn,
+        },
+        members: config.members,
+    };
+    let settings = NetworkSettings {
         epochs: config.epochs,
         batch_size: config.batch_size,
         learning_rate: config.learning_rate,
         weight_decay: config.weight_decay,
-        class_weights,
         patience: config.patience,
         min_delta: config.min_delta,
-        plateau_factor: config.plateau.factor,
-        plateau_patience: config.plateau.patience,
-        min_learning_rate: config.plateau.min_learning_rate,
-        seed,
-    }
+        schedule: match config.schedule {
+            ScheduleKind::Constant => Schedule::Constant,
+            ScheduleKind::Plateau => Schedule::Plateau {
+                factor: config.plateau.factor,
+                patience: config.plateau.patience,
+                least: config.plateau.min_learning_rate,
+            },
+            ScheduleKind::Cosine => Schedule::Cosine { warmup: config.warmup },
+            ScheduleKind::OneCycle => Schedule::OneCycle,
+        },
+        focal_gamma: config.focal_gamma,
+        label_smoothing: config.label_smoothing,
+        balanced_sampling: config.balanced_sampling,
+        noise: config.noise,
+        manifold_mixup: config.manifold_mixup,
+        averaging: match config.averaging {
+            AveragingKind::None => Averaging::None,
+            AveragingKind::Ema => Averaging::Ema(config.ema_decay),
+            AveragingKind::Swa => Averaging::Swa(config.swa_from),
+        },
+        curriculum: config.curriculum,
+    };
+    Recipe::Network { shape, settings }
 }
 
 /// Rows / (classes · rows of the class), scikit-learn's "balanced", over the training part; 1 each when off.
@@ -152,14 +269,6 @@ fn class_weights(input: &TrainInput<'_>, balanced: bool) -> Vec<f32> {
         _ => 1.0,
     };
     counts.iter().map(weight).collect()
-}
-
-fn one_hot(rows: &[usize], classes: &[usize], count: usize) -> Vec<f32> {
-    let mut targets = vec![0.0; rows.len() * count];
-    for (i, &row) in rows.iter().enumerate() {
-        targets[i * count + classes[row]] = 1.0;
-    }
-    targets
 }
 
 /// Weighted sum of the two halves of `pair`.
@@ -193,19 +302,26 @@ mod tests {
     impl Fit for Recorder {
         fn fit(
             &self,
-            _: &HeadShape,
-            settings: &FitSettings,
-            train: Rows<'_>,
-            validation: Rows<'_>,
+            _: &Recipe,
+            data: &FitData<'_>,
             _: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
         ) -> Result<Fitted, HeadError> {
             *self.0.lock().unwrap() = vec![
-                train.inputs.to_vec(),
-                train.targets.to_vec(),
-                validation.inputs.to_vec(),
-                settings.class_weights.clone(),
+                data.train.inputs.to_vec(),
+                data.train.targets.to_vec(),
+                data.validation.inputs.to_vec(),
+                data.class_weights.clone(),
             ];
-            Ok(Fitted { head: Box::new(NoHead), history: vec![], best_epoch: 1, stopped_early: false })
+            let shape = KernelShape { inputs: 0, landmarks: 0, blocks: vec![] };
+            let shape = HeadShape::Kernel(shape);
+            Ok(Fitted {
+                head: Box::new(NoHead),
+                shape,
+                parameters: 0,
+                history: vec![],
+                best_epoch: 1,
+                stopped_early: false,
+            })
         }
         fn load_head(&self, _: &HeadShape, _: &Path) -> Result<Box<dyn Head>, HeadError> {
             Ok(Box::new(NoHead))
@@ -216,12 +332,14 @@ mod tests {
         RawInputs { embedding_dims: 1, embedding: embedding.to_vec(), ..RawInputs::default() }
     }
 
-    fn run(mixed: &[Mixed]) -> Vec<Vec<f32>> {
+    fn run(mixed: &[Mixed], tasks: &[Task]) -> Vec<Vec<f32>> {
         let (rows, variants) = (raw(&[1.0, 3.0, 1.0, 3.0, 99.0]), raw(&[2.0]));
         let input = TrainInput {
             rows: &rows,
             classes: &[0, 1, 0, 0, 1],
             class_count: 2,
+            ranges: &[],
+            tasks,
             train: &[0, 1, 2, 3],
             validation: &[4],
             variants: &variants,
@@ -229,13 +347,14 @@ mod tests {
             mixed,
         };
         let recorder = Recorder::default();
-        train(&input, &TrainConfig::default(), 1, 1, &recorder, &Silent).unwrap();
+        let config = TrainConfig { class_weights: true, ..TrainConfig::default() };
+        train(&input, &config, 1, 1, &recorder, &Silent).unwrap();
         recorder.0.into_inner().unwrap()
     }
 
     #[test]
     fn rows_variants_and_mixtures_become_inputs_and_targets() {
-        let seen = run(&[Mixed { first: 1, second: 0, lambda: 0.75 }]);
+        let seen = run(&[Mixed { first: 1, second: 0, lambda: 0.75 }], &[]);
         assert_eq!(seen[0], [1.0, 3.0, 1.0, 3.0, 2.0, 2.5]);
         assert_eq!(seen[1], [1., 0., 0., 1., 1., 0., 1., 0., 0., 1., 0.25, 0.75]);
         assert_eq!(seen[2], [99.0]);
@@ -244,8 +363,22 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_task_is_a_row_of_zeros() {
+        let task = Task {
+            column: "season".into(),
+            classes: vec!["summer".into(), "winter".into()],
+            weight: 0.3,
+            rows: vec![Some(1), None, Some(0), None, None],
+        };
+        let seen = run(&[], &[task]);
+        let expected =
+            [[1., 0., 0., 1.], [0., 1., 0., 0.], [1., 0., 1., 0.], [1., 0., 0., 0.], [0., 1., 0., 0.]];
+        assert_eq!(seen[1], expected.concat());
+    }
+
+    #[test]
     #[should_panic(expected = "descends from a row outside training")]
     fn a_descendant_of_a_held_out_row_is_refused() {
-        run(&[Mixed { first: 1, second: 4, lambda: 0.75 }]);
+        run(&[Mixed { first: 1, second: 4, lambda: 0.75 }], &[]);
     }
 }

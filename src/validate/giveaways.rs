@@ -119,6 +119,8 @@ mod tests {
             class: i % 2,
             title: i.to_string(),
             given_test: false,
+            range: None,
+            tasks: vec![],
         };
         Dataset {
             files: vec!["a.csv".into()],
@@ -126,6 +128,7 @@ mod tests {
             classes: vec!["small".into(), "large".into()],
             numeric: vec!["age".into()],
             categorical: vec!["size".into()],
+            tasks: vec![],
             rows: (0..100).map(row).collect(),
         }
     }

@@ -241,6 +241,8 @@ mod tests {
             class,
             title: title.to_lowercase(),
             given_test: false,
+            range: None,
+            tasks: vec![],
         };
         Dataset {
             files: vec!["a.csv".into()],
@@ -248,6 +250,7 @@ mod tests {
             classes: vec!["low".into(), "high".into()],
             numeric: vec![],
             categorical: vec![],
+            tasks: vec![],
             rows: vec![row(2, "One", 0), row(3, "one", 0), row(4, "For a 3-year-old", 1)],
         }
     }

@@ -72,6 +72,8 @@ mod tests {
             class,
             title: class.to_string(),
             given_test: false,
+            range: None,
+            tasks: vec![],
         };
         let dataset = Dataset {
             files: vec!["a.csv".into()],
@@ -79,6 +81,7 @@ mod tests {
             classes: vec!["a".into(), "b".into()],
             numeric: vec![],
             categorical: vec![],
+            tasks: vec![],
             rows: [0, 0, 0, 1, 1, 1].map(row).into(),
         };
         // Mean self-confidence: a (0.9 + 0.8 + 0.05) / 3 = 0.583, b (0.9 + 0.45 + 0.6) / 3 = 0.65.

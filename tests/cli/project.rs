@@ -42,6 +42,12 @@ variants = 1
 [augment.mixup]
 ratio = 0.5
 [train]
+head = "network"
+class_weights = true
+batch_size = 32
+learning_rate = 1e-3
+weight_decay = 1e-4
+patience = 3
 epochs = 12
 hidden = [16]
 [evaluate]

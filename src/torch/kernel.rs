@@ -1,0 +1,581 @@
+//! A kernel machine on frozen embeddings: ridge regression on the targets in the space of a Gaussian kernel, and a
+//! logistic regression on its leave-one-out answers.
+//!
+//! Ridge regression on one-hot targets is the regularised least-squares classifier (Rifkin, Yeo & Poggio 2003), as
+//! accurate as a support vector machine and solved by one Cholesky factorisation for all targets. It sees at most so many
+//! training rows as landmarks (Nyström: Williams & Seeger 2001), so its cost grows linearly with the rows. The answer to
+//! each training row by a fit without that row costs nothing more, which serves three times: to choose the kernel, to
+//! teach the logistic regression that turns answers into logits (stacking, Wolpert 1992), and to say which rows are hard.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use pipeline::baseline::{LogisticRegression, Matrix};
+use pipeline::train::{
+    Block, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, KernelSettings, KernelShape,
+};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use tch::{Device, Kind, Tensor};
+
+use crate::failed;
+
+/// Landmarks while γ, ridge and feature weight are chosen: what is best with few is best, or nearly so, with many.
+const SEARCH_LANDMARKS: usize = 500;
+
+/// Penalty (C) and steps of the logistic regression on the leave-one-out answers, which have unit variance.
+const STACK_C: f64 = 10.0;
+const STACK_ITERATIONS: u64 = 200;
+
+/// Values tried, from the one the search begins with.
+const GAMMAS: [f64; 4] = [0.5, 0.25, 1.0, 2.0];
+const RIDGES: [f64; 4] = [0.3, 0.1, 1.0, 3.0];
+const FEATURE_WEIGHTS: [f64; 4] = [0.1, 0.03, 0.06, 0.2];
+
+/// Landmarks and what each says of the targets.
+pub struct KernelMachine {
+    shape: KernelShape,
+    /// `[inputs]`: what inputs are multiplied by, so that the kernel is exp(-‖a - b‖²).
+    scale: Tensor,
+    /// `[landmarks, inputs]`, scaled.
+    landmarks: Tensor,
+    /// `[landmarks, outputs]`.
+    weights: Tensor,
+    /// `[outputs]`.
+    bias: Tensor,
+}
+
+impl KernelMachine {
+    /// Load weights saved by [`Head::save`].
+    ///
+    /// # Errors
+    /// The file is missing, not safetensors, or does not fit `shape`.
+    pub fn load(shape: &KernelShape, path: &Path) -> Result<Self, HeadError> {
+        let mut tensors: std::collections::HashMap<String, Tensor> =
+            Tensor::read_safetensors(path).map_err(failed)?.into_iter().collect();
+        let (inputs, landmarks) = (shape.inputs as i64, shape.landmarks as i64);
+        let outputs: i64 = shape.blocks.iter().map(|b| b.width as i64).sum();
+        let mut take = |name: &str, size: &[i64]| match tensors.remove(name) {
+            Some(tensor) if tensor.size() == size => Ok(tensor),
+            Some(tensor) => {
+                Err(HeadError::Torch(format!("{name} has the size {:?}, expected {size:?}", tensor.size())))
+            }
+            None => Err(HeadError::Torch(format!("{name} is missing"))),
+        };
+        Ok(Self {
+            scale: take("scale", &[inputs])?,
+            landmarks: take("landmarks", &[landmarks, inputs])?,
+            weights: take("weights", &[landmarks, outputs])?,
+            bias: take("bias", &[outputs])?,
+            shape: shape.clone(),
+        })
+    }
+
+    fn answer(&self, x: &Tensor) -> Tensor {
+        (-squared_distances(&(x * &self.scale), &self.landmarks)).exp().matmul(&self.weights) + &self.bias
+    }
+}
+
+impl Head for KernelMachine {
+    fn logits(&self, inputs: &[f32]) -> Result<Vec<f32>, HeadError> {
+        let x = Tensor::from_slice(inputs).view([-1, self.shape.inputs as i64]);
+        values(&self.answer(&x))
+    }
+
+    fn save(&self, path: &Path) -> Result<(), HeadError> {
+        let tensors = [
+            ("scale", &self.scale),
+            ("landmarks", &self.landmarks),
+            ("weights", &self.weights),
+            ("bias", &self.bias),
+        ];
+        Tensor::write_safetensors(&tensors, path).map_err(failed)
+    }
+}
+
+/// [`pipeline::train::Fit::fit`] of a kernel machine.
+///
+/// # Errors
+/// Interruption, or a libtorch failure.
+pub fn fit(
+    settings: &KernelSettings,
+    data: &FitData<'_>,
+    each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<Fitted, HeadError> {
+    let problem = Problem::new(data);
+    let choice = choose(settings, &problem, data.seed)?;
+    let rows = problem.draw(settings.landmarks, data.seed);
+    let solved = problem.solve(&problem.distances(&rows), choice)?;
+    let left_out = &solved.left_out + &problem.means;
+    let (stack, mut bias) = problem.stack(&left_out)?;
+    let label = problem.blocks[0].width;
+    for (bias, weight) in bias.iter_mut().zip(&data.class_weights) {
+        // A class counts as often as its weight says: its prior odds are multiplied by it.
+        *bias += weight.max(f32::MIN_POSITIVE).ln();
+    }
+    let bias = Tensor::from_slice(&bias);
+    let scale = problem.scale(choice);
+    let head = KernelMachine {
+        shape: KernelShape { inputs: data.inputs, landmarks: rows.len(), blocks: data.blocks.to_vec() },
+        landmarks: (&problem.x * &scale).index_select(0, &Tensor::from_slice(&rows)),
+        scale,
+        weights: solved.weights.matmul(&stack),
+        bias: problem.means.matmul(&stack) + &bias,
+    };
+
+    let of_train = loss_and_accuracy(&(left_out.matmul(&stack) + bias), data.train.targets, label, data);
+    let x = Tensor::from_slice(data.validation.inputs).view([-1, data.inputs as i64]);
+    let of_validation = loss_and_accuracy(&head.answer(&x), data.validation.targets, label, data);
+    let epoch = Epoch {
+        epoch: 1,
+        learning_rate: 0.0,
+        train_loss: of_train.0,
+        train_accuracy: of_train.1,
+        validation_loss: of_validation.0,
+        validation_accuracy: of_validation.1,
+    };
+    if each_epoch(&epoch).is_break() {
+        return Err(HeadError::Interrupted);
+    }
+    let shape = HeadShape::Kernel(head.shape.clone());
+    let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+    Ok(Fitted {
+        head: Box::new(head),
+        shape,
+        parameters: (solved.freedom * outputs as f64).round() as usize,
+        history: vec![epoch],
+        best_epoch: 1,
+        stopped_early: false,
+    })
+}
+
+/// How sure each training row's own class is when the row is left out: its probability minus the greatest other one's,
+/// in `[-1, 1]`. Small for hard rows and for those near a class boundary.
+///
+/// # Errors
+/// libtorch failed.
+pub fn margins(data: &FitData<'_>) -> Result<Vec<f32>, HeadError> {
+    let problem = Problem::new(data);
+    let rows = problem.draw(SEARCH_LANDMARKS, data.seed);
+    let solved = problem.solve(&problem.distances(&rows), FIRST)?;
+    let left_out = solved.left_out + &problem.means;
+    let (stack, bias) = problem.stack(&left_out)?;
+    let classes = problem.blocks[0].width;
+    let logits = (left_out.matmul(&stack) + Tensor::from_slice(&bias)).narrow(1, 0, classes as i64);
+    let given = values(&logits.softmax(-1, Kind::Float))?;
+    let margin = |(row, truth): (&[f32], &Option<usize>)| {
+        let truth = truth.unwrap_or(0);
+        let other = (0..classes).filter(|&c| c != truth).map(|c| row[c]).fold(0.0, f32::max);
+        row[truth] - other
+    };
+    Ok(given.chunks_exact(classes).zip(&problem.truth[0]).map(margin).collect())
+}
+
+/// What is chosen before a fit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Choice {
+    /// In units of 1 / variance of the inputs.
+    gamma: f64,
+    ridge: f64,
+    feature_weight: f64,
+}
+
+/// Where the search begins.
+const FIRST: Choice = Choice { gamma: GAMMAS[0], ridge: RIDGES[0], feature_weight: FEATURE_WEIGHTS[0] };
+
+/// Whether a value is open, what is tried for it, and where it goes.
+type Axis = (bool, &'static [f64], fn(&mut Choice, f64));
+
+/// One value after the other, in the order in which they matter: the one with the least leave-one-out loss stays.
+fn choose(settings: &KernelSettings, problem: &Problem<'_>, seed: u64) -> Result<Choice, HeadError> {
+    let given = Choice {
+        gamma: settings.gamma.unwrap_or(FIRST.gamma),
+        ridge: settings.ridge.unwrap_or(FIRST.ridge),
+        feature_weight: settings.feature_weight.unwrap_or(FIRST.feature_weight),
+    };
+    let tabular = problem.embedding < problem.inputs;
+    let set: [Axis; 3] = [
+        (settings.feature_weight.is_none() && tabular, &FEATURE_WEIGHTS, |c, v| c.feature_weight = v),
+        (settings.gamma.is_none(), &GAMMAS, |c, v| c.gamma = v),
+        (settings.ridge.is_none(), &RIDGES, |c, v| c.ridge = v),
+    ];
+    if set.iter().all(|(open, ..)| !open) {
+        return Ok(given);
+    }
+    let distances = problem.distances(&problem.draw(SEARCH_LANDMARKS.min(settings.landmarks), seed));
+    let loss =
+        |choice| problem.left_out_loss(&(problem.solve(&distances, choice)?.left_out + &problem.means));
+    let (mut best, mut least) = (given, loss(given)?);
+    for (open, tried, put) in set {
+        let from = best;
+        for &value in tried.iter().filter(|_| open) {
+            let mut candidate = from;
+            put(&mut candidate, value);
+            if candidate == best {
+                continue;
+            }
+            let loss = loss(candidate)?;
+            if loss < least {
+                (best, least) = (candidate, loss);
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// The training rows, ready for linear algebra.
+struct Problem<'a> {
+    blocks: &'a [Block],
+    inputs: i64,
+    /// The first so many inputs are embedding.
+    embedding: i64,
+    /// `[rows, inputs]`.
+    x: Tensor,
+    /// `[rows, outputs]`, minus the means; 0 where the label of a block is missing.
+    y: Tensor,
+    /// `[outputs]`.
+    means: Tensor,
+    /// For each block of classes, the class of each row.
+    truth: Vec<Vec<Option<usize>>>,
+    /// Mean squared distance of the embeddings, and of the tabular inputs, to their mean.
+    variance: [f64; 2],
+}
+
+/// Squared distances among landmarks `[landmarks, landmarks]` and of them to all rows `[landmarks, rows]`: of the
+/// embeddings, and of the tabular inputs.
+struct Distances {
+    among: [Tensor; 2],
+    to_rows: [Tensor; 2],
+}
+
+struct Solved {
+    /// `[rows, outputs]`, minus the means: the answer to each row of a fit without it.
+    left_out: Tensor,
+    /// `[landmarks, outputs]`.
+    weights: Tensor,
+    /// Effective degrees of freedom: the trace of what makes fitted values of targets.
+    freedom: f64,
+}
+
+impl<'a> Problem<'a> {
+    fn new(data: &FitData<'a>) -> Self {
+        let (inputs, embedding) = (data.inputs as i64, data.embedding_dims as i64);
+        let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+        let x = Tensor::from_slice(data.train.inputs).view([-1, inputs]);
+        let targets = Tensor::from_slice(data.train.targets).view([-1, outputs as i64]);
+        let (mut means, mut centred, mut truth, mut at) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for block in data.blocks {
+            let own = targets.narrow(1, at as i64, block.width as i64);
+            let known = match block.kind {
+                BlockKind::Classes => own.sum_dim_intlist(1, true, Kind::Float),
+                BlockKind::Values => Tensor::ones([own.size()[0], 1], (Kind::Float, Device::Cpu)),
+            };
+            let count = known.sum(Kind::Float).clamp_min(1.0);
+            let mean = own.sum_dim_intlist(0, false, Kind::Float) / count;
+            centred.push((&own - &mean) * &known);
+            means.push(mean);
+            let rows = data.train.targets.chunks_exact(outputs).map(|row| &row[at..at + block.width]);
+            truth.push(match block.kind {
+                BlockKind::Classes => rows.map(likeliest).collect(),
+                BlockKind::Values => Vec::new(),
+            });
+            at += block.width;
+        }
+        let variance = [x.narrow(1, 0, embedding), x.narrow(1, embedding, inputs - embedding)]
+            .map(|x| (&x - x.mean_dim(0, true, Kind::Float)).square().sum(Kind::Double).double_value(&[]))
+            .map(|sum| sum / x.size()[0] as f64);
+        Self {
+            blocks: data.blocks,
+            inputs,
+            embedding,
+            y: Tensor::cat(&centred, 1),
+            means: Tensor::cat(&means, 0),
+            x,
+            truth,
+            variance,
+        }
+    }
+
+    /// At most `count` rows, evenly drawn.
+    fn draw(&self, count: usize, seed: u64) -> Vec<i64> {
+        let mut rows: Vec<i64> = (0..self.x.size()[0]).collect();
+        rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        rows.truncate(count);
+        rows
+    }
+
+    /// γ on the squared distance of the embeddings, and on that of the tabular inputs.
+    fn gammas(&self, choice: Choice) -> [f64; 2] {
+        let squared = choice.feature_weight.powi(2);
+        let gamma = choice.gamma / (self.variance[0] + squared * self.variance[1]).max(1e-12);
+        [gamma, gamma * squared]
+    }
+
+    fn scale(&self, choice: Choice) -> Tensor {
+        let [embedding, tabular] = self.gammas(choice).map(f64::sqrt);
+        let of = |n, value: f64| Tensor::full([n], value, (Kind::Float, Device::Cpu));
+        Tensor::cat(&[of(self.embedding, embedding), of(self.inputs - self.embedding, tabular)], 0)
+    }
+
+    fn distances(&self, landmarks: &[i64]) -> Distances {
+        let chosen = self.x.index_select(0, &Tensor::from_slice(landmarks));
+        let part = |x: &Tensor, i: usize| match i {
+            0 => x.narrow(1, 0, self.embedding),
+            _ => x.narrow(1, self.embedding, self.inputs - self.embedding),
+        };
+        Distances {
+            among: [0, 1].map(|i| squared_distances(&part(&chosen, i), &part(&chosen, i))),
+            to_rows: [0, 1].map(|i| squared_distances(&part(&chosen, i), &part(&self.x, i))),
+        }
+    }
+
+    /// Ridge regression of the targets on the kernel to the landmarks.
+    ///
+    /// With Φ the rows in the landmarks' feature space, A = ΦᵀΦ + ridge · I and h the diagonal of Φ A⁻¹ Φᵀ, the answer to
+    /// a row of a fit without it is y - (y - ŷ) / (1 - h) (Allen's PRESS, 1974).
+    fn solve(&self, distances: &Distances, choice: Choice) -> Result<Solved, HeadError> {
+        let [embedding, tabular] = self.gammas(choice);
+        let kernel = |of: &[Tensor; 2]| (&of[0] * -embedding - &of[1] * tabular).exp();
+        let among = cholesky(&kernel(&distances.among), 1e-4)?;
+        let features = among
+            .f_linalg_solve_triangular(&kernel(&distances.to_rows), false, true, false)
+            .map_err(failed)?;
+        let factor = cholesky(&features.matmul(&features.tr()), choice.ridge)?;
+        let whitened = factor.f_linalg_solve_triangular(&features, false, true, false).map_err(failed)?;
+        let in_whitened = whitened.matmul(&self.y);
+        let fitted = whitened.tr().matmul(&in_whitened);
+        let leverage = whitened.square().sum_dim_intlist(0, false, Kind::Float).unsqueeze(1);
+        let freedom = leverage.sum(Kind::Double).double_value(&[]);
+        let rest: Tensor = 1.0 - leverage;
+        let left_out = &self.y - (&self.y - fitted) / rest.clamp_min(1e-3);
+        let back = |factor: &Tensor, x: &Tensor| {
+            factor.tr().f_linalg_solve_triangular(x, true, true, false).map_err(failed)
+        };
+        Ok(Solved { left_out, freedom, weights: back(&among, &back(&factor, &in_whitened)?)? })
+    }
+
+    /// `[outputs, outputs]` and `outputs` numbers: from answers to logits, where a block is classes; values pass.
+    fn stack(&self, answers: &Tensor) -> Result<(Tensor, Vec<f32>), HeadError> {
+        let width = answers.size()[1] as usize;
+        let (given, mut matrix, mut bias) = (values(answers)?, vec![0.0; width * width], vec![0.0; width]);
+        let mut at = 0;
+        for (block, truth) in self.blocks.iter().zip(&self.truth) {
+            match block.kind {
+                BlockKind::Values => (at..at + block.width).for_each(|i| matrix[i * width + i] = 1.0),
+                BlockKind::Classes => {
+                    let rows: Vec<usize> = (0..truth.len()).filter(|&r| truth[r].is_some()).collect();
+                    let stacked = Stacked::fit(&given, width, &rows, truth, block.width);
+                    for class in 0..block.width {
+                        for from in 0..width {
+                            matrix[from * width + at + class] = stacked.weights[class * width + from];
+                        }
+                        bias[at + class] = stacked.intercepts[class];
+                    }
+                }
+            }
+            at += block.width;
+        }
+        Ok((Tensor::from_slice(&matrix).view([width as i64, width as i64]), bias))
+    }
+
+    /// Mean log loss of the label, the logistic regression taught on every other row and asked about the rest.
+    fn left_out_loss(&self, answers: &Tensor) -> Result<f64, HeadError> {
+        let (width, truth, classes) = (answers.size()[1] as usize, &self.truth[0], self.blocks[0].width);
+        let given = values(answers)?;
+        let (learn, ask): (Vec<usize>, Vec<usize>) = (0..truth.len()).partition(|row| row % 2 == 0);
+        let stacked = Stacked::fit(&given, width, &learn, truth, classes);
+        let mut sum = 0.0;
+        for &row in &ask {
+            let x = &given[row * width..(row + 1) * width];
+            let logit = |class: usize| {
+                let weights = &stacked.weights[class * width..(class + 1) * width];
+                f64::from(stacked.intercepts[class])
+                    + weights.iter().zip(x).map(|(w, x)| f64::from(w * x)).sum::<f64>()
+            };
+            let logits: Vec<f64> = (0..classes).map(logit).collect();
+            let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let total: f64 = logits.iter().map(|l| (l - most).exp()).sum();
+            sum += most + total.ln() - logits[truth[row].unwrap_or(0)];
+        }
+        Ok(sum / ask.len().max(1) as f64)
+    }
+}
+
+/// A logistic regression on answers, its inputs brought to unit variance and back.
+struct Stacked {
+    /// `classes × width`.
+    weights: Vec<f32>,
+    intercepts: Vec<f32>,
+}
+
+impl Stacked {
+    fn fit(given: &[f32], width: usize, rows: &[usize], truth: &[Option<usize>], classes: usize) -> Self {
+        let column = |i: usize| rows.iter().map(move |&r| f64::from(given[r * width + i]));
+        let n = rows.len().max(1) as f64;
+        let (mut means, mut scales) = (Vec::new(), Vec::new());
+        for i in 0..width {
+            let mean = column(i).sum::<f64>() / n;
+            let variance = column(i).map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+            means.push(mean as f32);
+            scales.push(variance.sqrt().max(1e-6) as f32);
+        }
+        let inputs = rows.iter().flat_map(|&r| {
+            let row = &given[r * width..(r + 1) * width];
+            row.iter().zip(means.iter().zip(&scales)).map(|(v, (m, s))| (v - m) / s)
+        });
+        let known: Vec<usize> = rows.iter().map(|&r| truth[r].unwrap_or(0)).collect();
+        let x = Matrix::dense(width, inputs.collect());
+        let model = LogisticRegression::fit(&x, &known, classes, STACK_C, STACK_ITERATIONS, None);
+        let (mut weights, mut intercepts) = model.parameters();
+        for class in 0..classes {
+            for i in 0..width {
+                let weight = &mut weights[class * width + i];
+                *weight /= scales[i];
+                intercepts[class] -= *weight * means[i];
+            }
+        }
+        Self { weights, intercepts }
+    }
+}
+
+/// Lower factor of `matrix + ridge · I`; a matrix too near to singular gets a little more.
+fn cholesky(matrix: &Tensor, ridge: f64) -> Result<Tensor, HeadError> {
+    let identity = Tensor::eye(matrix.size()[0], (Kind::Float, Device::Cpu));
+    for more in [0.0, 1e-3, 1e-2] {
+        let (factor, info) =
+            (matrix + &identity * (ridge + more)).f_linalg_cholesky_ex(false, false).map_err(failed)?;
+        if info.int64_value(&[]) == 0 {
+            return Ok(factor);
+        }
+    }
+    Err(HeadError::Torch(
+        "the kernel matrix has no Cholesky factor; are there values that are no numbers?".into(),
+    ))
+}
+
+/// `[a, b]` squared distances of the rows of `a` and `b`.
+fn squared_distances(a: &Tensor, b: &Tensor) -> Tensor {
+    let length = |x: &Tensor| x.square().sum_dim_intlist(1, true, Kind::Float);
+    (length(a) + length(b).tr() - a.matmul(&b.tr()) * 2.0).clamp_min(0.0)
+}
+
+/// Class-weighted cross entropy and accuracy of the label.
+fn loss_and_accuracy(answers: &Tensor, targets: &[f32], classes: usize, data: &FitData<'_>) -> (f64, f64) {
+    let targets = Tensor::from_slice(targets).view([-1, answers.size()[1]]).narrow(1, 0, classes as i64);
+    let logits = answers.narrow(1, 0, classes as i64);
+    let weighted = &targets * Tensor::from_slice(&data.class_weights);
+    let loss =
+        -(&weighted * logits.log_softmax(-1, Kind::Float)).sum(Kind::Float) / weighted.sum(Kind::Float);
+    let right = logits.argmax(-1, false).eq_tensor(&targets.argmax(-1, false)).mean(Kind::Double);
+    (loss.double_value(&[]), right.double_value(&[]))
+}
+
+/// The class of a target row, `None` where all are 0.
+fn likeliest(row: &[f32]) -> Option<usize> {
+    let best = (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
+    (row[best] > 0.0).then_some(best)
+}
+
+fn values(tensor: &Tensor) -> Result<Vec<f32>, HeadError> {
+    Vec::<f32>::try_from(tensor.contiguous().view([-1])).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::train::Rows;
+    use rand::RngExt;
+
+    /// Points in the square, class 1 inside a circle, and how far out as a value.
+    fn circle(rows: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+        for _ in 0..rows {
+            let (a, b) = (rng.random_range(-1.0..1.0f32), rng.random_range(-1.0..1.0f32));
+            let inside = f32::from(u8::from(a * a + b * b < 0.5));
+            inputs.extend([a, b]);
+            targets.extend([1.0 - inside, inside, (a * a + b * b).sqrt()]);
+        }
+        (inputs, targets)
+    }
+
+    fn blocks() -> Vec<Block> {
+        let block = |width, kind| Block { name: String::new(), width, kind, weight: 1.0 };
+        vec![block(2, BlockKind::Classes), block(1, BlockKind::Values)]
+    }
+
+    fn data<'a>(blocks: &'a [Block], train: &'a (Vec<f32>, Vec<f32>)) -> FitData<'a> {
+        let rows = Rows { inputs: &train.0, targets: &train.1 };
+        FitData {
+            inputs: 2,
+            embedding_dims: 1,
+            blocks,
+            class_weights: vec![1.0, 1.0],
+            train: rows,
+            validation: rows,
+            seed: 1,
+        }
+    }
+
+    fn settings(landmarks: usize) -> KernelSettings {
+        KernelSettings { landmarks, gamma: None, ridge: None, feature_weight: Some(1.0) }
+    }
+
+    #[test]
+    fn it_learns_a_circle_and_its_radius_also_from_few_landmarks() {
+        let (train, held) = (circle(400, 1), circle(300, 2));
+        let blocks = blocks();
+        for landmarks in [400, 60] {
+            let fitted =
+                fit(&settings(landmarks), &data(&blocks, &train), &mut |_| ControlFlow::Continue(()))
+                    .unwrap();
+            let given = fitted.head.logits(&held.0).unwrap();
+            let rows = || given.chunks(3).zip(held.1.chunks(3));
+            let right = rows().filter(|(g, t)| (g[1] > g[0]) == (t[1] > 0.5)).count();
+            let error: f32 = rows().map(|(g, t)| (g[2] - t[2]).powi(2)).sum::<f32>() / 300.0;
+            assert!(right > 280 && error < 0.01, "{landmarks}: {right} {error}");
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("head.safetensors");
+            fitted.head.save(&path).unwrap();
+            let HeadShape::Kernel(shape) = &fitted.shape else { panic!("a kernel machine") };
+            assert_eq!(KernelMachine::load(shape, &path).unwrap().logits(&held.0).unwrap(), given);
+        }
+    }
+
+    /// The answer to a row of a fit without it, by the formula and by leaving it out indeed.
+    #[test]
+    fn leaving_one_out_in_closed_form_is_leaving_it_out() {
+        let all = circle(60, 3);
+        let blocks = blocks();
+        let choice = Choice { gamma: 1.0, ridge: 0.3, feature_weight: 1.0 };
+        let problem = Problem::new(&data(&blocks, &all));
+        // The same landmarks with and without the row, so that only the row differs: the first 20, without row 40.
+        let landmarks: Vec<i64> = (0..20).collect();
+        let whole = problem.solve(&problem.distances(&landmarks), choice).unwrap().left_out;
+        let expected = whole.get(40);
+        let mut distances = problem.distances(&landmarks);
+        let others = Tensor::from_slice(&(0..60).filter(|&r| r != 40).collect::<Vec<i64>>());
+        let row = distances.to_rows.each_ref().map(|d| d.narrow(1, 40, 1));
+        distances.to_rows = distances.to_rows.map(|d| d.index_select(1, &others));
+        let without = Problem { y: problem.y.index_select(0, &others), ..problem };
+        let weights = without.solve(&distances, choice).unwrap().weights;
+        let [embedding, tabular] = without.gammas(choice);
+        let kernel = (&row[0] * -embedding - &row[1] * tabular).exp();
+        let found = kernel.tr().matmul(&weights).squeeze();
+        let off = (found - expected).abs().max().double_value(&[]);
+        assert!(off < 1e-3, "{off}");
+    }
+
+    #[test]
+    fn rows_near_the_boundary_have_small_margins() {
+        let train = circle(400, 4);
+        let margins = margins(&data(&blocks(), &train)).unwrap();
+        let mean = |near: bool| {
+            let of = |(m, t): (&f32, &[f32])| (((t[2] - 0.707).abs() < 0.08) == near).then_some(*m);
+            let chosen: Vec<f32> = margins.iter().zip(train.1.chunks(3)).filter_map(of).collect();
+            chosen.iter().sum::<f32>() / chosen.len() as f32
+        };
+        assert!(mean(false) > mean(true) + 0.3, "{} {}", mean(false), mean(true));
+    }
+}

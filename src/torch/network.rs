@@ -1,0 +1,849 @@
+//! A multilayer perceptron on frozen embeddings, or several of them trained together, and the training loop.
+//!
+//! Everything random (initial weights, batch order, dropout, noise) comes from one seeded generator, never from
+//! libtorch's global one, so the same rows, settings and seed give the same weights to the bit, also with several heads
+//! trained at once.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use pipeline::train::{
+    Averaging, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, NetworkSettings, NetworkShape,
+    Output, Rows, Schedule,
+};
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Beta, Distribution, StandardNormal};
+use tch::nn::{self, ModuleT, OptimizerConfig};
+use tch::{Device, Kind, Tensor};
+
+use crate::failed;
+
+/// The members of a network with their weights; one matrix multiplication serves all of them.
+pub struct Perceptron {
+    shape: NetworkShape,
+    store: nn::VarStore,
+    layers: Vec<Layer>,
+    out: Linear,
+}
+
+struct Layer {
+    linear: Linear,
+    /// Over the units of all members beside one another.
+    norm: Option<nn::BatchNorm>,
+}
+
+/// `members` linear layers.
+struct Linear {
+    /// `[members, inputs, units]`.
+    weight: Tensor,
+    /// `[members, 1, units]`.
+    bias: Tensor,
+}
+
+impl Linear {
+    fn blank(path: &nn::Path<'_>, members: i64, inputs: i64, units: i64) -> Self {
+        Self {
+            weight: path.zeros("weight", &[members, inputs, units]),
+            bias: path.zeros("bias", &[members, 1, units]),
+        }
+    }
+
+    /// `[members, rows, inputs]` to `[members, rows, units]`.
+    fn forward(&self, x: &Tensor) -> Tensor {
+        x.bmm(&self.weight) + &self.bias
+    }
+}
+
+impl Perceptron {
+    /// A head with zero weights, to be initialised or loaded.
+    fn blank(shape: &NetworkShape) -> Self {
+        let store = nn::VarStore::new(Device::Cpu);
+        let root = store.root();
+        let members = shape.members as i64;
+        let mut width = shape.inputs as i64;
+        let mut layers = Vec::new();
+        for (i, &units) in shape.hidden.iter().enumerate() {
+            let units = units as i64;
+            let linear = Linear::blank(&(&root / format!("hidden{i}")), members, width, units);
+            // tch's default scale is random (and global); PyTorch's is 1.
+            let config = nn::BatchNormConfig { ws_init: nn::Init::Const(1.), ..Default::default() };
+            let norm = shape
+                .batch_norm
+                .then(|| nn::batch_norm1d(&root / format!("norm{i}"), members * units, config));
+            layers.push(Layer { linear, norm });
+            width = units;
+        }
+        let out = Linear::blank(&(&root / "out"), members, width, shape.scores() as i64);
+        Self { shape: shape.clone(), store, layers, out }
+    }
+
+    /// PyTorch's default for linear layers: uniform in ±1/√fan-in.
+    fn initialise(&mut self, rng: &mut ChaCha8Rng) {
+        let linears = self.layers.iter_mut().map(|l| &mut l.linear).chain([&mut self.out]);
+        tch::no_grad(|| {
+            for linear in linears {
+                let bound = 1.0 / (linear.weight.size()[1] as f32).sqrt();
+                for tensor in [&mut linear.weight, &mut linear.bias] {
+                    let values: Vec<f32> =
+                        (0..tensor.numel()).map(|_| rng.random_range(-bound..bound)).collect();
+                    let shaped = Tensor::from_slice(&values).view_as(tensor);
+                    tensor.copy_(&shaped);
+                }
+            }
+        });
+    }
+
+    /// Load weights saved by [`Head::save`].
+    ///
+    /// # Errors
+    /// The file is missing, not safetensors, or does not fit `shape`.
+    pub fn load(shape: &NetworkShape, path: &Path) -> Result<Self, HeadError> {
+        let mut head = Self::blank(shape);
+        head.store.load(path).map_err(failed)?;
+        Ok(head)
+    }
+
+    /// Scores `[members, rows, scores]` of `[rows, inputs]`; with a generator, in training mode. `mixed` blends each row
+    /// behind the first hidden layer with another: the order of the others, and the weight of the row itself.
+    fn forward(&self, x: &Tensor, mut rng: Option<&mut ChaCha8Rng>, mixed: Option<(&Tensor, f64)>) -> Tensor {
+        let members = self.shape.members as i64;
+        let mut x = x.unsqueeze(0).expand([members, -1, -1], false);
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.linear.forward(&x);
+            if let Some(norm) = &layer.norm {
+                let [_, rows, units] = x.size()[..] else { unreachable!("three dimensions") };
+                let beside = x.permute([1, 0, 2]).reshape([rows, members * units]);
+                let normed = norm.forward_t(&beside, rng.is_some());
+                x = normed.view([rows, members, units]).permute([1, 0, 2]);
+            }
+            x = x.relu();
+            if let Some(rng) = rng.as_deref_mut()
+                && self.shape.dropout > 0.0
+            {
+                // Not in place: ReLU's gradient needs its output.
+                x = &x * dropout_mask(&x, self.shape.dropout, rng);
+            }
+            if let (0, Some((others, own))) = (i, mixed) {
+                x = &x * own + x.index_select(1, others) * (1.0 - own);
+            }
+        }
+        self.out.forward(&x)
+    }
+
+    /// Label scores `[…, label scores]` to log probabilities of the classes.
+    fn log_probabilities(&self, scores: &Tensor) -> Tensor {
+        let columns = self.shape.label_scores() as i64;
+        let scores = scores.narrow(-1, 0, columns);
+        match self.shape.output {
+            Output::Softmax => scores.log_softmax(-1, Kind::Float),
+            Output::Coral => {
+                let beyond = self.thresholds(&scores).sigmoid();
+                let one = beyond.narrow(-1, 0, 1).ones_like();
+                let (above, below) =
+                    (Tensor::cat(&[&one, &beyond], -1), Tensor::cat(&[&beyond, &one.zeros_like()], -1));
+                (above - below).clamp_min(1e-7).log()
+            }
+            Output::Corn => {
+                let none = scores.narrow(-1, 0, 1).zeros_like();
+                let passed = Tensor::cat(&[&none, &scores.log_sigmoid().cumsum(-1, Kind::Float)], -1);
+                let stopped = Tensor::cat(&[&(-&scores).log_sigmoid(), &none], -1);
+                passed + stopped
+            }
+        }
+    }
+
+    /// CORAL's log odds to lie beyond each threshold: one score for all, from the first column, and thresholds that are
+    /// no function of the input, from the biases of the other columns. Softplus keeps them in order.
+    fn thresholds(&self, scores: &Tensor) -> Tensor {
+        let columns = self.shape.label_scores() as i64;
+        let first = scores.narrow(-1, 0, 1);
+        let steps = self.out.bias.narrow(-1, 1, columns - 1).softplus().cumsum(-1, Kind::Float);
+        Tensor::cat(&[&first, &(&first - steps)], -1)
+    }
+
+    /// The members' mean answer `[rows, outputs]`: log probabilities of the label, then the other blocks.
+    fn answer(&self, x: &Tensor) -> Tensor {
+        let scores = self.forward(x, None, None);
+        let mut blocks = vec![mean_of_logs(&self.log_probabilities(&scores))];
+        let mut at = self.shape.label_scores() as i64;
+        for block in &self.shape.blocks[1..] {
+            let own = scores.narrow(-1, at, block.width as i64);
+            at += block.width as i64;
+            blocks.push(match block.kind {
+                BlockKind::Classes => mean_of_logs(&own.log_softmax(-1, Kind::Float)),
+                BlockKind::Values => own.mean_dim(0, false, Kind::Float),
+            });
+        }
+        Tensor::cat(&blocks, -1)
+    }
+
+    /// What a step minimises, the sum over the members. `targets` is `[rows, outputs]`.
+    fn loss(
+        &self,
+        scores: &Tensor,
+        targets: &Tensor,
+        weights: &Tensor,
+        settings: &NetworkSettings,
+    ) -> Tensor {
+        let classes = self.shape.blocks[0].width as i64;
+        let mut label = targets.narrow(-1, 0, classes);
+        if settings.label_smoothing > 0.0 {
+            label = label * (1.0 - settings.label_smoothing) + settings.label_smoothing / classes as f64;
+        }
+        let mut total = if self.shape.output == Output::Coral {
+            coral_loss(&self.thresholds(scores), &label, weights)
+        } else {
+            cross_entropy(&self.log_probabilities(scores), &label, weights, settings.focal_gamma)
+        };
+        let (mut at, mut score_at) = (classes, self.shape.label_scores() as i64);
+        for block in &self.shape.blocks[1..] {
+            let width = block.width as i64;
+            let (own, wanted) = (scores.narrow(-1, score_at, width), targets.narrow(-1, at, width));
+            (at, score_at) = (at + width, score_at + width);
+            let loss = match block.kind {
+                BlockKind::Classes => {
+                    let even = Tensor::ones([width], (Kind::Float, Device::Cpu));
+                    cross_entropy(&own.log_softmax(-1, Kind::Float), &wanted, &even, 0.0)
+                }
+                BlockKind::Values => {
+                    (own - wanted).square().mean(Kind::Float) * self.shape.members as f64 / 2.0
+                }
+            };
+            total += loss * block.weight;
+        }
+        total
+    }
+}
+
+impl Head for Perceptron {
+    fn logits(&self, inputs: &[f32]) -> Result<Vec<f32>, HeadError> {
+        let x = Tensor::from_slice(inputs).view([-1, self.shape.inputs as i64]);
+        let answer = tch::no_grad(|| self.answer(&x));
+        Vec::<f32>::try_from(answer.contiguous().view([-1])).map_err(failed)
+    }
+
+    fn save(&self, path: &Path) -> Result<(), HeadError> {
+        self.store.save(path).map_err(failed)
+    }
+}
+
+/// Log of the mean over the members (first dimension) of what has these logs.
+fn mean_of_logs(logs: &Tensor) -> Tensor {
+    logs.logsumexp(0, false) - (logs.size()[0] as f64).ln()
+}
+
+/// Inverted dropout: 0 with probability `share`, else 1 / (1 - share).
+fn dropout_mask(like: &Tensor, share: f64, rng: &mut ChaCha8Rng) -> Tensor {
+    let kept = (1.0 / (1.0 - share)) as f32;
+    let mask: Vec<f32> = (0..like.numel()).map(|_| if rng.random_bool(share) { 0.0 } else { kept }).collect();
+    Tensor::from_slice(&mask).view_as(like)
+}
+
+/// Cross entropy with class weights and soft targets: Σ w·y·(1-p)^γ·(-log p) / Σ w·y, summed over the members.
+///
+/// With one-hot targets and γ = 0 this is PyTorch's weighted `CrossEntropyLoss(reduction="mean")`.
+fn cross_entropy(log_p: &Tensor, targets: &Tensor, class_weights: &Tensor, gamma: f64) -> Tensor {
+    let weighted = targets * class_weights;
+    let total = weighted.sum(Kind::Float).clamp_min(1e-12);
+    let mut rows = weighted * log_p;
+    if gamma > 0.0 {
+        let unsure: Tensor = 1.0 - log_p.exp();
+        rows *= unsure.clamp_min(0.0).pow_tensor_scalar(gamma);
+    }
+    -rows.sum(Kind::Float) / total
+}
+
+/// CORAL's loss: binary cross entropy of the odds to lie beyond each threshold.
+fn coral_loss(odds: &Tensor, targets: &Tensor, class_weights: &Tensor) -> Tensor {
+    let classes = targets.size()[1];
+    let beyond: Tensor = 1.0 - targets.cumsum(-1, Kind::Float).narrow(-1, 0, classes - 1);
+    let below: Tensor = 1.0 - &beyond;
+    let weight = (targets * class_weights).sum_dim_intlist(-1, true, Kind::Float);
+    let loss = -(&beyond * odds.log_sigmoid() + below * (-odds).log_sigmoid());
+    (loss * &weight).sum(Kind::Float) / weight.sum(Kind::Float)
+}
+
+/// [`pipeline::train::Fit::fit`] of a network.
+///
+/// # Errors
+/// Divergence, interruption, or a libtorch failure.
+pub fn fit(
+    shape: &NetworkShape,
+    settings: &NetworkSettings,
+    data: &FitData<'_>,
+    each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<Fitted, HeadError> {
+    let mut rng = ChaCha8Rng::seed_from_u64(data.seed);
+    let mut head = Perceptron::blank(shape);
+    head.initialise(&mut rng);
+    let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+    let tensors = |rows: Rows<'_>| {
+        (
+            Tensor::from_slice(rows.inputs).view([-1, shape.inputs as i64]),
+            Tensor::from_slice(rows.targets).view([-1, outputs as i64]),
+        )
+    };
+    let ((x, y), validation) = (tensors(data.train), tensors(data.validation));
+    let class_weights = Tensor::from_slice(&data.class_weights);
+    let adam = nn::Adam { wd: settings.weight_decay, ..nn::Adam::default() };
+    let mut optimizer = adam.build(&head.store, settings.learning_rate).map_err(failed)?;
+    let mut order = Order::new(&y, data.blocks[0].width, settings);
+    if settings.curriculum > 0 {
+        order.begin_with_easy(&crate::kernel::margins(data)?);
+    }
+
+    let mut history: Vec<Epoch> = Vec::new();
+    let mut best = Best { loss: f64::INFINITY, epoch: 0, weights: Vec::new() };
+    let steps_an_epoch = x.size()[0] as usize / settings.batch_size.max(1) + 1;
+    let mut rate = Rate::new(settings, steps_an_epoch);
+    let mut average = Average { kind: settings.averaging, count: 0, weights: Vec::new() };
+    let mut stopped_early = false;
+    for epoch in 1..=settings.epochs {
+        let rows = order.of_epoch(epoch, &mut rng);
+        for batch in batch_slices(&rows, settings.batch_size) {
+            optimizer.set_lr(rate.of_step());
+            let batch = Tensor::from_slice(batch);
+            let (mut bx, mut by) = (x.index_select(0, &batch), y.index_select(0, &batch));
+            if settings.noise > 0.0 {
+                let noise: Vec<f32> = (0..bx.numel())
+                    .map(|_| settings.noise as f32 * rng.sample::<f32, _>(StandardNormal))
+                    .collect();
+                bx += Tensor::from_slice(&noise).view_as(&bx);
+            }
+            let mixed = mix_pairs(settings, batch.size()[0], &mut rng);
+            if let Some((others, own)) = &mixed {
+                by = &by * *own + by.index_select(0, others) * (1.0 - own);
+            }
+            let scores = head.forward(&bx, Some(&mut rng), mixed.as_ref().map(|(o, w)| (o, *w)));
+            optimizer.backward_step(&head.loss(&scores, &by, &class_weights, settings));
+            average.after_step(&head.store);
+        }
+        average.after_epoch(&head.store, epoch);
+        let own = average.put_in(&head.store);
+        let (train_loss, train_accuracy) = score(&head, &x, &y, &class_weights);
+        let (validation_loss, validation_accuracy) =
+            score(&head, &validation.0, &validation.1, &class_weights);
+        if !validation_loss.is_finite() {
+            return Err(HeadError::Diverged {
+                epoch,
+                loss: validation_loss,
+                learning_rate: settings.learning_rate,
+            });
+        }
+        history.push(Epoch {
+            epoch,
+            learning_rate: rate.now,
+            train_loss,
+            train_accuracy,
+            validation_loss,
+            validation_accuracy,
+        });
+        if each_epoch(&history[epoch - 1]).is_break() {
+            return Err(HeadError::Interrupted);
+        }
+        if validation_loss < best.loss - settings.min_delta {
+            best = Best { loss: validation_loss, epoch, weights: snapshot(&head.store) };
+        } else if epoch - best.epoch >= settings.patience && order.all_seen(epoch) {
+            stopped_early = true;
+            break;
+        }
+        if let Some(own) = own {
+            restore(&head.store, &own);
+        }
+        rate.after_epoch(validation_loss);
+    }
+    restore(&head.store, &best.weights);
+    Ok(Fitted {
+        head: Box::new(head),
+        shape: HeadShape::Network(shape.clone()),
+        parameters: shape.parameters(),
+        history,
+        best_epoch: best.epoch,
+        stopped_early,
+    })
+}
+
+/// Which rows an epoch sees, and in which order.
+struct Order {
+    /// The rows of each class, where every class is drawn as often; else all rows in one list.
+    pools: Vec<Vec<i64>>,
+    balanced: bool,
+    /// Rows from easy to hard and epochs of a phase; empty without curriculum.
+    easy_first: Vec<i64>,
+    phase: usize,
+}
+
+impl Order {
+    fn new(targets: &Tensor, classes: usize, settings: &NetworkSettings) -> Self {
+        let rows = targets.size()[0];
+        let pools = if settings.balanced_sampling {
+            let class = Vec::<i64>::try_from(targets.narrow(-1, 0, classes as i64).argmax(-1, false))
+                .unwrap_or_default();
+            let mut pools = vec![Vec::new(); classes];
+            (0..).zip(class).for_each(|(row, class)| pools[class as usize].push(row));
+            pools.retain(|pool| !pool.is_empty());
+            pools
+        } else {
+            vec![(0..rows).collect()]
+        };
+        Self {
+            pools,
+            balanced: settings.balanced_sampling,
+            easy_first: Vec::new(),
+            phase: settings.curriculum,
+        }
+    }
+
+    /// Greater margins are easier.
+    fn begin_with_easy(&mut self, margins: &[f32]) {
+        self.easy_first = (0..margins.len() as i64).collect();
+        self.easy_first.sort_by(|&a, &b| margins[b as usize].total_cmp(&margins[a as usize]));
+    }
+
+    /// Whether the epoch saw all rows, however hard.
+    fn all_seen(&self, epoch: usize) -> bool {
+        self.easy_first.is_empty() || epoch > 2 * self.phase
+    }
+
+    fn of_epoch(&mut self, epoch: usize, rng: &mut ChaCha8Rng) -> Vec<i64> {
+        if !self.all_seen(epoch) {
+            let thirds = if epoch <= self.phase { 1 } else { 2 };
+            let mut rows = self.easy_first[..self.easy_first.len() * thirds / 3].to_vec();
+            rows.shuffle(rng);
+            return rows;
+        }
+        if !self.balanced {
+            self.pools[0].shuffle(rng);
+            return self.pools[0].clone();
+        }
+        let count: usize = self.pools.iter().map(Vec::len).sum();
+        let pools = &self.pools;
+        (0..count)
+            .map(|_| {
+                let pool = &pools[rng.random_range(0..pools.len())];
+                pool[rng.random_range(0..pool.len())]
+            })
+            .collect()
+    }
+}
+
+/// The learning rate of each step.
+struct Rate {
+    schedule: Schedule,
+    greatest: f64,
+    now: f64,
+    step: usize,
+    steps: usize,
+    plateau_best: f64,
+    plateau_bad: usize,
+}
+
+impl Rate {
+    fn new(settings: &NetworkSettings, steps_an_epoch: usize) -> Self {
+        let (rate, steps) = (settings.learning_rate, settings.epochs * steps_an_epoch);
+        Self {
+            schedule: settings.schedule,
+            greatest: rate,
+            now: rate,
+            step: 0,
+            steps,
+            plateau_best: f64::INFINITY,
+            plateau_bad: 0,
+        }
+    }
+
+    fn of_step(&mut self) -> f64 {
+        let done = self.step as f64 / self.steps.max(1) as f64;
+        self.step += 1;
+        // From one rate to another along half a cosine, `share` of the way.
+        let between = |from: f64, to: f64, share: f64| {
+            to + (from - to) * (1.0 + (std::f64::consts::PI * share.min(1.0)).cos()) / 2.0
+        };
+        self.now = match self.schedule {
+            Schedule::Constant | Schedule::Plateau { .. } => self.now,
+            Schedule::Cosine { warmup } if done < warmup => self.greatest * (done / warmup).max(1e-3),
+            Schedule::Cosine { warmup } => between(self.greatest, 0.0, (done - warmup) / (1.0 - warmup)),
+            Schedule::OneCycle if done < 0.3 => between(self.greatest / 25.0, self.greatest, done / 0.3),
+            Schedule::OneCycle => between(self.greatest, self.greatest / 25e4, (done - 0.3) / 0.7),
+        };
+        self.now
+    }
+
+    fn after_epoch(&mut self, validation_loss: f64) {
+        let Schedule::Plateau { factor, patience, least } = self.schedule else { return };
+        if validation_loss < self.plateau_best * (1.0 - 1e-4) {
+            (self.plateau_best, self.plateau_bad) = (validation_loss, 0);
+            return;
+        }
+        self.plateau_bad += 1;
+        if self.plateau_bad > patience {
+            self.now = (self.now * factor).max(least);
+            self.plateau_bad = 0;
+        }
+    }
+}
+
+/// A running mean of the weights, batch-norm statistics included.
+struct Average {
+    kind: Averaging,
+    count: usize,
+    weights: Vec<(String, Tensor)>,
+}
+
+impl Average {
+    fn after_step(&mut self, store: &nn::VarStore) {
+        if let Averaging::Ema(decay) = self.kind {
+            // The first steps count fully, as in TensorFlow's ExponentialMovingAverage.
+            let decay = decay.min((1.0 + self.count as f64) / (10.0 + self.count as f64));
+            self.blend(store, decay);
+        }
+    }
+
+    fn after_epoch(&mut self, store: &nn::VarStore, epoch: usize) {
+        if let Averaging::Swa(from) = self.kind
+            && epoch >= from
+        {
+            self.blend(store, self.count as f64 / (self.count + 1) as f64);
+        }
+    }
+
+    fn blend(&mut self, store: &nn::VarStore, kept: f64) {
+        self.count += 1;
+        if self.weights.is_empty() {
+            self.weights = snapshot(store);
+            return;
+        }
+        let now = store.variables();
+        tch::no_grad(|| {
+            for (name, mean) in &mut self.weights {
+                let _ = mean.lerp_(&now[name.as_str()], 1.0 - kept);
+            }
+        });
+    }
+
+    /// Put the average into the store; returns what was there.
+    fn put_in(&self, store: &nn::VarStore) -> Option<Vec<(String, Tensor)>> {
+        (!self.weights.is_empty()).then(|| {
+            let own = snapshot(store);
+            restore(store, &self.weights);
+            own
+        })
+    }
+}
+
+/// Manifold mixup of one batch: whom each row is mixed with, and the weight of the row itself.
+fn mix_pairs(settings: &NetworkSettings, rows: i64, rng: &mut ChaCha8Rng) -> Option<(Tensor, f64)> {
+    let beta = Beta::new(settings.manifold_mixup, settings.manifold_mixup).ok()?;
+    let mut others: Vec<i64> = (0..rows).collect();
+    others.shuffle(rng);
+    Some((Tensor::from_slice(&others), beta.sample(rng)))
+}
+
+struct Best {
+    loss: f64,
+    epoch: usize,
+    weights: Vec<(String, Tensor)>,
+}
+
+/// Slices of `size` indices; a last one of a single index is joined to the slice before it.
+fn batch_slices(order: &[i64], size: usize) -> Vec<&[i64]> {
+    let mut slices = Vec::with_capacity(order.len() / size + 1);
+    let mut start = 0;
+    while start < order.len() {
+        let mut end = (start + size).min(order.len());
+        if order.len() - end == 1 {
+            end += 1;
+        }
+        slices.push(&order[start..end]);
+        start = end;
+    }
+    slices
+}
+
+/// Class-weighted cross entropy and accuracy of all rows, dropout off.
+fn score(head: &Perceptron, x: &Tensor, y: &Tensor, class_weights: &Tensor) -> (f64, f64) {
+    tch::no_grad(|| {
+        let classes = head.shape.blocks[0].width as i64;
+        let (log_p, y) = (head.answer(x).narrow(-1, 0, classes), y.narrow(-1, 0, classes));
+        let right = log_p.argmax(-1, false).eq_tensor(&y.argmax(-1, false));
+        let loss = cross_entropy(&log_p, &y, class_weights, 0.0);
+        (loss.double_value(&[]), right.mean(Kind::Double).double_value(&[]))
+    })
+}
+
+fn snapshot(store: &nn::VarStore) -> Vec<(String, Tensor)> {
+    tch::no_grad(|| store.variables().into_iter().map(|(name, t)| (name, t.copy())).collect())
+}
+
+fn restore(store: &nn::VarStore, weights: &[(String, Tensor)]) {
+    let mut variables = store.variables();
+    tch::no_grad(|| {
+        for (name, value) in weights {
+            if let Some(variable) = variables.get_mut(name) {
+                variable.copy_(value);
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::train::Block;
+
+    fn shape() -> NetworkShape {
+        NetworkShape {
+            inputs: 2,
+            hidden: vec![8],
+            blocks: vec![block(2, BlockKind::Classes)],
+            dropout: 0.3,
+            batch_norm: true,
+            output: Output::Softmax,
+            members: 1,
+        }
+    }
+
+    fn block(width: usize, kind: BlockKind) -> Block {
+        Block { name: String::new(), width, kind, weight: 1.0 }
+    }
+
+    fn settings() -> NetworkSettings {
+        NetworkSettings {
+            epochs: 60,
+            batch_size: 16,
+            learning_rate: 0.02,
+            weight_decay: 1e-4,
+            patience: 10,
+            min_delta: 0.001,
+            schedule: Schedule::Plateau { factor: 0.5, patience: 2, least: 1e-6 },
+            ..NetworkSettings::default()
+        }
+    }
+
+    fn fit_on(
+        shape: &NetworkShape,
+        settings: &NetworkSettings,
+        (inputs, targets): (&[f32], &[f32]),
+        seed: u64,
+    ) -> Result<Fitted, HeadError> {
+        let rows = Rows { inputs, targets };
+        let data = FitData {
+            inputs: shape.inputs,
+            embedding_dims: shape.inputs,
+            blocks: &shape.blocks,
+            class_weights: vec![1.0; shape.blocks[0].width],
+            train: rows,
+            validation: rows,
+            seed,
+        };
+        fit(shape, settings, &data, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// Points on a grid, class 1 where both coordinates have one sign: no linear head can separate them.
+    fn exclusive_or() -> (Vec<f32>, Vec<f32>) {
+        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+        for i in 0..20 {
+            for j in 0..20 {
+                let (a, b) = (i as f32 / 10.0 - 0.95, j as f32 / 10.0 - 0.95);
+                inputs.extend([a, b]);
+                targets.extend(if a * b > 0.0 { [0.0, 1.0] } else { [1.0, 0.0] });
+            }
+        }
+        (inputs, targets)
+    }
+
+    fn fit_exclusive_or(shape: &NetworkShape, seed: u64) -> Fitted {
+        let (inputs, targets) = exclusive_or();
+        fit_on(shape, &settings(), (&inputs, &targets), seed).unwrap()
+    }
+
+    #[test]
+    fn a_hidden_layer_learns_what_a_linear_head_cannot() {
+        let best = |f: &Fitted| f.history[f.best_epoch - 1].validation_accuracy;
+        let mlp = fit_exclusive_or(&shape(), 1);
+        assert!(best(&mlp) > 0.9, "{}", best(&mlp));
+        let linear = fit_exclusive_or(&NetworkShape { hidden: vec![], ..shape() }, 1);
+        assert!(best(&linear) < 0.7, "{}", best(&linear));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bits_and_another_seed_does_not() {
+        let logits = |seed| fit_exclusive_or(&shape(), seed).head.logits(&exclusive_or().0).unwrap();
+        let (first, again, other) = (logits(7), logits(7), logits(8));
+        assert_eq!(first, again);
+        assert_ne!(first, other);
+    }
+
+    #[test]
+    fn the_best_epoch_is_restored() {
+        let fitted = fit_exclusive_or(&shape(), 3);
+        let (inputs, targets) = exclusive_or();
+        let y = Tensor::from_slice(&targets).view([-1, 2]);
+        let x = Tensor::from_slice(&inputs).view([-1, 2]);
+        let weights = tempfile::tempdir().unwrap();
+        let path = weights.path().join("head.safetensors");
+        fitted.head.save(&path).unwrap();
+        let head = Perceptron::load(&shape(), &path).unwrap();
+        let (loss, _) = score(&head, &x, &y, &Tensor::from_slice(&[1.0f32, 1.0]));
+        assert_eq!(loss, fitted.history[fitted.best_epoch - 1].validation_loss);
+    }
+
+    #[test]
+    fn saved_weights_predict_the_same() {
+        let fitted = fit_exclusive_or(&shape(), 4);
+        let file = tempfile::tempdir().unwrap();
+        let path = file.path().join("head.safetensors");
+        fitted.head.save(&path).unwrap();
+        let inputs = exclusive_or().0;
+        let loaded = Perceptron::load(&shape(), &path).unwrap();
+        assert_eq!(fitted.head.logits(&inputs).unwrap(), loaded.logits(&inputs).unwrap());
+    }
+
+    #[test]
+    fn the_loss_is_pytorchs_weighted_cross_entropy() {
+        // logits [[2,0],[0,1],[1,1]], classes 0,1,0, weights 1,3:
+        // -log p = 0.126928, 0.313262, 0.693147; (0.126928 + 3*0.313262 + 0.693147) / (1+3+1) = 0.351972
+        let logits = Tensor::from_slice(&[2.0f32, 0., 0., 1., 1., 1.]).view([3, 2]);
+        let targets = Tensor::from_slice(&[1.0f32, 0., 0., 1., 1., 0.]).view([3, 2]);
+        let weights = Tensor::from_slice(&[1.0f32, 3.0]);
+        let log_p = logits.log_softmax(-1, Kind::Float);
+        let value = cross_entropy(&log_p, &targets, &weights, 0.0).double_value(&[]);
+        assert!((value - 0.351972).abs() < 1e-5, "{value}");
+        // Focal, γ = 2: each term times (1 - p)²: 0.119203², 0.268941², 0.5²:
+        // (0.001804 + 3*0.022658 + 0.173287) / 5 = 0.048613
+        let value = cross_entropy(&log_p, &targets, &weights, 2.0).double_value(&[]);
+        assert!((value - 0.048613).abs() < 1e-5, "{value}");
+    }
+
+    #[test]
+    fn ordinal_outputs_are_distributions_and_corn_is_its_papers_loss() {
+        let scores = Tensor::from_slice(&[0.5f32, -1.0, 0.3, 2.0, 0.1, -0.4]).view([1, 2, 3]);
+        for output in [Output::Coral, Output::Corn] {
+            let shape = NetworkShape {
+                output,
+                blocks: vec![block(4, BlockKind::Classes)],
+                hidden: vec![],
+                ..shape()
+            };
+            let head = Perceptron::blank(&shape);
+            let p = head.log_probabilities(&scores).exp();
+            assert_eq!(p.size(), [1, 2, 4]);
+            let sums = Vec::<f32>::try_from(p.sum_dim_intlist(-1, false, Kind::Float).view([-1])).unwrap();
+            assert!(sums.iter().all(|s| (s - 1.0).abs() < 1e-4), "{output:?} {sums:?}");
+            if output == Output::Corn {
+                // Class 2 of the first row: σ(0.5) · σ(-1) · (1 - σ(0.3)) = 0.622459 · 0.268941 · 0.425557
+                assert!((p.double_value(&[0, 0, 2]) - 0.0712401).abs() < 1e-5);
+            }
+        }
+    }
+
+    /// What each option is for cannot be seen on so small a problem, but that the problem is still learned with it can.
+    #[test]
+    fn every_option_of_training_still_learns() {
+        let (inputs, targets) = exclusive_or();
+        let with: [fn(&mut NetworkSettings); 9] = [
+            |s| s.schedule = Schedule::Cosine { warmup: 0.1 },
+            |s| s.schedule = Schedule::OneCycle,
+            |s| s.focal_gamma = 2.0,
+            |s| s.label_smoothing = 0.1,
+            |s| s.balanced_sampling = true,
+            |s| s.noise = 0.02,
+            |s| s.manifold_mixup = 0.2,
+            |s| s.averaging = Averaging::Ema(0.98),
+            |s| s.averaging = Averaging::Swa(20),
+        ];
+        for (i, change) in with.into_iter().enumerate() {
+            let mut settings = settings();
+            change(&mut settings);
+            let fitted = fit_on(&shape(), &settings, (&inputs, &targets), 1).unwrap();
+            let accuracy = fitted.history[fitted.best_epoch - 1].validation_accuracy;
+            assert!(accuracy > 0.85, "option {i}: {accuracy}");
+        }
+    }
+
+    #[test]
+    fn learning_rates_follow_their_schedule() {
+        let rates = |schedule| {
+            let settings = NetworkSettings { epochs: 10, learning_rate: 1.0, schedule, ..settings() };
+            let mut rate = Rate::new(&settings, 10);
+            (0..100).map(|_| rate.of_step()).collect::<Vec<_>>()
+        };
+        let cosine = rates(Schedule::Cosine { warmup: 0.2 });
+        assert!((cosine[10] - 0.5).abs() < 1e-9 && (cosine[20] - 1.0).abs() < 1e-9);
+        assert!((cosine[60] - 0.5).abs() < 1e-9 && cosine[99] < 0.001);
+        let cycle = rates(Schedule::OneCycle);
+        assert!((cycle[0] - 0.04).abs() < 1e-9 && (cycle[30] - 1.0).abs() < 1e-9 && cycle[99] < 0.01);
+        assert!(rates(Schedule::Constant).iter().all(|&r| r == 1.0));
+    }
+
+    #[test]
+    fn members_are_averaged_and_other_blocks_answered() {
+        let (inputs, targets) = exclusive_or();
+        // Beside the label: its opposite as classes, missing in every second row, and the first input as a value.
+        let wide: Vec<f32> = inputs
+            .chunks(2)
+            .zip(targets.chunks(2))
+            .enumerate()
+            .flat_map(|(i, (x, y))| {
+                let known = (i % 2) as f32;
+                [y[0], y[1], y[1] * known, y[0] * known, x[0]]
+            })
+            .collect();
+        let blocks =
+            vec![block(2, BlockKind::Classes), block(2, BlockKind::Classes), block(1, BlockKind::Values)];
+        let shape = NetworkShape { blocks, members: 3, ..shape() };
+        let fitted = fit_on(&shape, &settings(), (&inputs, &wide), 5).unwrap();
+        assert_eq!(fitted.parameters, 3 * (3 * 8 + 2 * 8 + 9 * 5));
+        let given = fitted.head.logits(&inputs).unwrap();
+        let rows = || given.chunks(5).zip(inputs.chunks(2));
+        let right = rows().filter(|(g, x)| (g[1] > g[0]) == (x[0] * x[1] > 0.0)).count();
+        let opposite = rows().filter(|(g, x)| (g[3] < g[2]) == (x[0] * x[1] > 0.0)).count();
+        let error: f32 = rows().map(|(g, x)| (g[4] - x[0]).powi(2)).sum::<f32>() / 400.0;
+        assert!(right > 360 && opposite > 360 && error < 0.1, "{right} {opposite} {error}");
+    }
+
+    #[test]
+    fn a_curriculum_begins_with_the_easy_rows() {
+        let mut order =
+            Order { pools: vec![(0..6).collect()], balanced: false, easy_first: Vec::new(), phase: 2 };
+        order.begin_with_easy(&[0.1, 0.9, -0.5, 0.4, 0.8, 0.0]);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut seen = |epoch| {
+            let mut rows = order.of_epoch(epoch, &mut rng);
+            rows.sort_unstable();
+            rows
+        };
+        assert_eq!((seen(1), seen(4), seen(5).len()), (vec![1, 4], vec![0, 1, 3, 4], 6));
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_is_divergence() {
+        let inputs = [1.0, f32::INFINITY, 0.5, 1.0];
+        let error = fit_on(&shape(), &settings(), (&inputs, &[1.0, 0.0, 0.0, 1.0]), 1).err().unwrap();
+        assert!(
+            error.to_string().contains("training diverged") && error.to_string().contains("0.02"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn no_batch_holds_a_single_row() {
+        let order: Vec<i64> = (0..65).collect();
+        let sizes: Vec<usize> = batch_slices(&order, 32).iter().map(|b| b.len()).collect();
+        assert_eq!(sizes, [32, 33]);
+        assert_eq!(batch_slices(&order[..64], 32).len(), 2);
+    }
+
+    #[test]
+    fn parameters_are_counted_as_stored() {
+        // 384→64→4: 385*64 + 2*64 + 65*4
+        let blocks = vec![block(4, BlockKind::Classes)];
+        let shape = NetworkShape { inputs: 384, hidden: vec![64], blocks, ..shape() };
+        assert_eq!(shape.parameters(), 24_640 + 128 + 260);
+        let stored: usize =
+            Perceptron::blank(&shape).store.trainable_variables().iter().map(|t| t.numel()).sum();
+        assert_eq!(shape.parameters(), stored);
+    }
+}
