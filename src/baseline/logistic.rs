@@ -123,6 +123,18 @@ impl LogisticRegression {
         count: usize,
         iterations: u64,
     ) -> Self {
+        let (c, start) = Self::best_penalty(choices, (x, classes), (held, held_classes), count, iterations);
+        Self::fit(both, both_classes, count, c, iterations, start.as_ref())
+    }
+
+    /// The penalty of `choices` (values of C, ascending) that has the least log loss on held-back rows, with its model.
+    pub fn best_penalty(
+        choices: &[f64],
+        (x, classes): (&Matrix, &[usize]),
+        (held, held_classes): (&Matrix, &[usize]),
+        count: usize,
+        iterations: u64,
+    ) -> (f64, Option<Self>) {
         let mut last: Option<Self> = None;
         let mut best: Option<(f64, f64, Self)> = None;
         for &c in choices {
@@ -135,8 +147,7 @@ impl LogisticRegression {
             }
             last = Some(model);
         }
-        let (c, start) = best.map_or((1.0, None), |(_, c, model)| (c, Some(model)));
-        Self::fit(both, both_classes, count, c, iterations, start.as_ref())
+        best.map_or((1.0, None), |(_, c, model)| (c, Some(model)))
     }
 
     /// Weights, `classes × width` row-major, and intercepts.

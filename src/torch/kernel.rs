@@ -24,8 +24,8 @@ use crate::failed;
 /// Landmarks while γ, ridge and feature weight are chosen: what is best with few is best, or nearly so, with many.
 const SEARCH_LANDMARKS: usize = 500;
 
-/// Penalty (C) and steps of the logistic regression on the leave-one-out answers, which have unit variance.
-const STACK_C: f64 = 10.0;
+/// Penalties (C, ascending) that the logistic regression on the leave-one-out answers chooses from, and its most steps.
+const STACK_CS: [f64; 5] = [0.001, 0.01, 0.1, 1.0, 10.0];
 const STACK_ITERATIONS: u64 = 200;
 
 /// Values tried, from the one the search begins with.
@@ -109,6 +109,7 @@ pub fn fit(
     let solved = problem.solve(&problem.distances(&rows), choice)?;
     let left_out = &solved.left_out + &problem.means;
     let (stack, mut bias) = problem.stack(&left_out)?;
+    let (train_loss, train_accuracy) = problem.left_out_score(&left_out, &STACK_CS)?;
     let label = problem.blocks[0].width;
     for (bias, weight) in bias.iter_mut().zip(&data.class_weights) {
         // A class counts as often as its weight says: its prior odds are multiplied by it.
@@ -124,14 +125,13 @@ pub fn fit(
         bias: problem.means.matmul(&stack) + &bias,
     };
 
-    let of_train = loss_and_accuracy(&(left_out.matmul(&stack) + bias), data.train.targets, label, data);
     let x = Tensor::from_slice(data.validation.inputs).view([-1, data.inputs as i64]);
     let of_validation = loss_and_accuracy(&head.answer(&x), data.validation.targets, label, data);
     let epoch = Epoch {
         epoch: 1,
         learning_rate: 0.0,
-        train_loss: of_train.0,
-        train_accuracy: of_train.1,
+        train_loss,
+        train_accuracy,
         validation_loss: of_validation.0,
         validation_accuracy: of_validation.1,
     };
@@ -204,8 +204,10 @@ fn choose(settings: &KernelSettings, problem: &Problem<'_>, seed: u64) -> Result
         return Ok(given);
     }
     let distances = problem.distances(&problem.draw(SEARCH_LANDMARKS.min(settings.landmarks), seed));
-    let loss =
-        |choice| problem.left_out_loss(&(problem.solve(&distances, choice)?.left_out + &problem.means));
+    let answers =
+        |choice| Ok::<Tensor, HeadError>(problem.solve(&distances, choice)?.left_out + &problem.means);
+    let penalty = problem.penalty(&answers(given)?)?;
+    let loss = |choice| Ok::<f64, HeadError>(problem.left_out_score(&answers(choice)?, &[penalty])?.0);
     let (mut best, mut least) = (given, loss(given)?);
     for (open, tried, put) in set {
         let from = best;
@@ -365,7 +367,7 @@ impl<'a> Problem<'a> {
                 BlockKind::Values => (at..at + block.width).for_each(|i| matrix[i * width + i] = 1.0),
                 BlockKind::Classes => {
                     let rows: Vec<usize> = (0..truth.len()).filter(|&r| truth[r].is_some()).collect();
-                    let stacked = Stacked::fit(&given, width, &rows, truth, block.width);
+                    let stacked = Stacked::fit(&given, width, &rows, truth, block.width, &STACK_CS);
                     for class in 0..block.width {
                         for from in 0..width {
                             matrix[from * width + at + class] = stacked.weights[class * width + from];
@@ -379,13 +381,21 @@ impl<'a> Problem<'a> {
         Ok((Tensor::from_slice(&matrix).view([width as i64, width as i64]), bias))
     }
 
-    /// Mean log loss of the label, the logistic regression taught on every other row and asked about the rest.
-    fn left_out_loss(&self, answers: &Tensor) -> Result<f64, HeadError> {
+    /// The penalty with the least loss on rows that the logistic regression has not seen.
+    fn penalty(&self, answers: &Tensor) -> Result<f64, HeadError> {
+        let given = values(answers)?;
+        let rows: Vec<usize> = (0..self.truth[0].len()).collect();
+        let width = answers.size()[1] as usize;
+        Ok(Stacked::fit(&given, width, &rows, &self.truth[0], self.blocks[0].width, &STACK_CS).penalty)
+    }
+
+    /// Mean log loss and accuracy of the label: of the logistic regression taught on every other row, for the rest.
+    fn left_out_score(&self, answers: &Tensor, penalties: &[f64]) -> Result<(f64, f64), HeadError> {
         let (width, truth, classes) = (answers.size()[1] as usize, &self.truth[0], self.blocks[0].width);
         let given = values(answers)?;
         let (learn, ask): (Vec<usize>, Vec<usize>) = (0..truth.len()).partition(|row| row % 2 == 0);
-        let stacked = Stacked::fit(&given, width, &learn, truth, classes);
-        let mut sum = 0.0;
+        let stacked = Stacked::fit(&given, width, &learn, truth, classes, penalties);
+        let (mut loss, mut right) = (0.0, 0);
         for &row in &ask {
             let x = &given[row * width..(row + 1) * width];
             let logit = |class: usize| {
@@ -396,9 +406,12 @@ impl<'a> Problem<'a> {
             let logits: Vec<f64> = (0..classes).map(logit).collect();
             let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let total: f64 = logits.iter().map(|l| (l - most).exp()).sum();
-            sum += most + total.ln() - logits[truth[row].unwrap_or(0)];
+            let own = logits[truth[row].unwrap_or(0)];
+            loss += most + total.ln() - own;
+            right += usize::from(own == most);
         }
-        Ok(sum / ask.len().max(1) as f64)
+        let count = ask.len().max(1) as f64;
+        Ok((loss / count, right as f64 / count))
     }
 }
 
@@ -407,10 +420,20 @@ struct Stacked {
     /// `classes × width`.
     weights: Vec<f32>,
     intercepts: Vec<f32>,
+    /// The penalty (C) that was chosen.
+    penalty: f64,
 }
 
 impl Stacked {
-    fn fit(given: &[f32], width: usize, rows: &[usize], truth: &[Option<usize>], classes: usize) -> Self {
+    /// The penalty is the one of `penalties` that does best on a quarter of the rows when taught on the others.
+    fn fit(
+        given: &[f32],
+        width: usize,
+        rows: &[usize],
+        truth: &[Option<usize>],
+        classes: usize,
+        penalties: &[f64],
+    ) -> Self {
         let column = |i: usize| rows.iter().map(move |&r| f64::from(given[r * width + i]));
         let n = rows.len().max(1) as f64;
         let (mut means, mut scales) = (Vec::new(), Vec::new());
@@ -420,13 +443,25 @@ impl Stacked {
             means.push(mean as f32);
             scales.push(variance.sqrt().max(1e-6) as f32);
         }
-        let inputs = rows.iter().flat_map(|&r| {
-            let row = &given[r * width..(r + 1) * width];
-            row.iter().zip(means.iter().zip(&scales)).map(|(v, (m, s))| (v - m) / s)
-        });
-        let known: Vec<usize> = rows.iter().map(|&r| truth[r].unwrap_or(0)).collect();
-        let x = Matrix::dense(width, inputs.collect());
-        let model = LogisticRegression::fit(&x, &known, classes, STACK_C, STACK_ITERATIONS, None);
+        let inputs = |rows: &[usize]| {
+            let scaled = rows.iter().flat_map(|&r| {
+                let row = &given[r * width..(r + 1) * width];
+                row.iter().zip(means.iter().zip(&scales)).map(|(v, (m, s))| (v - m) / s)
+            });
+            Matrix::dense(width, scaled.collect())
+        };
+        let known = |rows: &[usize]| rows.iter().map(|&r| truth[r].unwrap_or(0)).collect::<Vec<_>>();
+        let penalty = if let [only] = penalties {
+            *only
+        } else {
+            let (held, kept): (Vec<_>, Vec<_>) = rows.iter().enumerate().partition(|(i, _)| i % 4 == 3);
+            let [held, kept] = [held, kept].map(|side| side.into_iter().map(|(_, &r)| r).collect::<Vec<_>>());
+            let (x, y, asked, answers) = (inputs(&kept), known(&kept), inputs(&held), known(&held));
+            let (kept, held) = ((&x, &y[..]), (&asked, &answers[..]));
+            LogisticRegression::best_penalty(penalties, kept, held, classes, STACK_ITERATIONS).0
+        };
+        let (x, y) = (inputs(rows), known(rows));
+        let model = LogisticRegression::fit(&x, &y, classes, penalty, STACK_ITERATIONS, None);
         let (mut weights, mut intercepts) = model.parameters();
         for class in 0..classes {
             for i in 0..width {
@@ -435,7 +470,7 @@ impl Stacked {
                 intercepts[class] -= *weight * means[i];
             }
         }
-        Self { weights, intercepts }
+        Self { weights, intercepts, penalty }
     }
 }
 
