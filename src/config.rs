@@ -117,6 +117,8 @@ pub struct FeatureConfig {
     pub categorical: Vec<String>,
     /// For each text, how long and what kind it is: words, letters a word, exclamation and question marks.
     pub text_shape: bool,
+    /// Let a kernel machine see words, pairs of words and groups of letters (TF-IDF) beside the embedding.
+    pub terms: bool,
     /// A value with fewer training rows than this is encoded as "other".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_count: Option<usize>,
@@ -124,7 +126,7 @@ pub struct FeatureConfig {
 
 impl Default for FeatureConfig {
     fn default() -> Self {
-        Self { numeric: Vec::new(), categorical: Vec::new(), text_shape: true, min_count: None }
+        Self { numeric: Vec::new(), categorical: Vec::new(), text_shape: true, terms: true, min_count: None }
     }
 }
 
@@ -422,11 +424,14 @@ pub struct KernelConfig {
     /// Factor on the standardised tabular inputs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feature_weight: Option<f64>,
+    /// Weight of the words and letters (`features.terms`) beside the embedding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub term_weight: Option<f64>,
 }
 
 impl Default for KernelConfig {
     fn default() -> Self {
-        Self { landmarks: 2000, gamma: None, ridge: None, feature_weight: None }
+        Self { landmarks: 4000, gamma: None, ridge: None, feature_weight: None, term_weight: None }
     }
 }
 
@@ -756,6 +761,7 @@ impl Config {
             ("train.kernel.gamma", train.kernel.gamma.unwrap_or(1.0), (1e-4, 1e4)),
             ("train.kernel.ridge", train.kernel.ridge.unwrap_or(1.0), (1e-4, 1e4)),
             ("train.kernel.feature_weight", train.kernel.feature_weight.unwrap_or(1.0), (0.0, 1e4)),
+            ("train.kernel.term_weight", train.kernel.term_weight.unwrap_or(1.0), (0.0, 1e4)),
             ("train.warmup", train.warmup, (0.0, 0.9)),
             ("train.focal_gamma", train.focal_gamma, (0.0, 10.0)),
             ("train.label_smoothing", train.label_smoothing, (0.0, 0.9)),

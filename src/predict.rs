@@ -199,6 +199,7 @@ pub fn raw_inputs<'c>(
         }
         inputs.numeric.push(numeric);
         inputs.categories.push(cells.categories.clone());
+        inputs.texts.push(cells.texts.join("\n"));
     }
     inputs
 }
@@ -226,7 +227,7 @@ pub fn probabilities(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let answers = head.logits(&encoder.encode(raw, &rows))?;
+    let answers = head.logits(&encoder.encode(raw, &rows), encoder.terms(raw, &rows).as_ref())?;
     let width = answers.len() / rows.len();
     let mut values: Vec<f32> = answers.chunks_exact(width).flat_map(|row| &row[..classes]).copied().collect();
     values.chunks_exact_mut(classes).for_each(softmax);

@@ -3,10 +3,8 @@
 //! Everything here learns from the training rows it is given and from nothing else; no libtorch, no files.
 
 mod logistic;
-mod tfidf;
 
 pub use logistic::{LogisticRegression, Matrix};
-pub use tfidf::{Sparse, TfIdf};
 
 /// Share of each class among `classes`: the answer of the majority baseline for every row.
 ///

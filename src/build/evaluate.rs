@@ -15,7 +15,7 @@ use super::stages::{Context, Rows, StageResult, pick_rows, place, write_csv};
 use super::train::Learning;
 use super::{BuildError, Stage};
 use crate::augment::{Variant, mix};
-use crate::baseline::{LogisticRegression, Matrix, TfIdf, class_shares};
+use crate::baseline::{LogisticRegression, Matrix, class_shares};
 use crate::config::HeadKind;
 use crate::embed::Cache;
 use crate::evaluate::{
@@ -28,7 +28,7 @@ use crate::progress::Background;
 use crate::report::{MapPoint, Mistake, ReportInput, report_html, summary};
 use crate::split::{Fold, Part, folds, for_each_near_pair, mean_cosine_vectors};
 use crate::store::{Manifest, checksum, write_atomic, write_json};
-use crate::train::Epoch;
+use crate::train::{Epoch, Terms, TfIdf};
 use crate::validate::giveaways;
 
 /// Penalties (C, ascending) that the logistic regressions choose from.
@@ -485,9 +485,9 @@ fn baselines(
         );
         model.probabilities(&matrix(held_out))
     };
-    let of = |rows: &[usize]| rows.iter().map(|&r| texts[r].clone()).collect::<Vec<_>>();
-    let terms = TfIdf::learn(&of(train), MIN_TEXTS);
-    let tfidf = logistic(&|rows| Matrix::Sparse(terms.rows(&of(rows))));
+    let of = |&row: &usize| texts[row].as_str();
+    let terms = TfIdf::learn(train.iter().map(of), MIN_TEXTS, Terms::Words);
+    let tfidf = logistic(&|rows| Matrix::Sparse(terms.rows(rows.iter().map(of))));
     vec![majority, tfidf, logistic(&|of| dense(rows, of))]
 }
 

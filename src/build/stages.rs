@@ -284,5 +284,6 @@ pub(super) fn pick_rows(raw: &RawInputs, rows: &[usize]) -> RawInputs {
         embedding: rows.iter().flat_map(|&r| &raw.embedding[r * dims..(r + 1) * dims]).copied().collect(),
         numeric: rows.iter().map(|&r| raw.numeric[r].clone()).collect(),
         categories: rows.iter().map(|&r| raw.categories[r].clone()).collect(),
+        texts: rows.iter().map(|&r| raw.texts[r].clone()).collect(),
     }
 }

@@ -77,8 +77,8 @@ impl Context<'_> {
             parents: learning.parents,
             mixed: learning.mixed,
         };
-        let min_count = config.features.min_count.unwrap_or(5);
-        Ok(train(&input, &config.train, min_count, seed, self.engine, progress)?)
+        let features = (config.features.min_count.unwrap_or(5), config.features.terms);
+        Ok(train(&input, &config.train, features, seed, self.engine, progress)?)
     }
 
     /// Write everything that predicting on another machine needs, and the history.

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use pipeline::baseline::{LogisticRegression, Matrix};
 use pipeline::train::{
-    Block, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, KernelSettings, KernelShape,
+    Block, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, KernelSettings, KernelShape, Sparse,
 };
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -32,6 +32,7 @@ const STACK_ITERATIONS: u64 = 200;
 const GAMMAS: [f64; 4] = [0.5, 0.25, 1.0, 2.0];
 const RIDGES: [f64; 4] = [0.3, 0.1, 1.0, 3.0];
 const FEATURE_WEIGHTS: [f64; 4] = [0.1, 0.03, 0.06, 0.2];
+const TERM_WEIGHTS: [f64; 4] = [0.6, 0.0, 0.3, 1.2];
 
 /// Landmarks and what each says of the targets.
 pub struct KernelMachine {
@@ -42,6 +43,8 @@ pub struct KernelMachine {
     landmarks: Tensor,
     /// `[landmarks, outputs]`.
     weights: Tensor,
+    /// `terms × outputs`: what the landmarks' words and letters say, a linear kernel's sum over the landmarks.
+    term_weights: Vec<f32>,
     /// `[outputs]`.
     bias: Tensor,
 }
@@ -67,27 +70,45 @@ impl KernelMachine {
             scale: take("scale", &[inputs])?,
             landmarks: take("landmarks", &[landmarks, inputs])?,
             weights: take("weights", &[landmarks, outputs])?,
+            term_weights: values(&take("term_weights", &[shape.terms as i64, outputs])?)?,
             bias: take("bias", &[outputs])?,
             shape: shape.clone(),
         })
     }
 
-    fn answer(&self, x: &Tensor) -> Tensor {
+    fn answer(&self, x: &Tensor, terms: Option<&Sparse>) -> Tensor {
+        let given = self.answer_to_inputs(x);
+        let Some(terms) = terms else { return given };
+        let outputs = given.size()[1] as usize;
+        let mut added = vec![0.0; terms.ends.len() * outputs];
+        for (row, sums) in added.chunks_exact_mut(outputs).enumerate() {
+            for (column, value) in terms.row(row) {
+                let weights = &self.term_weights[column * outputs..(column + 1) * outputs];
+                sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += value * weight);
+            }
+        }
+        given + Tensor::from_slice(&added).view([-1, outputs as i64])
+    }
+
+    fn answer_to_inputs(&self, x: &Tensor) -> Tensor {
         (-squared_distances(&(x * &self.scale), &self.landmarks)).exp().matmul(&self.weights) + &self.bias
     }
 }
 
 impl Head for KernelMachine {
-    fn logits(&self, inputs: &[f32]) -> Result<Vec<f32>, HeadError> {
+    fn logits(&self, inputs: &[f32], terms: Option<&Sparse>) -> Result<Vec<f32>, HeadError> {
         let x = Tensor::from_slice(inputs).view([-1, self.shape.inputs as i64]);
-        values(&self.answer(&x))
+        values(&self.answer(&x, terms))
     }
 
     fn save(&self, path: &Path) -> Result<(), HeadError> {
+        let outputs = self.weights.size()[1];
+        let term_weights = Tensor::from_slice(&self.term_weights).view([-1, outputs]);
         let tensors = [
             ("scale", &self.scale),
             ("landmarks", &self.landmarks),
             ("weights", &self.weights),
+            ("term_weights", &term_weights),
             ("bias", &self.bias),
         ];
         Tensor::write_safetensors(&tensors, path).map_err(failed)
@@ -117,16 +138,24 @@ pub fn fit(
     }
     let bias = Tensor::from_slice(&bias);
     let scale = problem.scale(choice);
+    let weights = solved.weights.matmul(&stack);
     let head = KernelMachine {
-        shape: KernelShape { inputs: data.inputs, landmarks: rows.len(), blocks: data.blocks.to_vec() },
+        shape: KernelShape {
+            inputs: data.inputs,
+            terms: data.train.terms.map_or(0, |t| t.width),
+            landmarks: rows.len(),
+            blocks: data.blocks.to_vec(),
+        },
         landmarks: (&problem.x * &scale).index_select(0, &Tensor::from_slice(&rows)),
         scale,
-        weights: solved.weights.matmul(&stack),
+        term_weights: problem.term_weights(choice, &rows, &weights)?,
+        weights,
         bias: problem.means.matmul(&stack) + &bias,
     };
 
     let x = Tensor::from_slice(data.validation.inputs).view([-1, data.inputs as i64]);
-    let of_validation = loss_and_accuracy(&head.answer(&x), data.validation.targets, label, data);
+    let of_validation =
+        loss_and_accuracy(&head.answer(&x, data.validation.terms), data.validation.targets, label, data);
     let epoch = Epoch {
         epoch: 1,
         learning_rate: 0.0,
@@ -179,10 +208,16 @@ struct Choice {
     gamma: f64,
     ridge: f64,
     feature_weight: f64,
+    term_weight: f64,
 }
 
 /// Where the search begins.
-const FIRST: Choice = Choice { gamma: GAMMAS[0], ridge: RIDGES[0], feature_weight: FEATURE_WEIGHTS[0] };
+const FIRST: Choice = Choice {
+    gamma: GAMMAS[0],
+    ridge: RIDGES[0],
+    feature_weight: FEATURE_WEIGHTS[0],
+    term_weight: TERM_WEIGHTS[0],
+};
 
 /// Whether a value is open, what is tried for it, and where it goes.
 type Axis = (bool, &'static [f64], fn(&mut Choice, f64));
@@ -193,9 +228,11 @@ fn choose(settings: &KernelSettings, problem: &Problem<'_>, seed: u64) -> Result
         gamma: settings.gamma.unwrap_or(FIRST.gamma),
         ridge: settings.ridge.unwrap_or(FIRST.ridge),
         feature_weight: settings.feature_weight.unwrap_or(FIRST.feature_weight),
+        term_weight: settings.term_weight.unwrap_or(FIRST.term_weight),
     };
     let tabular = problem.embedding < problem.inputs;
-    let set: [Axis; 3] = [
+    let set: [Axis; 4] = [
+        (settings.term_weight.is_none() && problem.terms.is_some(), &TERM_WEIGHTS, |c, v| c.term_weight = v),
         (settings.feature_weight.is_none() && tabular, &FEATURE_WEIGHTS, |c, v| c.feature_weight = v),
         (settings.gamma.is_none(), &GAMMAS, |c, v| c.gamma = v),
         (settings.ridge.is_none(), &RIDGES, |c, v| c.ridge = v),
@@ -234,6 +271,7 @@ struct Problem<'a> {
     embedding: i64,
     /// `[rows, inputs]`.
     x: Tensor,
+    terms: Option<&'a Sparse>,
     /// `[rows, outputs]`, minus the means; 0 where the label of a block is missing.
     y: Tensor,
     /// `[outputs]`.
@@ -244,11 +282,11 @@ struct Problem<'a> {
     variance: [f64; 2],
 }
 
-/// Squared distances among landmarks `[landmarks, landmarks]` and of them to all rows `[landmarks, rows]`: of the
-/// embeddings, and of the tabular inputs.
+/// Among landmarks `[landmarks, landmarks]` and of them to all rows `[landmarks, rows]`: squared distances of the
+/// embeddings, squared distances of the tabular inputs, and products of the terms.
 struct Distances {
-    among: [Tensor; 2],
-    to_rows: [Tensor; 2],
+    among: [Tensor; 3],
+    to_rows: [Tensor; 3],
 }
 
 struct Solved {
@@ -294,6 +332,7 @@ impl<'a> Problem<'a> {
             y: Tensor::cat(&centred, 1),
             means: Tensor::cat(&means, 0),
             x,
+            terms: data.train.terms,
             truth,
             variance,
         }
@@ -326,10 +365,37 @@ impl<'a> Problem<'a> {
             0 => x.narrow(1, 0, self.embedding),
             _ => x.narrow(1, self.embedding, self.inputs - self.embedding),
         };
+        let terms = match self.terms {
+            Some(terms) => products(terms, landmarks),
+            None => Tensor::zeros([1, 1], (Kind::Float, Device::Cpu))
+                .expand([landmarks.len() as i64, self.x.size()[0]], false),
+        };
+        let among = |i| squared_distances(&part(&chosen, i), &part(&chosen, i));
+        let to_rows = |i| squared_distances(&part(&chosen, i), &part(&self.x, i));
         Distances {
-            among: [0, 1].map(|i| squared_distances(&part(&chosen, i), &part(&chosen, i))),
-            to_rows: [0, 1].map(|i| squared_distances(&part(&chosen, i), &part(&self.x, i))),
+            among: [among(0), among(1), terms.index_select(1, &Tensor::from_slice(landmarks))],
+            to_rows: [to_rows(0), to_rows(1), terms],
         }
+    }
+
+    /// `terms × outputs`: Σ over the landmarks of their terms times their weights.
+    fn term_weights(
+        &self,
+        choice: Choice,
+        landmarks: &[i64],
+        weights: &Tensor,
+    ) -> Result<Vec<f32>, HeadError> {
+        let Some(terms) = self.terms else { return Ok(Vec::new()) };
+        let (outputs, weights) = (weights.size()[1] as usize, values(weights)?);
+        let mut sums = vec![0.0; terms.width * outputs];
+        for (&row, weights) in landmarks.iter().zip(weights.chunks_exact(outputs)) {
+            for (column, value) in terms.row(row as usize) {
+                let value = value * choice.term_weight as f32;
+                let sums = &mut sums[column * outputs..(column + 1) * outputs];
+                sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += value * weight);
+            }
+        }
+        Ok(sums)
     }
 
     /// Ridge regression of the targets on the kernel to the landmarks.
@@ -338,7 +404,10 @@ impl<'a> Problem<'a> {
     /// a row of a fit without it is y - (y - ŷ) / (1 - h) (Allen's PRESS, 1974).
     fn solve(&self, distances: &Distances, choice: Choice) -> Result<Solved, HeadError> {
         let [embedding, tabular] = self.gammas(choice);
-        let kernel = |of: &[Tensor; 2]| (&of[0] * -embedding - &of[1] * tabular).exp();
+        let kernel = |of: &[Tensor; 3]| {
+            let gaussian = (&of[0] * -embedding - &of[1] * tabular).exp();
+            if choice.term_weight > 0.0 { gaussian + &of[2] * choice.term_weight } else { gaussian }
+        };
         let among = cholesky(&kernel(&distances.among), 1e-4)?;
         let features = among
             .f_linalg_solve_triangular(&kernel(&distances.to_rows), false, true, false)
@@ -489,6 +558,22 @@ fn cholesky(matrix: &Tensor, ridge: f64) -> Result<Tensor, HeadError> {
     ))
 }
 
+/// `[landmarks, rows]` products of sparse rows.
+fn products(rows: &Sparse, landmarks: &[i64]) -> Tensor {
+    let mut having: Vec<Vec<(u32, f32)>> = vec![Vec::new(); rows.width];
+    for (landmark, &row) in (0..).zip(landmarks) {
+        rows.row(row as usize).for_each(|(column, value)| having[column].push((landmark, value)));
+    }
+    let count = landmarks.len();
+    let mut sums = vec![0.0; rows.ends.len() * count];
+    for (row, sums) in sums.chunks_exact_mut(count).enumerate() {
+        for (column, value) in rows.row(row) {
+            having[column].iter().for_each(|&(landmark, other)| sums[landmark as usize] += value * other);
+        }
+    }
+    Tensor::from_slice(&sums).view([-1, count as i64]).tr().contiguous()
+}
+
 /// `[a, b]` squared distances of the rows of `a` and `b`.
 fn squared_distances(a: &Tensor, b: &Tensor) -> Tensor {
     let length = |x: &Tensor| x.square().sum_dim_intlist(1, true, Kind::Float);
@@ -541,7 +626,7 @@ mod tests {
     }
 
     fn data<'a>(blocks: &'a [Block], train: &'a (Vec<f32>, Vec<f32>)) -> FitData<'a> {
-        let rows = Rows { inputs: &train.0, targets: &train.1 };
+        let rows = Rows { inputs: &train.0, terms: None, targets: &train.1 };
         FitData {
             inputs: 2,
             embedding_dims: 1,
@@ -554,7 +639,7 @@ mod tests {
     }
 
     fn settings(landmarks: usize) -> KernelSettings {
-        KernelSettings { landmarks, gamma: None, ridge: None, feature_weight: Some(1.0) }
+        KernelSettings { landmarks, gamma: None, ridge: None, feature_weight: Some(1.0), term_weight: None }
     }
 
     #[test]
@@ -565,7 +650,7 @@ mod tests {
             let fitted =
                 fit(&settings(landmarks), &data(&blocks, &train), &mut |_| ControlFlow::Continue(()))
                     .unwrap();
-            let given = fitted.head.logits(&held.0).unwrap();
+            let given = fitted.head.logits(&held.0, None).unwrap();
             let rows = || given.chunks(3).zip(held.1.chunks(3));
             let right = rows().filter(|(g, t)| (g[1] > g[0]) == (t[1] > 0.5)).count();
             let error: f32 = rows().map(|(g, t)| (g[2] - t[2]).powi(2)).sum::<f32>() / 300.0;
@@ -574,7 +659,7 @@ mod tests {
             let path = folder.path().join("head.safetensors");
             fitted.head.save(&path).unwrap();
             let HeadShape::Kernel(shape) = &fitted.shape else { panic!("a kernel machine") };
-            assert_eq!(KernelMachine::load(shape, &path).unwrap().logits(&held.0).unwrap(), given);
+            assert_eq!(KernelMachine::load(shape, &path).unwrap().logits(&held.0, None).unwrap(), given);
         }
     }
 
@@ -583,7 +668,7 @@ mod tests {
     fn leaving_one_out_in_closed_form_is_leaving_it_out() {
         let all = circle(60, 3);
         let blocks = blocks();
-        let choice = Choice { gamma: 1.0, ridge: 0.3, feature_weight: 1.0 };
+        let choice = Choice { gamma: 1.0, ridge: 0.3, feature_weight: 1.0, term_weight: 0.0 };
         let problem = Problem::new(&data(&blocks, &all));
         // The same landmarks with and without the row, so that only the row differs: the first 20, without row 40.
         let landmarks: Vec<i64> = (0..20).collect();

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use pipeline::train::{
     Averaging, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, NetworkSettings, NetworkShape,
-    Output, Rows, Schedule,
+    Output, Rows, Schedule, Sparse,
 };
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -218,7 +218,7 @@ impl Perceptron {
 }
 
 impl Head for Perceptron {
-    fn logits(&self, inputs: &[f32]) -> Result<Vec<f32>, HeadError> {
+    fn logits(&self, inputs: &[f32], _: Option<&Sparse>) -> Result<Vec<f32>, HeadError> {
         let x = Tensor::from_slice(inputs).view([-1, self.shape.inputs as i64]);
         let answer = tch::no_grad(|| self.answer(&x));
         Vec::<f32>::try_from(answer.contiguous().view([-1])).map_err(failed)
@@ -628,7 +628,7 @@ mod tests {
         (inputs, targets): (&[f32], &[f32]),
         seed: u64,
     ) -> Result<Fitted, HeadError> {
-        let rows = Rows { inputs, targets };
+        let rows = Rows { inputs, terms: None, targets };
         let data = FitData {
             inputs: shape.inputs,
             embedding_dims: shape.inputs,
@@ -670,7 +670,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_bits_and_another_seed_does_not() {
-        let logits = |seed| fit_exclusive_or(&shape(), seed).head.logits(&exclusive_or().0).unwrap();
+        let logits = |seed| fit_exclusive_or(&shape(), seed).head.logits(&exclusive_or().0, None).unwrap();
         let (first, again, other) = (logits(7), logits(7), logits(8));
         assert_eq!(first, again);
         assert_ne!(first, other);
@@ -698,7 +698,7 @@ mod tests {
         fitted.head.save(&path).unwrap();
         let inputs = exclusive_or().0;
         let loaded = Perceptron::load(&shape(), &path).unwrap();
-        assert_eq!(fitted.head.logits(&inputs).unwrap(), loaded.logits(&inputs).unwrap());
+        assert_eq!(fitted.head.logits(&inputs, None).unwrap(), loaded.logits(&inputs, None).unwrap());
     }
 
     #[test]
@@ -796,7 +796,7 @@ mod tests {
         let shape = NetworkShape { blocks, members: 3, ..shape() };
         let fitted = fit_on(&shape, &settings(), (&inputs, &wide), 5).unwrap();
         assert_eq!(fitted.parameters, 3 * (3 * 8 + 2 * 8 + 9 * 5));
-        let given = fitted.head.logits(&inputs).unwrap();
+        let given = fitted.head.logits(&inputs, None).unwrap();
         let rows = || given.chunks(5).zip(inputs.chunks(2));
         let right = rows().filter(|(g, x)| (g[1] > g[0]) == (x[0] * x[1] > 0.0)).count();
         let opposite = rows().filter(|(g, x)| (g[3] < g[2]) == (x[0] * x[1] > 0.0)).count();

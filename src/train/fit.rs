@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::Sparse;
+
 /// What one column block of the targets, and of a head's answer, means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Block {
@@ -99,6 +101,8 @@ impl NetworkShape {
 pub struct KernelShape {
     /// Length of an input row.
     pub inputs: usize,
+    /// Words and letter groups; 0 where it sees none.
+    pub terms: usize,
     /// Training rows that every row is compared with.
     pub landmarks: usize,
     /// Blocks of the answer; the label's is the first.
@@ -199,6 +203,8 @@ pub struct KernelSettings {
     pub ridge: Option<f64>,
     /// Factor on the (standardised) tabular inputs before distances are taken.
     pub feature_weight: Option<f64>,
+    /// Weight of the words' and letters' linear kernel beside the Gaussian one of the inputs.
+    pub term_weight: Option<f64>,
 }
 
 /// What a head is trained from.
@@ -224,6 +230,8 @@ pub struct FitData<'a> {
 pub struct Rows<'a> {
     /// `n × inputs` values.
     pub inputs: &'a [f32],
+    /// `n` rows of words and letters, where the head sees them; a network does not.
+    pub terms: Option<&'a Sparse>,
     /// `n × outputs` targets, block beside block; one-hot for ordinary rows, soft for mixed ones.
     pub targets: &'a [f32],
 }
@@ -291,10 +299,11 @@ pub enum HeadError {
 /// A head with its weights.
 pub trait Head {
     /// Answers to `n × inputs` rows, `n × outputs`, block beside block: logits and values; dropout off.
+    /// `terms` has their words and letters, where the head was trained with them.
     ///
     /// # Errors
     /// libtorch failed.
-    fn logits(&self, inputs: &[f32]) -> Result<Vec<f32>, HeadError>;
+    fn logits(&self, inputs: &[f32], terms: Option<&Sparse>) -> Result<Vec<f32>, HeadError>;
 
     /// Write the weights as safetensors.
     ///

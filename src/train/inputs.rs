@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Sparse, Terms, TfIdf};
+
+/// A term in fewer training texts is no term.
+const MIN_TEXTS: usize = 2;
+
 /// Inputs of several rows before anything is learned from them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawInputs {
@@ -15,6 +20,8 @@ pub struct RawInputs {
     pub numeric: Vec<Vec<Option<f32>>>,
     /// For each row, the values of each categorical feature.
     pub categories: Vec<Vec<Vec<String>>>,
+    /// For each row, its texts as one.
+    pub texts: Vec<String>,
 }
 
 /// How raw inputs become a head's input row: embedding, numeric features (missing → mean; as ln(1 + x) where no training
@@ -29,6 +36,8 @@ pub struct InputEncoder {
     numeric_means: Vec<f32>,
     /// Known values of each categorical feature, sorted.
     categories: Vec<Vec<String>>,
+    /// Vocabularies: none, or words and letters.
+    vocabularies: Vec<TfIdf>,
     /// Subtracted from each tabular input.
     mean: Vec<f32>,
     /// Divides each tabular input; 1 where the training part has no spread.
@@ -38,9 +47,10 @@ pub struct InputEncoder {
 impl InputEncoder {
     /// Learn means, scales and categories from the rows `train` of `raw`.
     ///
-    /// A category value seen in fewer than `min_count` training rows is "other". The embedding passes as it is: its
+    /// A category value seen in fewer than `min_count` training rows is "other"; with `terms`, those of at least two
+    /// training rows make the vocabularies. The embedding passes as it is: its
     /// values are already of one scale, and standardising them measured worse on validation parts.
-    pub fn learn(raw: &RawInputs, train: &[usize], min_count: usize) -> Self {
+    pub fn learn(raw: &RawInputs, train: &[usize], min_count: usize, terms: bool) -> Self {
         let numeric_count = raw.numeric.first().map_or(0, Vec::len);
         let (mut logarithmic, mut numeric_means) = (Vec::new(), Vec::new());
         for feature in 0..numeric_count {
@@ -60,11 +70,18 @@ impl InputEncoder {
                 counts.into_iter().filter(|&(_, n)| n >= min_count).map(|(v, _)| v.clone()).collect()
             })
             .collect();
+        let texts = || train.iter().map(|&row| raw.texts[row].as_str());
+        let vocabularies = if terms {
+            [Terms::Words, Terms::Letters].map(|kind| TfIdf::learn(texts(), MIN_TEXTS, kind)).to_vec()
+        } else {
+            Vec::new()
+        };
         let mut encoder = Self {
             embedding_dims: raw.embedding_dims,
             logarithmic,
             numeric_means,
             categories,
+            vocabularies,
             mean: vec![],
             scale: vec![],
         };
@@ -115,6 +132,13 @@ impl InputEncoder {
         inputs
     }
 
+    /// Rows of words and letters, each half of length √½, where the head sees them.
+    pub fn terms(&self, raw: &RawInputs, rows: &[usize]) -> Option<Sparse> {
+        let [words, letters] = &self.vocabularies[..] else { return None };
+        let texts = || rows.iter().map(|&row| raw.texts[row].as_str());
+        Some(words.rows(texts()).beside(&letters.rows(texts()), std::f32::consts::FRAC_1_SQRT_2))
+    }
+
     /// The tabular inputs of one row, standardised once means and scales are known.
     fn tabular(&self, raw: &RawInputs, row: usize) -> Vec<f32> {
         let mut values = Vec::with_capacity(self.mean.len());
@@ -153,15 +177,18 @@ mod tests {
             embedding: vec![1.0, 3.0, 500.0],
             numeric: vec![vec![Some(10.0)], vec![None], vec![Some(-7.0)]],
             categories: vec![list(&["a", "b"]), list(&["a"]), list(&["z"])],
+            texts: ["red ball", "red kite", "blue ball"].map(str::to_owned).to_vec(),
         }
     }
 
     #[test]
     fn only_the_training_rows_teach() {
-        let encoder = InputEncoder::learn(&raw(), &[0, 1], 2);
+        let encoder = InputEncoder::learn(&raw(), &[0, 1], 2, true);
         // inputs: embedding, number, is "a", is other
         assert_eq!(encoder.width(), 4);
         assert_eq!(encoder.categories, [["a"]]);
+        // "red" alone among words; of letters also the space before the second word …
+        assert_eq!(encoder.vocabularies[0].rows(["blue ball", "red"].into_iter()).ends, [0, 1]);
         assert_eq!(encoder.encode(&raw(), &[0]), [1.0, 0.0, 0.0, 1.0]);
         assert_eq!(encoder.encode(&raw(), &[1]), [3.0, 0.0, 0.0, -1.0]);
         // "a" is constant in training, so its scale is 1: absent is -1; the number's too: ln(1 + 0) - ln(1 + 10)

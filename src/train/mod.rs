@@ -5,6 +5,7 @@
 
 mod fit;
 mod inputs;
+mod tfidf;
 
 use std::ops::ControlFlow;
 
@@ -13,6 +14,7 @@ pub use fit::{
     KernelShape, NetworkSettings, NetworkShape, Output, Recipe, Rows, Schedule,
 };
 pub use inputs::{InputEncoder, RawInputs};
+pub use tfidf::{Sparse, Terms, TfIdf};
 
 use crate::augment::Mixed;
 use crate::config::{AveragingKind, HeadKind, OutputKind, ScheduleKind, TrainConfig};
@@ -77,7 +79,8 @@ pub struct Trained {
 
 /// Train one head.
 ///
-/// Everything that learns (standardisation, categories, class weights) learns from the rows of the training part.
+/// Everything that learns (standardisation, categories, vocabulary, class weights) learns from the rows of the training
+/// part. A categorical value needs `min_count` rows; `terms` lets a kernel machine see words and letters too.
 ///
 /// # Errors
 /// Divergence, interruption, or a failure of libtorch.
@@ -87,7 +90,7 @@ pub struct Trained {
 pub fn train(
     input: &TrainInput<'_>,
     config: &TrainConfig,
-    min_count: usize,
+    (min_count, terms): (usize, bool),
     seed: u64,
     trainer: &dyn Fit,
     progress: &dyn Progress,
@@ -100,7 +103,8 @@ pub fn train(
         "an augmented row descends from a row outside training"
     );
 
-    let encoder = InputEncoder::learn(input.rows, input.train, min_count);
+    let terms = terms && config.head == HeadKind::Kernel;
+    let encoder = InputEncoder::learn(input.rows, input.train, min_count, terms);
     let teacher = Targets::learn(input, config.range_weight);
     let width = encoder.width();
     let mut inputs = encoder.encode(input.rows, input.train);
@@ -113,14 +117,17 @@ pub fn train(
         inputs.extend(blend(&encoder.encode(input.rows, &rows), weights));
         targets.extend(blend(&teacher.of(&rows), weights));
     }
+    let [train_terms, validation_terms] =
+        [input.train, input.validation].map(|rows| encoder.terms(input.rows, rows));
     let data = FitData {
         inputs: width,
         embedding_dims: encoder.embedding_dims(),
         blocks: &teacher.blocks,
         class_weights: class_weights(input, config.class_weights),
-        train: Rows { inputs: &inputs, targets: &targets },
+        train: Rows { inputs: &inputs, terms: train_terms.as_ref(), targets: &targets },
         validation: Rows {
             inputs: &encoder.encode(input.rows, input.validation),
+            terms: validation_terms.as_ref(),
             targets: &teacher.of(input.validation),
         },
         seed,
@@ -211,6 +218,7 @@ fn recipe(config: &TrainConfig, inputs: usize, blocks: &[Block]) -> Recipe {
             gamma: kernel.gamma,
             ridge: kernel.ridge,
             feature_weight: kernel.feature_weight,
+            term_weight: kernel.term_weight,
         });
     }
     let shape = NetworkShape {
@@ -291,7 +299,7 @@ mod tests {
     struct NoHead;
 
     impl Head for NoHead {
-        fn logits(&self, _: &[f32]) -> Result<Vec<f32>, HeadError> {
+        fn logits(&self, _: &[f32], _: Option<&Sparse>) -> Result<Vec<f32>, HeadError> {
             Ok(Vec::new())
         }
         fn save(&self, _: &Path) -> Result<(), HeadError> {
@@ -312,7 +320,7 @@ mod tests {
                 data.validation.inputs.to_vec(),
                 data.class_weights.clone(),
             ];
-            let shape = KernelShape { inputs: 0, landmarks: 0, blocks: vec![] };
+            let shape = KernelShape { inputs: 0, terms: 0, landmarks: 0, blocks: vec![] };
             let shape = HeadShape::Kernel(shape);
             Ok(Fitted {
                 head: Box::new(NoHead),
@@ -348,7 +356,7 @@ mod tests {
         };
         let recorder = Recorder::default();
         let config = TrainConfig { class_weights: true, ..TrainConfig::default() };
-        train(&input, &config, 1, 1, &recorder, &Silent).unwrap();
+        train(&input, &config, (1, false), 1, &recorder, &Silent).unwrap();
         recorder.0.into_inner().unwrap()
     }
 

@@ -1,0 +1,233 @@
+//! Term frequency times inverse document frequency, as scikit-learn's `TfidfVectorizer` with `sublinear_tf`: of words
+//! (`ngram_range=(1, 2)`), or of groups of letters (`analyzer="char_wb", ngram_range=(2, 5)`).
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Rows of few non-zero values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sparse {
+    /// Length of a row, zeros included.
+    pub width: usize,
+    /// Where each row ends in the two lists below.
+    pub ends: Vec<usize>,
+    /// Column of each value, ascending inside a row.
+    pub columns: Vec<u32>,
+    /// The values.
+    pub values: Vec<f32>,
+}
+
+impl Sparse {
+    /// Columns and values of one row.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = (usize, f32)> {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        let range = start..self.ends[row];
+        self.columns[range.clone()].iter().map(|&c| c as usize).zip(self.values[range].iter().copied())
+    }
+}
+
+impl Sparse {
+    /// These rows and `other`'s side by side, all values times `scale`.
+    pub fn beside(&self, other: &Self, scale: f32) -> Self {
+        let mut both = Self { width: self.width + other.width, ..Self::default() };
+        for row in 0..self.ends.len() {
+            let shifted = other.row(row).map(|(column, value)| (column + self.width, value));
+            for (column, value) in self.row(row).chain(shifted) {
+                both.columns.push(column as u32);
+                both.values.push(value * scale);
+            }
+            both.ends.push(both.columns.len());
+        }
+        both
+    }
+}
+
+/// What is counted in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Terms {
+    /// Words (runs of two or more letters, digits or underscores) and pairs of neighbouring words.
+    Words,
+    /// Groups of two to five characters inside a word, the spaces around it being part of it.
+    Letters,
+}
+
+/// A vocabulary with its document frequencies, learned from training texts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Saved", into = "Saved")]
+pub struct TfIdf {
+    kind: Terms,
+    columns: HashMap<String, u32>,
+    /// ln((1 + texts) / (1 + texts with the term)) + 1 of each column.
+    idf: Vec<f32>,
+}
+
+/// The terms in the order of their columns.
+#[derive(Clone, Serialize, Deserialize)]
+struct Saved {
+    kind: Terms,
+    terms: Vec<String>,
+    idf: Vec<f32>,
+}
+
+impl From<Saved> for TfIdf {
+    fn from(saved: Saved) -> Self {
+        Self { kind: saved.kind, columns: saved.terms.into_iter().zip(0..).collect(), idf: saved.idf }
+    }
+}
+
+impl From<TfIdf> for Saved {
+    fn from(tfidf: TfIdf) -> Self {
+        let mut terms: Vec<(String, u32)> = tfidf.columns.into_iter().collect();
+        terms.sort_unstable_by_key(|&(_, column)| column);
+        let terms = terms.into_iter().map(|(term, _)| term).collect();
+        Self { kind: tfidf.kind, terms, idf: tfidf.idf }
+    }
+}
+
+impl TfIdf {
+    /// Learn the terms that at least `min_texts` of `texts` have.
+    pub fn learn<'t>(texts: impl ExactSizeIterator<Item = &'t str>, min_texts: usize, kind: Terms) -> Self {
+        let count = texts.len();
+        let mut having: HashMap<String, (usize, usize)> = HashMap::new();
+        for (number, text) in texts.enumerate() {
+            for_each_term(text, kind, &mut |term| match having.get_mut(term) {
+                Some((_, last)) if *last == number => {}
+                Some((texts, last)) => (*texts, *last) = (*texts + 1, number),
+                None => {
+                    having.insert(term.to_owned(), (1, number));
+                }
+            });
+        }
+        let mut kept: Vec<(String, usize)> = having
+            .into_iter()
+            .map(|(term, (texts, _))| (term, texts))
+            .filter(|&(_, n)| n >= min_texts)
+            .collect();
+        kept.sort_unstable();
+        let idf = kept.iter().map(|&(_, n)| ((1 + count) as f32 / (1 + n) as f32).ln() + 1.0).collect();
+        let columns = kept.into_iter().map(|(term, _)| term).zip(0..).collect();
+        Self { kind, columns, idf }
+    }
+
+    /// One row a text, of length 1 (or 0 for a text without known terms): (1 + ln count) · idf, scaled.
+    pub fn rows<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Sparse {
+        let mut rows = Sparse { width: self.idf.len(), ..Sparse::default() };
+        let mut found: Vec<u32> = Vec::new();
+        for text in texts {
+            found.clear();
+            for_each_term(text, self.kind, &mut |term| found.extend(self.columns.get(term)));
+            found.sort_unstable();
+            let start = rows.columns.len();
+            for same in found.chunk_by(|a, b| a == b) {
+                rows.columns.push(same[0]);
+                rows.values.push((1.0 + (same.len() as f32).ln()) * self.idf[same[0] as usize]);
+            }
+            let length = rows.values[start..].iter().map(|v| v * v).sum::<f32>().sqrt();
+            rows.values[start..].iter_mut().for_each(|v| *v /= length);
+            rows.ends.push(rows.columns.len());
+        }
+        rows
+    }
+}
+
+/// Call `each` with every term of a text, in lower case, as often as it occurs.
+fn for_each_term(text: &str, kind: Terms, each: &mut dyn FnMut(&str)) {
+    let lower = text.to_lowercase();
+    match kind {
+        Terms::Words => {
+            let words = lower.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let mut pair = String::new();
+            for word in words.filter(|word| word.chars().nth(1).is_some()) {
+                each(word);
+                if !pair.is_empty() {
+                    let before = pair.len();
+                    pair.push(' ');
+                    pair.push_str(word);
+                    each(&pair);
+                    pair.drain(..=before);
+                } else {
+                    pair.push_str(word);
+                }
+            }
+        }
+        Terms::Letters => {
+            let (mut padded, mut starts) = (String::new(), Vec::new());
+            for word in lower.split_whitespace() {
+                padded.clear();
+                padded.extend([" ", word, " "]);
+                starts.clear();
+                starts.extend(padded.char_indices().map(|(at, _)| at).chain([padded.len()]));
+                let length = starts.len() - 1;
+                for size in 2..=5 {
+                    // A word that is no longer is counted once.
+                    if size >= length {
+                        each(&padded);
+                        break;
+                    }
+                    (0..=length - size).for_each(|at| each(&padded[starts[at]..starts[at + size]]));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// scikit-learn 1.9: `TfidfVectorizer(sublinear_tf=True, …)` with the settings of the module, on the three texts.
+    #[test]
+    fn rows_agree_with_scikit_learn() {
+        let texts = ["Build a fort, build it high", "Build a snow fort", "Read in the snow, read"];
+        for (kind, width, expected) in [(Terms::Words, 18, &WORDS[..]), (Terms::Letters, 111, &LETTERS[..])] {
+            let tfidf = TfIdf::learn(texts.into_iter(), 1, kind);
+            let rows = tfidf.rows(texts.into_iter());
+            assert_eq!(rows.width, width);
+            for &(row, term, expected) in expected {
+                let column = tfidf.columns.get(term).map(|&c| c as usize);
+                let found =
+                    rows.row(row).find(|&(c, _)| Some(c) == column).map_or(0.0, |(_, v)| f64::from(v));
+                assert!((found - expected).abs() < 1e-6, "{term}: {found}");
+            }
+            let saved = serde_json::to_string(&tfidf).unwrap();
+            assert_eq!(serde_json::from_str::<TfIdf>(&saved).unwrap(), tfidf);
+        }
+    }
+
+    const WORDS: [(usize, &str, f64); 5] = [
+        (0, "build", 0.44867993684083984),
+        (0, "fort build", 0.3484399965175731),
+        (1, "snow fort", 0.5174199439321682),
+        (2, "read", 0.550922303815182),
+        (2, "build", 0.0),
+    ];
+
+    const LETTERS: [(usize, &str, f64); 6] = [
+        (0, "ui", 0.1616659067501124),
+        (0, " fort", 0.0954824888269001),
+        (1, " a ", 0.13645542482376402),
+        (2, "ad ", 0.20652973141734654),
+        (2, "w,", 0.12197978639343363),
+        (0, "t,", 0.12554799838309175),
+    ];
+
+    #[test]
+    fn rows_stand_side_by_side() {
+        let row = |columns: Vec<u32>, width| Sparse { width, ends: vec![1], columns, values: vec![2.0] };
+        let both = row(vec![1], 3).beside(&row(vec![0], 2), 0.5);
+        assert_eq!(
+            (both.width, both.columns, both.values, both.ends),
+            (5, vec![1, 3], vec![1.0, 1.0], vec![2])
+        );
+    }
+
+    #[test]
+    fn rare_and_unknown_terms_are_left_out() {
+        let tfidf = TfIdf::learn(["red ball", "red kite", "blue"].into_iter(), 2, Terms::Words);
+        assert_eq!(tfidf.columns.keys().collect::<Vec<_>>(), ["red"]);
+        let rows = tfidf.rows(["green", "red green"].into_iter());
+        assert_eq!((rows.ends, rows.columns, rows.values), (vec![0, 1], vec![0], vec![1.0]));
+    }
+}
