@@ -208,6 +208,38 @@ pub struct AugmentConfig {
     pub synonyms: SynonymConfig,
     /// Embedding mixup.
     pub mixup: MixupConfig,
+    /// SMOTE.
+    pub smote: SmoteConfig,
+}
+
+/// `[augment.smote]`: every class is filled up to the largest with points between its rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SmoteConfig {
+    /// Whether, and from which rows.
+    pub kind: SmoteKind,
+    /// Nearest rows of the same class to choose from.
+    pub k: usize,
+    /// Borderline: nearest rows of any class that say whether a row is in danger.
+    pub m: usize,
+}
+
+impl Default for SmoteConfig {
+    fn default() -> Self {
+        Self { kind: SmoteKind::Off, k: 3, m: 10 }
+    }
+}
+
+/// Which rows SMOTE begins from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmoteKind {
+    /// None.
+    Off,
+    /// All rows of a class (Chawla et al. 2002).
+    Smote,
+    /// Those near other classes (borderline-SMOTE 1, Han et al. 2005).
+    Borderline,
 }
 
 /// `[augment.synonyms]`.
@@ -688,7 +720,9 @@ impl Config {
                 "is 1; batch normalisation needs at least 2 rows a step".into(),
             );
         }
-        let augments = self.augment.synonyms.variants > 0 || self.augment.mixup.ratio > 0.0;
+        let augments = self.augment.synonyms.variants > 0
+            || self.augment.mixup.ratio > 0.0
+            || self.augment.smote.kind != SmoteKind::Off;
         if self.train.head == HeadKind::Kernel && augments {
             return invalid(
                 "augment",
@@ -781,6 +815,8 @@ impl Config {
             ("train.kernel.landmarks", self.train.kernel.landmarks),
             ("train.members", self.train.members),
             ("train.swa_from", self.train.swa_from),
+            ("augment.smote.k", self.augment.smote.k),
+            ("augment.smote.m", self.augment.smote.m),
             ("train.epochs", self.train.epochs),
             ("train.batch_size", self.train.batch_size),
             ("train.patience", self.train.patience),

@@ -1,4 +1,4 @@
-//! More training rows from the training rows: synonym swap and embedding mixup. Validation and test rows never come in.
+//! More training rows from the training rows: synonym swap, embedding mixup, SMOTE. Validation and test rows never come in.
 //!
 //! Every augmented row carries its parents. Whoever trains takes only augmented rows whose parents are all in the
 //! training part ([`Augmented::within`]), so leakage is impossible whatever the split.
@@ -6,6 +6,7 @@
 mod lexicon;
 mod mixup;
 mod protect;
+mod smote;
 mod synonym;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use lexicon::{Lexicon, LexiconError};
 pub use mixup::mix;
 pub use protect::protected_words;
+pub use smote::smote;
 pub use synonym::{seed_of, swap};
 
 /// A row whose text fields are those of its parent with some words swapped for synonyms.
@@ -26,14 +28,14 @@ pub struct Variant {
     pub cosines: Vec<f32>,
 }
 
-/// A row whose inputs and label are `lambda · first + (1 - lambda) · second` (Zhang et al. 2018).
+/// A row whose inputs and label are `lambda · first + (1 - lambda) · second` (mixup, Zhang et al. 2018; SMOTE).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mixed {
-    /// Row of the dataset with the larger weight.
+    /// Row of the dataset; in mixup, the one with the larger weight.
     pub first: usize,
     /// The other row.
     pub second: usize,
-    /// Weight of the first, in `[0.5, 1)`.
+    /// Weight of the first, in `(0, 1]`.
     pub lambda: f32,
 }
 

@@ -6,9 +6,9 @@ use english_pos_tagger::Tagger;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::stages::{Context, StageResult, write_csv, write_matrix};
+use super::stages::{Context, Rows, StageResult, write_csv, write_matrix};
 use super::{BuildError, Project};
-use crate::augment::{Augmented, Lexicon, Mixed, Variant, mix, protected_words, seed_of, swap};
+use crate::augment::{Augmented, Lexicon, Mixed, Variant, mix, protected_words, seed_of, smote, swap};
 use crate::config::Config;
 use crate::embed::{Cache, Embeddings};
 use crate::predict::raw_inputs;
@@ -75,17 +75,16 @@ impl<'a> Swapper<'a> {
 
 impl Context<'_> {
     pub fn augment(&self) -> StageResult {
-        let (config, dataset) = (&self.project.config, self.dataset()?);
-        let train = self.rows()?.of(&[Part::Train]);
-        let classes: Vec<usize> = dataset.rows.iter().map(|r| r.class).collect();
-        let candidates = Swapper::new(config, &dataset)?.variants(&train, self.progress)?;
+        let (config, rows) = (&self.project.config, self.rows()?);
+        let (dataset, train) = (&rows.dataset, rows.of(&[Part::Train]));
+        let candidates = Swapper::new(config, dataset)?.variants(&train, self.progress)?;
         let tried = candidates.len();
 
         let model = self.model()?;
         let cache = Cache::open(&self.project.cache(), &model.fingerprint, model.dims)?;
-        self.embed_texts(&with_originals(&candidates, &dataset), &cache, &model)?;
-        let variants = keep_in_band(candidates, &dataset, &cache, &config.augment.synonyms)?;
-        let mixed = mix(&train, &classes, &config.augment.mixup, config.seed_for("mixup"));
+        self.embed_texts(&with_originals(&candidates, dataset), &cache, &model)?;
+        let variants = keep_in_band(candidates, dataset, &cache, &config.augment.synonyms)?;
+        let mixed = mixed_rows(config, &rows, &train, "");
 
         let folder = self.project.augmented_folder();
         let mut outputs = vec![folder.join("synonyms.jsonl"), folder.join("mixup.csv")];
@@ -154,6 +153,16 @@ pub(super) fn variant_inputs(
         .map(|field| cache.get(&variants.iter().map(|v| v.texts[field].as_str()).collect::<Vec<_>>()))
         .collect::<Result<Vec<Embeddings>, _>>()?;
     Ok(raw_inputs(&fields, variants.iter().map(|v| &dataset.rows[v.parent].cells), text_shape))
+}
+
+/// The rows that mixup and SMOTE make of the rows `train`; `of` tells one call's random draws from another's.
+pub(super) fn mixed_rows(config: &Config, rows: &Rows, train: &[usize], of: &str) -> Vec<Mixed> {
+    let augment = &config.augment;
+    let mut mixed = mix(train, &rows.classes, &augment.mixup, config.seed_for(&format!("mixup{of}")));
+    let (points, dims) = (&rows.raw.embedding, rows.raw.embedding_dims);
+    let seed = config.seed_for(&format!("smote{of}"));
+    mixed.extend(smote(train, &rows.classes, points, dims, &augment.smote, seed));
+    mixed
 }
 
 /// Keep the variants whose every field stays near its original, and whose changed fields are not the same again.

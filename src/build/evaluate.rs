@@ -10,11 +10,11 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::augment::{Swapper, keep_in_band, variant_inputs, with_originals};
+use super::augment::{Swapper, keep_in_band, mixed_rows, variant_inputs, with_originals};
 use super::stages::{Context, Rows, StageResult, pick_rows, place, write_csv};
 use super::train::Learning;
 use super::{BuildError, Stage};
-use crate::augment::{Variant, mix};
+use crate::augment::Variant;
 use crate::baseline::{LogisticRegression, Matrix, class_shares};
 use crate::config::HeadKind;
 use crate::embed::Cache;
@@ -236,8 +236,7 @@ impl Context<'_> {
         let config = &self.project.config;
         let name = format!("of fold {} of repeat {}", fold.fold, fold.repeat);
         let variants = keep_in_band(candidates, &rows.dataset, cache, &config.augment.synonyms)?;
-        let mixed =
-            mix(&fold.train, &rows.classes, &config.augment.mixup, config.seed_for(&format!("mixup {name}")));
+        let mixed = mixed_rows(config, rows, &fold.train, &format!(" {name}"));
         let learning = Learning {
             train: &fold.train,
             validation: &fold.validation,

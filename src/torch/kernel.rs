@@ -12,7 +12,8 @@ use std::path::Path;
 
 use pipeline::baseline::{LogisticRegression, Matrix};
 use pipeline::train::{
-    Block, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, KernelSettings, KernelShape, Sparse,
+    Block, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, KernelSettings, KernelShape, Rows,
+    Sparse,
 };
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -21,8 +22,11 @@ use tch::{Device, Kind, Tensor};
 
 use crate::failed;
 
-/// Landmarks while γ, ridge and feature weight are chosen: what is best with few is best, or nearly so, with many.
-const SEARCH_LANDMARKS: usize = 500;
+/// Rows on which kernel and ridge are chosen, all of them landmarks: what is best for them is best, or nearly so, for all.
+const SEARCH_ROWS: usize = 1000;
+
+/// A term is frequent when more than one in so many rows has it.
+const FREQUENT: usize = 25;
 
 /// Penalties (C, ascending) that the logistic regression on the leave-one-out answers chooses from, and its most steps.
 const STACK_CS: [f64; 5] = [0.001, 0.01, 0.1, 1.0, 10.0];
@@ -125,7 +129,7 @@ pub fn fit(
     each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, HeadError> {
     let problem = Problem::new(data);
-    let choice = choose(settings, &problem, data.seed)?;
+    let choice = choose(settings, data, &problem)?;
     let rows = problem.draw(settings.landmarks, data.seed);
     let solved = problem.solve(&problem.distances(&rows), choice)?;
     let left_out = &solved.left_out + &problem.means;
@@ -186,7 +190,7 @@ pub fn fit(
 /// libtorch failed.
 pub fn margins(data: &FitData<'_>) -> Result<Vec<f32>, HeadError> {
     let problem = Problem::new(data);
-    let rows = problem.draw(SEARCH_LANDMARKS, data.seed);
+    let rows = problem.draw(SEARCH_ROWS, data.seed);
     let solved = problem.solve(&problem.distances(&rows), FIRST)?;
     let left_out = solved.left_out + &problem.means;
     let (stack, bias) = problem.stack(&left_out)?;
@@ -223,16 +227,16 @@ const FIRST: Choice = Choice {
 type Axis = (bool, &'static [f64], fn(&mut Choice, f64));
 
 /// One value after the other, in the order in which they matter: the one with the least leave-one-out loss stays.
-fn choose(settings: &KernelSettings, problem: &Problem<'_>, seed: u64) -> Result<Choice, HeadError> {
+fn choose(settings: &KernelSettings, data: &FitData<'_>, whole: &Problem<'_>) -> Result<Choice, HeadError> {
     let given = Choice {
         gamma: settings.gamma.unwrap_or(FIRST.gamma),
         ridge: settings.ridge.unwrap_or(FIRST.ridge),
         feature_weight: settings.feature_weight.unwrap_or(FIRST.feature_weight),
         term_weight: settings.term_weight.unwrap_or(FIRST.term_weight),
     };
-    let tabular = problem.embedding < problem.inputs;
+    let tabular = whole.embedding < whole.inputs;
     let set: [Axis; 4] = [
-        (settings.term_weight.is_none() && problem.terms.is_some(), &TERM_WEIGHTS, |c, v| c.term_weight = v),
+        (settings.term_weight.is_none() && whole.terms.is_some(), &TERM_WEIGHTS, |c, v| c.term_weight = v),
         (settings.feature_weight.is_none() && tabular, &FEATURE_WEIGHTS, |c, v| c.feature_weight = v),
         (settings.gamma.is_none(), &GAMMAS, |c, v| c.gamma = v),
         (settings.ridge.is_none(), &RIDGES, |c, v| c.ridge = v),
@@ -240,7 +244,15 @@ fn choose(settings: &KernelSettings, problem: &Problem<'_>, seed: u64) -> Result
     if set.iter().all(|(open, ..)| !open) {
         return Ok(given);
     }
-    let distances = problem.distances(&problem.draw(SEARCH_LANDMARKS.min(settings.landmarks), seed));
+    let rows = whole.draw(SEARCH_ROWS, data.seed);
+    let (inputs, terms, targets) = pick(data, &rows);
+    let few = FitData {
+        train: Rows { inputs: &inputs, terms: terms.as_ref(), targets: &targets },
+        class_weights: data.class_weights.clone(),
+        ..*data
+    };
+    let problem = Problem::new(&few);
+    let distances = problem.distances(&(0..rows.len() as i64).collect::<Vec<_>>());
     let answers =
         |choice| Ok::<Tensor, HeadError>(problem.solve(&distances, choice)?.left_out + &problem.means);
     let penalty = problem.penalty(&answers(given)?)?;
@@ -261,6 +273,19 @@ fn choose(settings: &KernelSettings, problem: &Problem<'_>, seed: u64) -> Result
         }
     }
     Ok(best)
+}
+
+/// Inputs, terms and targets of some training rows.
+fn pick(data: &FitData<'_>, rows: &[i64]) -> (Vec<f32>, Option<Sparse>, Vec<f32>) {
+    let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+    let of = |values: &[f32], width: usize| -> Vec<f32> {
+        rows.iter()
+            .flat_map(|&row| &values[row as usize * width..(row as usize + 1) * width])
+            .copied()
+            .collect()
+    };
+    let terms = data.train.terms.map(|terms| terms.pick(rows.iter().map(|&row| row as usize)));
+    (of(data.train.inputs, data.inputs), terms, of(data.train.targets, outputs))
 }
 
 /// The training rows, ready for linear algebra.
@@ -559,19 +584,38 @@ fn cholesky(matrix: &Tensor, ridge: f64) -> Result<Tensor, HeadError> {
 }
 
 /// `[landmarks, rows]` products of sparse rows.
+///
+/// The terms that many rows have make most of the work: these are multiplied as a dense matrix, the others one by one.
 fn products(rows: &Sparse, landmarks: &[i64]) -> Tensor {
+    let (count, total) = (landmarks.len(), rows.ends.len());
+    let mut share = vec![0usize; rows.width];
+    rows.columns.iter().for_each(|&column| share[column as usize] += 1);
+    let frequent: Vec<usize> = (0..rows.width).filter(|&c| share[c] > total / FREQUENT).collect();
+    let mut place = vec![usize::MAX; rows.width];
+    frequent.iter().enumerate().for_each(|(i, &column)| place[column] = i);
+
     let mut having: Vec<Vec<(u32, f32)>> = vec![Vec::new(); rows.width];
     for (landmark, &row) in (0..).zip(landmarks) {
-        rows.row(row as usize).for_each(|(column, value)| having[column].push((landmark, value)));
-    }
-    let count = landmarks.len();
-    let mut sums = vec![0.0; rows.ends.len() * count];
-    for (row, sums) in sums.chunks_exact_mut(count).enumerate() {
-        for (column, value) in rows.row(row) {
-            having[column].iter().for_each(|&(landmark, other)| sums[landmark as usize] += value * other);
+        for (column, value) in rows.row(row as usize).filter(|&(c, _)| place[c] == usize::MAX) {
+            having[column].push((landmark, value));
         }
     }
-    Tensor::from_slice(&sums).view([-1, count as i64]).tr().contiguous()
+    let (mut sums, mut dense) = (vec![0.0; total * count], vec![0.0; total * frequent.len()]);
+    for (row, sums) in sums.chunks_exact_mut(count).enumerate() {
+        for (column, value) in rows.row(row) {
+            match place[column] {
+                usize::MAX => {
+                    having[column]
+                        .iter()
+                        .for_each(|&(landmark, other)| sums[landmark as usize] += value * other);
+                }
+                at => dense[row * frequent.len() + at] = value,
+            }
+        }
+    }
+    let dense = Tensor::from_slice(&dense).view([total as i64, -1]);
+    let rare = Tensor::from_slice(&sums).view([-1, count as i64]).tr();
+    rare + dense.index_select(0, &Tensor::from_slice(landmarks)).matmul(&dense.tr())
 }
 
 /// `[a, b]` squared distances of the rows of `a` and `b`.
@@ -604,7 +648,6 @@ fn values(tensor: &Tensor) -> Result<Vec<f32>, HeadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::train::Rows;
     use rand::RngExt;
 
     /// Points in the square, class 1 inside a circle, and how far out as a value.

@@ -28,6 +28,19 @@ impl Sparse {
 }
 
 impl Sparse {
+    /// Some of these rows.
+    pub fn pick(&self, rows: impl Iterator<Item = usize>) -> Self {
+        let mut picked = Self { width: self.width, ..Self::default() };
+        for row in rows {
+            for (column, value) in self.row(row) {
+                picked.columns.push(column as u32);
+                picked.values.push(value);
+            }
+            picked.ends.push(picked.columns.len());
+        }
+        picked
+    }
+
     /// These rows and `other`'s side by side, all values times `scale`.
     pub fn beside(&self, other: &Self, scale: f32) -> Self {
         let mut both = Self { width: self.width + other.width, ..Self::default() };
@@ -221,6 +234,14 @@ mod tests {
             (both.width, both.columns, both.values, both.ends),
             (5, vec![1, 3], vec![1.0, 1.0], vec![2])
         );
+    }
+
+    #[test]
+    fn rows_are_picked_in_the_order_asked_for() {
+        let rows =
+            Sparse { width: 9, ends: vec![1, 1, 3], columns: vec![4, 0, 7], values: vec![1.0, 2.0, 3.0] };
+        let picked = rows.pick([2, 1, 0, 2].into_iter());
+        assert_eq!((picked.columns, picked.ends), (vec![0, 7, 4, 0, 7], vec![2, 2, 3, 5]));
     }
 
     #[test]
