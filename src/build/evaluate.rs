@@ -7,28 +7,24 @@ use ndarray::Array2;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::augment::{Swapper, keep_in_band, mixed_rows, variant_inputs, with_originals};
+use super::folds::{HeadAnswers, truth_of};
 use super::stages::{Context, Rows, StageResult, pick_rows, place, write_csv};
-use super::train::Learning;
 use super::{BuildError, Stage};
-use crate::augment::Variant;
 use crate::baseline::{LogisticRegression, Matrix, class_shares};
 use crate::config::HeadKind;
-use crate::embed::Cache;
 use crate::evaluate::{
     CrossValidation, Estimate, Evaluation, Evidence, Figure, GateInput, HEAD, ModelFolds, Predictions,
-    TestBaseline, Training, apply_temperature, diagnose, difference, evaluate, fit_temperature, gates,
-    likeliest, mcnemar, point_class_scores, point_figures, principal_components, reliability, risk_coverage,
+    TaskFigures, TestBaseline, Training, ValueError, apply_temperature, diagnose, difference, evaluate,
+    fit_temperature, gates, likeliest, mcnemar, mean_with_interval, point_class_scores, point_figures,
+    principal_components, reliability, risk_coverage, wilson,
 };
-use crate::predict::{Calibration, load_card, probabilities};
-use crate::progress::Background;
+use crate::predict::{Answers, Calibration, answers, load_card};
 use crate::report::{MapPoint, Mistake, ReportInput, report_html, summary};
-use crate::split::{Fold, Part, folds, for_each_near_pair, mean_cosine_vectors};
+use crate::split::{Fold, Part, for_each_near_pair, mean_cosine_vectors};
 use crate::store::{Manifest, checksum, write_atomic, write_json};
-use crate::train::{Epoch, Terms, TfIdf};
+use crate::train::{Block, Epoch, Task, Terms, TfIdf};
 use crate::validate::giveaways;
 
 /// Penalties (C, ascending) that the logistic regressions choose from.
@@ -58,10 +54,7 @@ const CONTRADICTING: f32 = 0.9;
 
 /// What one fold gave. Probabilities are of its held-out rows.
 struct FoldAnswers {
-    /// The head's, as they are.
-    raw: Vec<f32>,
-    /// The head's, with the temperature of the fold's validation rows.
-    calibrated: Vec<f32>,
+    head: HeadAnswers,
     /// Those of [`BASELINES`].
     baselines: Vec<Vec<f32>>,
 }
@@ -70,27 +63,24 @@ impl Context<'_> {
     pub fn evaluate(&self) -> StageResult {
         let (config, rows) = (&self.project.config, self.rows()?);
         let used = rows.of(&[Part::Train, Part::Validation]);
-        let share = config.split.validation / (config.split.train + config.split.validation);
-        let counts = (config.evaluate.folds, config.evaluate.repeats);
-        let folds = folds(&used, (&rows.groups, &rows.classes), counts, share, |name| config.seed_for(name));
-        for fold in &folds {
-            let sides =
-                [("training", &fold.train), ("validation", &fold.validation), ("held-out", &fold.held_out)];
-            if let Some((side, _)) = sides.into_iter().find(|(_, rows)| rows.is_empty()) {
-                return Err(BuildError::EmptyFold { rows: used.len(), folds: counts.0, side });
-            }
-        }
+        let folds = self.folds(&rows)?;
         let texts: Vec<String> = rows.dataset.rows.iter().map(|r| r.cells.texts.join("\n")).collect();
-        let answers = self.cross_validate(&rows, &folds, &texts)?;
+        let answers = self.on_folds(&rows, &folds, |fold, head| FoldAnswers {
+            head,
+            baselines: baselines(&rows, &texts, &fold.train, &fold.validation, &fold.held_out),
+        })?;
 
-        let every_raw: Vec<f32> = answers.iter().flat_map(|a| &a.raw).copied().collect();
+        let every_raw: Vec<f32> = answers.iter().flat_map(|a| &a.head.raw).copied().collect();
         let held: Vec<usize> = folds.iter().flat_map(|f| f.held_out.iter().copied()).collect();
         let temperature = fit_temperature(self.predictions(&rows, &truth_of(&rows, &held), &every_raw));
         let cross_validation = self.cross_validation(&rows, &folds, &answers, &used);
 
         let (validation_rows, test_rows) = (rows.of(&[Part::Validation]), rows.of(&[Part::Test]));
-        let validation_given = self.head_probabilities(&rows, &validation_rows, temperature)?;
-        let test_given = self.head_probabilities(&rows, &test_rows, temperature)?;
+        let validation_given = self.head_answers(&rows, &validation_rows, temperature)?.label;
+        let answered = self.head_answers(&rows, &test_rows, temperature)?;
+        let (tasks, range) =
+            (self.tasks(&rows, &test_rows, &answered), self.range(&rows, &test_rows, &answered));
+        let test_given = answered.label;
         let measure = |given: &[f32], of: &[usize], seed: &str| {
             let truth = truth_of(&rows, of);
             evaluate(self.predictions(&rows, &truth, given), &rows.dataset.classes, config.seed_for(seed))
@@ -105,7 +95,7 @@ impl Context<'_> {
             let (mut held, mut given) = (Vec::new(), Vec::new());
             for (fold, answers) in first {
                 held.extend_from_slice(&fold.held_out);
-                given.extend_from_slice(&answers.calibrated);
+                given.extend_from_slice(&answers.head.calibrated);
             }
             (held, given)
         };
@@ -154,6 +144,8 @@ impl Context<'_> {
             temperature,
             test,
             validation,
+            tasks,
+            range,
             test_baselines,
             cross_validation,
             reliability: reliability(predictions),
@@ -180,86 +172,6 @@ impl Context<'_> {
         ))
     }
 
-    fn predictions<'p>(&self, rows: &Rows, truth: &'p [usize], probabilities: &'p [f32]) -> Predictions<'p> {
-        let ordered = self.project.config.label.range.is_some();
-        Predictions { truth, probabilities, classes: rows.dataset.classes.len(), ordered }
-    }
-
-    /// The head and its baselines on every fold, several folds at once.
-    fn cross_validate(
-        &self,
-        rows: &Rows,
-        folds: &[Fold],
-        texts: &[String],
-    ) -> Result<Vec<FoldAnswers>, BuildError> {
-        let config = &self.project.config;
-        let model = self.model()?;
-        let cache = Cache::open(&self.project.cache(), &model.fingerprint, model.dims)?;
-        // Which words are protected is learned in each fold anew; what all folds need is embedded in one go.
-        let swapper = Swapper::new(config, &rows.dataset)?;
-        let quiet = Background(self.progress);
-        self.progress.start("augmenting", folds.len() as u64, "folds");
-        let variants = folds
-            .iter()
-            .map(|fold| {
-                let variants = swapper.variants(&fold.train, &quiet);
-                self.progress.advance(1);
-                variants
-            })
-            .collect::<Result<Vec<_>, _>>();
-        self.progress.finish();
-        let variants = variants?;
-        let new: Vec<&str> = variants.iter().flat_map(|v| with_originals(v, &rows.dataset)).collect();
-        self.embed_texts(&new, &cache, &model)?;
-        self.progress.start("cross-validating", folds.len() as u64, "folds");
-        let answers = folds
-            .par_iter()
-            .zip(variants)
-            .map(|(fold, variants)| {
-                let answers = self.fold(rows, fold, variants, texts, &cache)?;
-                self.progress.advance(1);
-                if self.progress.interrupted() { Err(BuildError::Interrupted) } else { Ok(answers) }
-            })
-            .collect::<Result<Vec<_>, _>>();
-        self.progress.finish();
-        answers
-    }
-
-    fn fold(
-        &self,
-        rows: &Rows,
-        fold: &Fold,
-        candidates: Vec<Variant>,
-        texts: &[String],
-        cache: &Cache,
-    ) -> Result<FoldAnswers, BuildError> {
-        let config = &self.project.config;
-        let name = format!("of fold {} of repeat {}", fold.fold, fold.repeat);
-        let variants = keep_in_band(candidates, &rows.dataset, cache, &config.augment.synonyms)?;
-        let mixed = mixed_rows(config, rows, &fold.train, &format!(" {name}"));
-        let learning = Learning {
-            train: &fold.train,
-            validation: &fold.validation,
-            variants: &variant_inputs(&variants, &rows.dataset, cache, config.features.text_shape)?,
-            parents: &variants.iter().map(|v| v.parent).collect::<Vec<_>>(),
-            mixed: &mixed,
-        };
-        let trained =
-            self.fit(rows, &learning, config.seed_for(&format!("fit {name}")), &Background(self.progress))?;
-        let classes = rows.dataset.classes.len();
-        let answer = |of: &[usize]| {
-            probabilities(trained.head.as_ref(), &trained.inputs, &pick_rows(&rows.raw, of), classes)
-        };
-        let raw = answer(&fold.held_out)?;
-        let stopped_on = answer(&fold.validation)?;
-        let temperature =
-            fit_temperature(self.predictions(rows, &truth_of(rows, &fold.validation), &stopped_on));
-        let mut calibrated = raw.clone();
-        apply_temperature(&mut calibrated, classes, temperature);
-        let baselines = baselines(rows, texts, &fold.train, &fold.validation, &fold.held_out);
-        Ok(FoldAnswers { raw, calibrated, baselines })
-    }
-
     /// Figures of every fold, and their means.
     fn cross_validation<'a>(
         &self,
@@ -276,11 +188,11 @@ impl Context<'_> {
             figures: (0..folds.len()).map(|i| point_figures(predictions(i, given(i)))).collect(),
             class_scores: (0..folds.len()).map(|i| point_class_scores(predictions(i, given(i)))).collect(),
         };
-        let mut models = vec![of_model(HEAD, &|fold| &answers[fold].calibrated)];
+        let mut models = vec![of_model(HEAD, &|fold| &answers[fold].head.calibrated)];
         for (i, name) in BASELINES.iter().enumerate() {
             models.push(of_model(name, &|fold| &answers[fold].baselines[i]));
         }
-        let ece = |i: usize| point_figures(predictions(i, &answers[i].raw))[&Figure::Ece];
+        let ece = |i: usize| point_figures(predictions(i, &answers[i].head.raw))[&Figure::Ece];
         let uncalibrated: Vec<f64> = (0..folds.len()).map(ece).collect();
         let mut hash = blake3::Hasher::new();
         for fold in folds {
@@ -296,20 +208,55 @@ impl Context<'_> {
         CrossValidation::new((config.folds, config.repeats), &classes, hash, &uncalibrated, models)
     }
 
-    /// Calibrated probabilities of the saved head.
-    fn head_probabilities(
-        &self,
-        rows: &Rows,
-        of: &[usize],
-        temperature: f64,
-    ) -> Result<Vec<f32>, BuildError> {
+    /// The saved head's answers, those to the label calibrated.
+    fn head_answers(&self, rows: &Rows, of: &[usize], temperature: f64) -> Result<Answers, BuildError> {
         let files = self.project.model();
         let (card, inputs) = load_card(&files)?;
         let head = self.engine.load_head(&card.head, &files.head())?;
-        let classes = rows.dataset.classes.len();
-        let mut given = probabilities(head.as_ref(), &inputs, &pick_rows(&rows.raw, of), classes)?;
-        apply_temperature(&mut given, classes, temperature);
+        let mut given = answers(head.as_ref(), &card.head, &inputs, &pick_rows(&rows.raw, of))?;
+        apply_temperature(&mut given.label, rows.dataset.classes.len(), temperature);
         Ok(given)
+    }
+
+    /// Figures of each task on those of the test rows whose value is known.
+    fn tasks(&self, rows: &Rows, test: &[usize], answered: &Answers) -> Vec<TaskFigures> {
+        let of = |(task, (block, given)): (&Task, &(Block, Vec<f32>))| {
+            let known = test.iter().zip(given.chunks_exact(block.width));
+            let (truth, given): (Vec<usize>, Vec<&[f32]>) =
+                known.filter_map(|(&row, answer)| Some((task.rows[row]?, answer))).unzip();
+            let given = given.concat();
+            let predictions =
+                Predictions { truth: &truth, probabilities: &given, classes: block.width, ordered: false };
+            let seed = self.project.config.seed_for(&format!("bootstrap task {}", task.column));
+            let learned = rows.of(&[Part::Train]).into_iter().filter_map(|row| task.rows[row]);
+            let mut counts = vec![0; block.width];
+            learned.for_each(|class| counts[class] += 1);
+            let majority = (0..block.width).max_by_key(|&class| counts[class]);
+            TaskFigures {
+                column: task.column.clone(),
+                metrics: evaluate(predictions, &task.classes, seed),
+                majority: wilson(truth.iter().filter(|&&class| Some(class) == majority).count(), truth.len()),
+            }
+        };
+        rows.tasks.iter().zip(&answered.tasks).map(of).collect()
+    }
+
+    /// How far the predicted ends of the range are from the true ones, over the test rows.
+    fn range(&self, rows: &Rows, test: &[usize], answered: &Answers) -> Vec<ValueError> {
+        let Some(rule) = self.project.config.label.range.as_ref().filter(|_| !answered.ranges.is_empty())
+        else {
+            return Vec::new();
+        };
+        let of = |(end, column): (usize, &String)| {
+            let errors: Vec<f64> = test
+                .iter()
+                .zip(&answered.ranges)
+                .map(|(&row, given)| f64::from((given[end] - rows.ranges[row][end]).abs()))
+                .collect();
+            let seed = self.project.config.seed_for(&format!("bootstrap {column}"));
+            ValueError { column: column.clone(), mean_absolute_error: mean_with_interval(&errors, seed) }
+        };
+        [&rule.min, &rule.max].into_iter().enumerate().map(of).collect()
     }
 
     /// The baselines, trained on everything outside the test part, and the head against each.
@@ -451,10 +398,6 @@ impl Context<'_> {
         write_atomic(&files.report(), |w| std::io::Write::write_all(w, html.as_bytes()))?;
         Ok(vec![files.metrics(), files.calibration(), files.predictions(), files.report()])
     }
-}
-
-fn truth_of(rows: &Rows, of: &[usize]) -> Vec<usize> {
-    of.iter().map(|&r| rows.classes[r]).collect()
 }
 
 fn dense(rows: &Rows, of: &[usize]) -> Matrix {

@@ -3,22 +3,26 @@
 //! Only this module knows the order. Staleness is a question of content: a stage is fresh when its code version, its
 //! config values, the hashes of its inputs and the files it left are those of its manifest.
 
+mod ablate;
 mod augment;
 mod compare;
 mod embed;
 mod evaluate;
 mod few_shot;
+mod folds;
 mod plan;
 mod project;
 mod split;
 mod stages;
 mod train;
+mod trial;
 mod validate;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+pub use ablate::{AblateSettings, Preset, ablate, presets};
 pub use compare::compare;
 pub use few_shot::{FewShot, FewShotSettings, few_shot};
 use plan::Sources;
@@ -71,7 +75,7 @@ impl Stage {
     fn version(self) -> u32 {
         match self {
             Stage::Embed | Stage::Split => 1,
-            Stage::Augment | Stage::Train | Stage::Evaluate => 2,
+            Stage::Augment | Stage::Train | Stage::Evaluate => 3,
         }
     }
 }
@@ -146,6 +150,9 @@ pub enum BuildError {
         /// What is missing.
         side: &'static str,
     },
+    /// A preset that does not exist or does not fit.
+    #[error("{0}")]
+    Preset(String),
     /// A few-shot benchmark needs a test part of its own.
     #[error("no test part is given\n  hint: name its files in data.test_files")]
     NoTestFiles,

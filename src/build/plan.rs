@@ -126,7 +126,8 @@ pub struct Ingredients {
 ///
 /// Measured before a stage runs: a file that changes while it runs is then stale afterwards.
 pub struct Sources {
-    inputs: BTreeMap<String, String>,
+    /// Hashes by name.
+    pub inputs: BTreeMap<String, String>,
 }
 
 /// Name of the encoder among the inputs.

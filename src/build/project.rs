@@ -25,6 +25,11 @@ impl Project {
         self.state_folder().join(&self.config.name).join(format!("{}.json", stage.name()))
     }
 
+    /// The table of the last ablation.
+    pub fn ablation(&self) -> PathBuf {
+        self.root.join("data/ablation").join(format!("{}.json", self.config.name))
+    }
+
     /// The cache of all encoders and datasets of this folder.
     pub fn cache(&self) -> PathBuf {
         self.root.join("data/embeddings/cache.redb")

@@ -8,7 +8,7 @@ use super::train::Learning;
 use super::{BuildError, BuildSettings, Project, Reason, Stage, build};
 use crate::engine::Engine;
 use crate::evaluate::agreement;
-use crate::predict::{probabilities, raw_inputs};
+use crate::predict::{answers, raw_inputs};
 use crate::progress::{Background, Progress};
 use crate::split::{Part, folds, groups, mean_cosine_vectors};
 use crate::store::write_json;
@@ -110,11 +110,12 @@ impl Context<'_> {
         let parts = vec![Part::Train; titles.len()];
         let groups = groups(&titles, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine);
         let rows = Rows::new(config, dataset.clone(), (parts, groups), raw);
-        let all = rows.of(&[Part::Train]);
-        let folds = folds(&all, (&rows.groups, &rows.classes), (FOLDS, 1), 0.1, |name| config.seed_for(name));
+        let folds = folds(&rows.of(&[Part::Train]), (&rows.groups, &rows.classes), (FOLDS, 1), 0.1, |name| {
+            config.seed_for(name)
+        });
         let none = RawInputs { embedding_dims: rows.raw.embedding_dims, ..RawInputs::default() };
         self.progress.start("looking for doubtful labels", FOLDS as u64, "folds");
-        let answers = folds
+        let given = folds
             .par_iter()
             .map(|fold| {
                 let learning = Learning {
@@ -128,16 +129,16 @@ impl Context<'_> {
                 let trained = self.fit(&rows, &learning, seed, &Background(self.progress))?;
                 self.progress.advance(1);
                 let held = pick_rows(&rows.raw, &fold.held_out);
-                Ok(probabilities(trained.head.as_ref(), &trained.inputs, &held, count)?)
+                Ok(answers(trained.head.as_ref(), &trained.shape, &trained.inputs, &held)?.label)
             })
             .collect::<Result<Vec<_>, BuildError>>();
         self.progress.finish();
-        let mut given = vec![0.0; titles.len() * count];
-        for (fold, answers) in folds.iter().zip(answers?) {
-            for (&row, answer) in fold.held_out.iter().zip(answers.chunks_exact(count)) {
-                given[row * count..(row + 1) * count].copy_from_slice(answer);
+        let mut all = vec![0.0; titles.len() * count];
+        for (fold, given) in folds.iter().zip(given?) {
+            for (&row, answer) in fold.held_out.iter().zip(given.chunks_exact(count)) {
+                all[row * count..(row + 1) * count].copy_from_slice(answer);
             }
         }
-        Ok(given)
+        Ok(all)
     }
 }

@@ -116,6 +116,7 @@ impl Exit {
             | BuildError::EmptyPart { .. }
             | BuildError::EmptyFold { .. }
             | BuildError::NotComparable(_) => Self::Data,
+            BuildError::Preset(_) => Self::Config,
             BuildError::NoTestFiles => Self::Config,
             BuildError::Model(_)
             | BuildError::Encoder(_)

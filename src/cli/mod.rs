@@ -3,6 +3,7 @@
 mod build;
 mod compare;
 mod exit;
+mod ablate;
 mod few_shot;
 mod predict;
 mod progress;
@@ -73,6 +74,11 @@ enum Task {
         after_help = "Example:\n  pipeline compare activities wider\n  pipeline compare data/models/activities ../elsewhere/model\n\nDifferences are first minus second, each with its 95 % interval."
     )]
     Compare(compare::CompareArgs),
+    /// Compare presets (heads, inputs, losses, augmentation) on the same folds
+    #[command(
+        after_help = "Examples:\n  pipeline ablate\n  pipeline ablate --list\n  pipeline ablate network network-smote network-focal\n\nNo preset sees the test part. Differences are to the first preset, each with its 95 % interval (corrected\nresampled t); data/ablation/NAME.json has every figure."
+    )]
+    Ablate(ablate::AblateArgs),
     /// Measure the encoder with a few training rows a class (as MTEB does)
     #[command(
         after_help = "Example:\n  pipeline bench-few-shot --config examples/banking77.toml --per-class 8 --draws 10\n\nThe config names the training files (data.files) and the test files (data.test_files)."
@@ -213,6 +219,7 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Status(args) => status::status(&args),
         Task::Validate(args) => validate::validate(&args, engine),
         Task::Compare(args) => compare::compare(&args),
+        Task::Ablate(args) => ablate::ablate(&args, engine),
         Task::BenchFewShot(args) => few_shot::few_shot(&args, engine),
         Task::Predict(args) => predict::predict(&args, engine),
         Task::Completions { shell } => {

@@ -18,7 +18,7 @@ use crate::embed::{Embeddings, Encode, Model, Place, locate};
 use crate::engine::Engine;
 use crate::evaluate::{apply_temperature, likeliest};
 use crate::predict::{
-    ModelCard, ModelFiles, PredictError, load_card, load_temperature, probabilities, raw_inputs,
+    Answers, ModelCard, ModelFiles, PredictError, answers, load_card, load_temperature, raw_inputs,
 };
 use crate::progress::Progress;
 use crate::report::Table;
@@ -115,16 +115,16 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     let fields = embed_fields(encoder.as_mut(), &items, model.dims, model.max_tokens)?;
     let head = engine.load_head(&card.head, &files.head()).map_err(PredictError::from)?;
     let raw = raw_inputs(&fields, items.iter().map(|i| &i.cells), card.config.features.text_shape);
-    let mut given = probabilities(head.as_ref(), &inputs, &raw, card.classes.len())?;
+    let mut given = answers(head.as_ref(), &card.head, &inputs, &raw)?;
     match temperature {
-        Some(temperature) => apply_temperature(&mut given, card.classes.len(), temperature),
+        Some(temperature) => apply_temperature(&mut given.label, card.classes.len(), temperature),
         None => eprintln!(
             "note: probabilities are not calibrated: {} is not there or of another training",
             files.calibration().display()
         ),
     }
     let format = if args.json { OutputFormat::Jsonl } else { args.format };
-    print(&render(&items, &given, &card.classes, format, args.min_confidence)?)?;
+    print(&render(&items, &given, &card, format, args.min_confidence)?)?;
     if bad_rows > 0 { Err(BadRows { rows: bad_rows }.into()) } else { Ok(Exit::Done) }
 }
 
@@ -322,53 +322,115 @@ fn embed_fields(
     Ok((0..fields).map(|field| Embeddings { dims, values: column(field) }).collect())
 }
 
+/// One row with its answers.
+struct Answered<'a> {
+    line: u64,
+    /// Class with the greatest probability, and all probabilities.
+    best: usize,
+    probabilities: &'a [f32],
+    /// Column, likeliest class and its probability of each task.
+    tasks: Vec<(&'a str, &'a str, f32)>,
+    range: Option<[f32; 2]>,
+}
+
 /// The answers as text; a row below `min_confidence` has no label (null, an empty cell, or "(unsure)").
 fn render(
     items: &[Item],
-    given: &[f32],
-    classes: &[String],
+    given: &Answers,
+    card: &ModelCard,
     format: OutputFormat,
     min_confidence: f32,
 ) -> Result<String> {
-    let rows =
-        items.iter().zip(given.chunks_exact(classes.len())).map(|(item, p)| (item.line, likeliest(p), p));
-    let label = |best: usize, p: &[f32]| (p[best] >= min_confidence).then(|| classes[best].clone());
+    let classes = &card.classes;
+    let ends: Vec<&String> = match &card.config.label.range {
+        Some(rule) if !given.ranges.is_empty() => vec![&rule.min, &rule.max],
+        _ => Vec::new(),
+    };
+    let rows = items.iter().enumerate().map(|(i, item)| {
+        let probabilities = &given.label[i * classes.len()..(i + 1) * classes.len()];
+        let task = |(block, all): &'_ (crate::train::Block, Vec<f32>)| {
+            let own = &all[i * block.width..(i + 1) * block.width];
+            (likeliest(own), own[likeliest(own)])
+        };
+        let tasks = given.tasks.iter().map(|of| {
+            let (best, probability) = task(of);
+            (of.0.name.as_str(), of.0.classes[best].as_str(), probability)
+        });
+        Answered {
+            line: item.line,
+            best: likeliest(probabilities),
+            probabilities,
+            tasks: tasks.collect(),
+            range: given.ranges.get(i).copied(),
+        }
+    });
+    let label =
+        |row: &Answered| (row.probabilities[row.best] >= min_confidence).then(|| classes[row.best].clone());
     match format {
         OutputFormat::Jsonl => {
             let mut text = String::new();
-            for (line, best, p) in rows {
+            for row in rows {
                 let all: serde_json::Map<String, Value> =
-                    classes.iter().cloned().zip(p.iter().map(|&v| json!(v))).collect();
-                text += &json!({ "line": line, "label": label(best, p), "probability": p[best], "probabilities": all }).to_string();
+                    classes.iter().cloned().zip(row.probabilities.iter().map(|&v| json!(v))).collect();
+                let mut object = json!({
+                    "line": row.line, "label": label(&row), "probability": row.probabilities[row.best],
+                    "probabilities": all,
+                });
+                if let Some(range) = row.range {
+                    object["range"] =
+                        ends.iter().zip(range).map(|(name, v)| ((*name).clone(), json!(v))).collect();
+                }
+                if !row.tasks.is_empty() {
+                    let task = |(name, class, probability): &(&str, &str, f32)| {
+                        ((*name).to_owned(), json!({ "label": class, "probability": probability }))
+                    };
+                    object["tasks"] = row.tasks.iter().map(task).collect();
+                }
+                text += &object.to_string();
                 text.push('\n');
             }
             Ok(text)
         }
         OutputFormat::Csv => {
             let mut csv = csv::Writer::from_writer(Vec::new());
-            let header =
-                ["line", "label", "probability"].into_iter().chain(classes.iter().map(String::as_str));
+            let mut header: Vec<String> = ["line", "label", "probability"].map(str::to_owned).to_vec();
+            header.extend(classes.iter().cloned());
+            header.extend(ends.iter().map(|end| (*end).clone()));
+            header.extend(
+                given.tasks.iter().flat_map(|(b, _)| [b.name.clone(), format!("{} probability", b.name)]),
+            );
             csv.write_record(header)?;
-            for (line, best, p) in rows {
-                let start = [line.to_string(), label(best, p).unwrap_or_default(), p[best].to_string()];
-                csv.write_record(start.into_iter().chain(p.iter().map(ToString::to_string)))?;
+            for row in rows {
+                let best = row.probabilities[row.best].to_string();
+                let mut line = vec![row.line.to_string(), label(&row).unwrap_or_default(), best];
+                line.extend(row.probabilities.iter().map(ToString::to_string));
+                line.extend(row.range.into_iter().flatten().map(|v| v.to_string()));
+                line.extend(row.tasks.iter().flat_map(|(_, class, p)| [(*class).to_owned(), p.to_string()]));
+                csv.write_record(line)?;
             }
             Ok(String::from_utf8(csv.into_inner()?)?)
         }
         OutputFormat::Table => {
-            let mut table = Table::new(["line", "label", "probability", "next likeliest"]);
-            for (line, best, p) in rows {
+            let mut header: Vec<String> =
+                ["line", "label", "probability", "next likeliest"].map(str::to_owned).to_vec();
+            header.extend(ends.iter().map(|end| (*end).clone()));
+            header.extend(given.tasks.iter().map(|(block, _)| block.name.clone()));
+            let mut table = Table::new(header);
+            for row in rows {
+                let p = row.probabilities;
                 let next = (0..p.len())
-                    .filter(|&c| c != best)
+                    .filter(|&c| c != row.best)
                     .max_by(|&a, &b| p[a].total_cmp(&p[b]))
-                    .unwrap_or(best);
-                let runner_up = format!("{} {:.1} %", classes[next], 100.0 * p[next]);
-                table.push([
-                    line.to_string(),
-                    label(best, p).unwrap_or_else(|| "(unsure)".into()),
-                    format!("{:.1} %", 100.0 * p[best]),
-                    runner_up,
-                ]);
+                    .unwrap_or(row.best);
+                let mut line = vec![
+                    row.line.to_string(),
+                    label(&row).unwrap_or_else(|| "(unsure)".into()),
+                    format!("{:.1} %", 100.0 * p[row.best]),
+                    format!("{} {:.1} %", classes[next], 100.0 * p[next]),
+                ];
+                line.extend(row.range.into_iter().flatten().map(|v| format!("{v:.1}")));
+                line.extend(row.tasks.iter().map(|(_, class, p)| format!("{class} {:.1} %", 100.0 * p)));
+                table.push(line);
             }
             Ok(table.to_string())
         }

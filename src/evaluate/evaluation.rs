@@ -32,6 +32,12 @@ pub struct Evaluation {
     pub test: Metrics,
     /// Figures of the head on the validation part, calibrated. It chose the epoch, so they are a little too good.
     pub validation: Metrics,
+    /// Figures of the tasks beside the label on the test part.
+    #[serde(default)]
+    pub tasks: Vec<TaskFigures>,
+    /// How well the numbers behind the label are predicted, where it comes from a range.
+    #[serde(default)]
+    pub range: Vec<ValueError>,
     /// The baselines on the test part.
     pub test_baselines: Vec<TestBaseline>,
     /// Cross-validation over the rows outside the test part.
@@ -44,6 +50,26 @@ pub struct Evaluation {
     pub findings: Vec<Finding>,
     /// The gates.
     pub gates: Vec<Gate>,
+}
+
+/// A task beside the label, on the test rows whose value is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskFigures {
+    /// Its column.
+    pub column: String,
+    /// Its figures; the probabilities are not calibrated.
+    pub metrics: Metrics,
+    /// Accuracy of always answering the class most frequent in the training part.
+    pub majority: Estimate,
+}
+
+/// A number that is predicted, on the test part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValueError {
+    /// Its column.
+    pub column: String,
+    /// Mean distance of prediction and truth, in the column's unit.
+    pub mean_absolute_error: Estimate,
 }
 
 /// How the head was trained.

@@ -34,6 +34,13 @@ pub fn wilson(successes: usize, trials: usize) -> Estimate {
     Estimate { value: p, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
 }
 
+/// Mean with its bootstrap interval; see `stratified_bootstrap`.
+pub fn mean_with_interval(values: &[f64], seed: u64) -> Estimate {
+    let mean =
+        |rows: &[usize]| vec![rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len().max(1) as f64];
+    stratified_bootstrap(&[(0..values.len()).collect()], seed, mean)[0]
+}
+
 /// Percentile bootstrap (Efron & Tibshirani 1993, ch. 13), resampling with replacement inside each stratum.
 ///
 /// The interval is shifted by the bootstrap's estimate of the bias (ch. 10): a figure such as ECE is larger on

@@ -1,5 +1,6 @@
 //! Predictions to figures, each with its 95 % interval. Slices in, numbers out: no files, no libtorch.
 
+mod ablation;
 mod agreement;
 mod calibration;
 mod diagnosis;
@@ -13,15 +14,19 @@ mod paired;
 #[cfg(test)]
 mod reference;
 
+pub use ablation::{Ablated, Ablation};
 pub use agreement::{Agreement, agreement};
 pub use calibration::{
     Coverage, ReliabilityBin, apply_temperature, fit_temperature, reliability, risk_coverage,
 };
 pub use diagnosis::{Evidence, Finding, Giveaway, Ill, diagnose};
-pub use evaluation::{CrossValidation, Evaluation, HEAD, ModelFigures, ModelFolds, TestBaseline, Training};
+pub use evaluation::{
+    CrossValidation, Evaluation, HEAD, ModelFigures, ModelFolds, TaskFigures, TestBaseline, Training,
+    ValueError,
+};
 pub use figure::{Figure, Predictions, likeliest};
 pub use gates::{Gate, GateInput, gates};
-pub use interval::{Estimate, wilson};
+pub use interval::{Estimate, mean_with_interval, wilson};
 pub use metrics::{ClassMetrics, Metrics, evaluate};
 pub use paired::{
     ByExample, ByFold, Comparison, McNemar, difference, fold_mean, mcnemar, point_class_scores, point_figures,

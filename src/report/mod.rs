@@ -1,5 +1,6 @@
 //! Figures to text and HTML, for people. Nothing is computed here.
 
+mod ablation;
 mod chart;
 mod comparison;
 mod html;
@@ -7,6 +8,7 @@ mod table;
 mod terminal;
 mod validation;
 
+pub use ablation::ablation_text;
 pub use comparison::comparison_text;
 pub use html::{MapPoint, Mistake, ReportInput, report_html};
 pub use table::Table;

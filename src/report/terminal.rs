@@ -28,7 +28,7 @@ pub fn summary(e: &Evaluation) -> String {
         "  {} rows and {} augmented, {how} {train:.3}, validation {validation:.3})\n\n",
         t.part_rows[0], t.augmented
     );
-    text += &format!("{}{}{}\n", figures(e), classes(&e.test), models(e));
+    text += &format!("{}{}{}{}{}\n", figures(e), classes(&e.test), tasks(e), range(e), models(e));
     for finding in e.findings.iter().take(FINDINGS_SHOWN) {
         text += &format!("  ! {}: {}\n", finding.finding, finding.evidence);
     }
@@ -84,6 +84,32 @@ fn classes(test: &Metrics) -> Table {
         table.push([class.class.clone(), class.support.to_string(), precision, recall, f1, interval]);
     }
     table
+}
+
+fn tasks(e: &Evaluation) -> String {
+    if e.tasks.is_empty() {
+        return String::new();
+    }
+    let header =
+        ["task (test)", "rows", "accuracy", "95 % interval", "macro-F1", "95 % interval", "most frequent"];
+    let mut table = Table::new(header);
+    for task in &e.tasks {
+        let start = [task.column.clone(), task.metrics.rows.to_string()].into_iter();
+        let figures = [Figure::Accuracy, Figure::MacroF1].map(|f| plain(task.metrics.of(f)));
+        table.push(start.chain(figures.into_iter().flatten()).chain([format!("{:.3}", task.majority.value)]));
+    }
+    table.to_string()
+}
+
+fn range(e: &Evaluation) -> String {
+    if e.range.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(["behind the class (test)", "mean absolute error", "95 % interval"]);
+    for number in &e.range {
+        table.push([number.column.clone()].into_iter().chain(plain(number.mean_absolute_error)));
+    }
+    table.to_string()
 }
 
 fn models(e: &Evaluation) -> Table {

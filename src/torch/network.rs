@@ -95,6 +95,31 @@ impl Perceptron {
         });
     }
 
+    /// Set CORAL's thresholds to the log odds of the training rows: steps of a learning rate fit for weights would take
+    /// hundreds of epochs to part them.
+    fn begin_at_the_shares(&mut self, data: &FitData<'_>) {
+        if self.shape.output != Output::Coral {
+            return;
+        }
+        let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+        let mut counts = vec![1.0f64; data.blocks[0].width];
+        for row in data.train.targets.chunks_exact(outputs) {
+            counts.iter_mut().zip(row).for_each(|(count, share)| *count += f64::from(*share));
+        }
+        let total: f64 = counts.iter().sum();
+        let mut beyond = total;
+        let odds = counts[..counts.len() - 1].iter().map(|count| {
+            beyond -= count;
+            (beyond / (total - beyond)).ln()
+        });
+        let odds: Vec<f64> = odds.collect();
+        // The steps down from one threshold to the next pass through softplus.
+        let steps = odds.windows(2).map(|pair| ((pair[0] - pair[1]).exp_m1().max(1e-3)).ln() as f32);
+        let biases: Vec<f32> = std::iter::once(odds[0] as f32).chain(steps).collect();
+        let columns = biases.len() as i64;
+        tch::no_grad(|| self.out.bias.narrow(-1, 0, columns).copy_(&Tensor::from_slice(&biases)));
+    }
+
     /// Load weights saved by [`Head::save`].
     ///
     /// # Errors
@@ -278,6 +303,7 @@ pub fn fit(
     let mut rng = ChaCha8Rng::seed_from_u64(data.seed);
     let mut head = Perceptron::blank(shape);
     head.initialise(&mut rng);
+    head.begin_at_the_shares(data);
     let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
     let tensors = |rows: Rows<'_>| {
         (
@@ -606,7 +632,7 @@ mod tests {
     }
 
     fn block(width: usize, kind: BlockKind) -> Block {
-        Block { name: String::new(), width, kind, weight: 1.0 }
+        Block { width, kind, weight: 1.0, ..Block::default() }
     }
 
     fn settings() -> NetworkSettings {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Sparse;
 
 /// What one column block of the targets, and of a head's answer, means.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Block {
     /// Name of the column (or columns) it comes from.
     pub name: String,
@@ -18,13 +18,18 @@ pub struct Block {
     pub kind: BlockKind,
     /// Weight in the loss of a network; the label's is 1.
     pub weight: f64,
+    /// Class names of a task; the label's are in the model's card.
+    pub classes: Vec<String>,
+    /// Mean and standard deviation of each value in the training part.
+    pub scales: Vec<[f32; 2]>,
 }
 
 /// Classes or numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BlockKind {
     /// Probabilities that add up to 1 (a row of zeros where the label is missing); answered by logits.
+    #[default]
     Classes,
     /// Standardised numbers; answered as they are.
     Values,
@@ -38,6 +43,16 @@ pub enum HeadShape {
     Network(NetworkShape),
     /// A kernel machine.
     Kernel(KernelShape),
+}
+
+impl HeadShape {
+    /// Blocks of the answer; the label's is the first.
+    pub fn blocks(&self) -> &[Block] {
+        match self {
+            Self::Network(shape) => &shape.blocks,
+            Self::Kernel(shape) => &shape.blocks,
+        }
+    }
 }
 
 /// Layer sizes of a network: inputs → hidden (linear, batch norm, ReLU, dropout each) → outputs.

@@ -157,33 +157,38 @@ pub fn train(
 struct Targets<'a> {
     input: &'a TrainInput<'a>,
     blocks: Vec<Block>,
-    /// Mean and standard deviation of each value on the training part.
-    scales: Vec<[f32; 2]>,
 }
 
 impl<'a> Targets<'a> {
     fn learn(input: &'a TrainInput<'a>, range_weight: f64) -> Self {
-        let classes = |name: &str, width, weight| Block {
+        let classes = |name: &str, width, weight, classes: &[String]| Block {
             name: name.to_owned(),
             width,
-            kind: BlockKind::Classes,
             weight,
+            classes: classes.to_vec(),
+            ..Block::default()
         };
-        let mut blocks = vec![classes("label", input.class_count, 1.0)];
-        let mut scales = Vec::new();
+        let mut blocks = vec![classes("label", input.class_count, 1.0, &[])];
         if range_weight > 0.0 && !input.ranges.is_empty() {
             let rows: Vec<Vec<f32>> = input.train.iter().map(|&r| numbers(input.ranges[r])).collect();
+            let mut scales = Vec::new();
             for i in 0..rows.first().map_or(0, Vec::len) {
                 let n = rows.len() as f32;
                 let mean = rows.iter().map(|row| row[i]).sum::<f32>() / n;
                 let variance = rows.iter().map(|row| (row[i] - mean).powi(2)).sum::<f32>() / n;
                 scales.push([mean, variance.sqrt().max(1e-6)]);
             }
-            let (width, kind) = (scales.len(), BlockKind::Values);
-            blocks.push(Block { name: "range".into(), width, kind, weight: range_weight });
+            blocks.push(Block {
+                name: RANGE.into(),
+                width: scales.len(),
+                kind: BlockKind::Values,
+                weight: range_weight,
+                scales,
+                ..Block::default()
+            });
         }
-        blocks.extend(input.tasks.iter().map(|t| classes(&t.column, t.classes.len(), t.weight)));
-        Self { input, blocks, scales }
+        blocks.extend(input.tasks.iter().map(|t| classes(&t.column, t.classes.len(), t.weight, &t.classes)));
+        Self { input, blocks }
     }
 
     /// `rows × outputs`.
@@ -193,9 +198,9 @@ impl<'a> Targets<'a> {
             let one_hot =
                 |class: Option<usize>, count| (0..count).map(move |c| f32::from(u8::from(Some(c) == class)));
             targets.extend(one_hot(Some(self.input.classes[row]), self.input.class_count));
-            if !self.scales.is_empty() {
+            for block in self.blocks.iter().filter(|b| b.kind == BlockKind::Values) {
                 let values = numbers(self.input.ranges[row]);
-                targets.extend(values.iter().zip(&self.scales).map(|(v, [mean, scale])| (v - mean) / scale));
+                targets.extend(values.iter().zip(&block.scales).map(|(v, [mean, scale])| (v - mean) / scale));
             }
             for task in self.input.tasks {
                 targets.extend(one_hot(task.rows[row], task.classes.len()));
@@ -204,6 +209,9 @@ impl<'a> Targets<'a> {
         targets
     }
 }
+
+/// Name of the block that answers with the numbers behind the class.
+const RANGE: &str = "range";
 
 /// What is predicted of a range: its ends, and their logarithms, in which the small ones are told apart.
 fn numbers([low, high]: [f32; 2]) -> Vec<f32> {

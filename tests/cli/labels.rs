@@ -181,3 +181,44 @@ fn wrong_columns_models_and_encoders_are_explained() {
     assert_eq!(finished.code(), 5);
     assert!(finished.err().contains("is not the one that the model was trained with"), "{}", finished.err());
 }
+
+/// With either head: the tasks and the range are answered, measured, and written in every format.
+#[test]
+fn tasks_and_the_range_behind_the_label_are_predicted_too() {
+    let project = Project::small();
+    project.configure("[train]\n", "[[train.tasks]]\ncolumn = \"season\"\n[train]\n");
+    let check = |head: &str| {
+        project.good(&["train", "--quiet"]);
+        project.write("new.csv", "title,how_to_play\nShake the rattle,Shake it.\nNight hike,Read the map.\n");
+        let rows = lines(&project.good(&["predict", "new.csv", "--json"]));
+        for row in &rows {
+            let season = &row["tasks"]["season"];
+            assert!(
+                season["label"].is_string() && season["probability"].as_f64() <= Some(1.0),
+                "{head}: {row}"
+            );
+            let end = |name: &str| row["range"][name].as_f64().unwrap();
+            assert!(end("age_min") <= end("age_max") && end("age_max") < 30.0, "{head}: {row}");
+        }
+        project.write("labels.csv", project.good(&["predict", "new.csv", "--format", "csv"]).out());
+        let labels = project.csv("labels.csv");
+        assert_eq!(labels[0]["season"], rows[0]["tasks"]["season"]["label"].as_str().unwrap(), "{head}");
+        let end = rows[0]["range"]["age_min"].as_f64().unwrap() as f32;
+        assert_eq!(labels[0]["age_min"].parse::<f32>().ok(), Some(end), "{head}");
+        let table = project.good(&["predict", "new.csv"]).out();
+        assert!(table.contains("age_max") && table.contains("season"), "{table}");
+        let metrics: Value = serde_json::from_str(&project.read("data/models/small/metrics.json")).unwrap();
+        let season = &metrics["tasks"][0];
+        assert_eq!(season["column"], "season");
+        assert!(season["metrics"]["accuracy"]["low"].is_f64(), "{season}");
+        let error = &metrics["range"][1]["mean_absolute_error"];
+        assert!(error["low"].as_f64() > Some(0.0) && error["high"].as_f64() < Some(15.0), "{error}");
+    };
+    check("network");
+    let config = project.read("pipeline.toml");
+    let (before, rest) = config.split_once("[augment.synonyms]").unwrap();
+    let (_, after) = rest.split_once("[evaluate]").unwrap();
+    project
+        .write("pipeline.toml", format!("{before}[evaluate]{after}\n[[train.tasks]]\ncolumn = \"season\"\n"));
+    check("kernel");
+}

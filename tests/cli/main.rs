@@ -1,7 +1,8 @@
 //! The real program with the real encoder on small files. One file a behaviour:
-//! `input` bad and odd raw files, `settings` the config, `stages` build and staleness, `cache` what is computed when,
+//! `ablation` presets, `input` bad and odd raw files, `settings` the config, `stages` build and staleness, `cache` what is computed when,
 //! `evaluation` figures, gates and report, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages.
 
+mod ablation;
 mod cache;
 mod checks;
 mod evaluation;

@@ -1,0 +1,90 @@
+//! One config measured on given folds. What was measured once is kept, so an interrupted comparison or search goes on
+//! where it stopped.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::folds::{HeadAnswers, truth_of};
+use super::plan::Sources;
+use super::stages::{Context, Rows};
+use super::{BuildError, Stage};
+use crate::embed::{Cache, Embeddings};
+use crate::evaluate::{Figure, point_class_scores, point_figures};
+use crate::predict::raw_inputs;
+use crate::split::Fold;
+use crate::store::write_json;
+use crate::table;
+
+/// What a config gave on every fold, in the order of the folds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Trial {
+    pub figures: Vec<BTreeMap<Figure, f64>>,
+    pub class_f1: Vec<Vec<f64>>,
+    /// Mean over the folds, as [`crate::train::Fitted::parameters`].
+    pub parameters: f64,
+    /// Mean time to train a head, as many folds at once as there are cores.
+    pub seconds: f64,
+}
+
+impl Context<'_> {
+    /// The rows of this config, with the parts and groups of `dealt`, the rows of another config of the same files.
+    ///
+    /// Texts not yet embedded are embedded.
+    pub fn rows_like(&self, dealt: &Rows) -> Result<Rows, BuildError> {
+        let config = &self.project.config;
+        let dataset = table::read(config, &self.project.root)?.0;
+        let model = self.model()?;
+        let cache = Cache::open(&self.project.cache(), &model.fingerprint, model.dims)?;
+        let of_field = |field: usize| dataset.rows.iter().map(move |r| r.cells.texts[field].as_str());
+        let all: Vec<Vec<&str>> = (0..dataset.text_fields.len()).map(|f| of_field(f).collect()).collect();
+        self.embed_texts(&all.concat(), &cache, &model)?;
+        let fields = all.iter().map(|texts| cache.get(texts)).collect::<Result<Vec<Embeddings>, _>>()?;
+        let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), config.features.text_shape);
+        drop((all, cache));
+        Ok(Rows::new(config, dataset, (dealt.parts.clone(), dealt.groups.clone()), raw))
+    }
+
+    /// The figures of this config on `folds` of `rows`, measured now or before.
+    pub fn trial(&self, rows: &Rows, folds: &[Fold], sources: &Sources) -> Result<Trial, BuildError> {
+        let path = self.trial_file(folds, sources);
+        let known = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let of_fold = |fold: &Fold, answers: HeadAnswers| {
+            let truth = truth_of(rows, &fold.held_out);
+            let predictions = self.predictions(rows, &truth, &answers.calibrated);
+            let f1 = point_class_scores(predictions).into_iter().map(|[_, _, f1]| f1).collect();
+            (point_figures(predictions), f1, answers.parameters, answers.seconds)
+        };
+        let mut trial = Trial { figures: Vec::new(), class_f1: Vec::new(), parameters: 0.0, seconds: 0.0 };
+        let count = folds.len() as f64;
+        for (figures, class_f1, parameters, seconds) in self.on_folds(rows, folds, of_fold)? {
+            trial.figures.push(figures);
+            trial.class_f1.push(class_f1);
+            trial.parameters += parameters as f64 / count;
+            trial.seconds += seconds / count;
+        }
+        write_json(&path, &trial)?;
+        Ok(trial)
+    }
+
+    /// Named by everything that the figures depend on.
+    fn trial_file(&self, folds: &[Fold], sources: &Sources) -> PathBuf {
+        let config = &self.project.config;
+        let made_from = json!({
+            "versions": [Stage::Train.version(), Stage::Evaluate.version()],
+            "sources": sources.inputs,
+            "config": [
+                json!(config.seed), json!(config.data), json!(config.label), json!(config.features),
+                json!(config.encoder), json!(config.augment), json!(config.train),
+            ],
+            "folds": folds.iter().map(|f| (&f.train, &f.validation, &f.held_out)).collect::<Vec<_>>(),
+        });
+        let key = blake3::hash(made_from.to_string().as_bytes()).to_hex();
+        self.project.state_folder().join("trials").join(format!("{}.json", &key[..32]))
+    }
+}

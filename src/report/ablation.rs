@@ -1,0 +1,43 @@
+//! The table of an ablation, for a terminal.
+
+use super::Table;
+use crate::evaluate::{Ablation, Estimate, Figure};
+
+/// More classes than this have no column each.
+const CLASSES_SHOWN: usize = 6;
+
+/// Two tables of one line a preset: accuracy, macro-F1 and its difference to the reference, each with its 95 %
+/// interval, log loss, ECE, parameters, seconds; and F1 of each class.
+pub fn ablation_text(a: &Ablation) -> String {
+    let minus = format!("minus {}", a.reference);
+    let header = ["", "accuracy", "95 % interval", "macro-F1", "95 % interval", &minus, "95 % interval"];
+    let costs = ["log loss", "ECE", "parameters", "seconds"];
+    let mut table = Table::new(header.into_iter().chain(costs));
+    let plain = |e: &Estimate| [format!("{:.3}", e.value), format!("{:.3} – {:.3}", e.low, e.high)];
+    for of in &a.presets {
+        let mut line = vec![of.preset.clone()];
+        line.extend(plain(&of.figures[&Figure::Accuracy]));
+        line.extend(plain(&of.figures[&Figure::MacroF1]));
+        line.extend(match of.difference.as_ref().map(|d| d[&Figure::MacroF1]) {
+            Some(d) => [format!("{:+.3}", d.value), format!("{:+.3} – {:+.3}", d.low, d.high)],
+            None => ["".into(), "".into()],
+        });
+        line.push(format!("{:.3}", of.figures[&Figure::LogLoss].value));
+        line.push(format!("{:.3}", of.figures[&Figure::Ece].value));
+        line.push(of.parameters.to_string());
+        line.push(format!("{:.1}", of.train_seconds));
+        table.push(line);
+    }
+    let (folds, repeats) = a.folds;
+    let mut text =
+        format!("{}: {folds} × {repeats} folds of {} rows outside the test part\n\n{table}", a.name, a.rows);
+    if a.classes.len() <= CLASSES_SHOWN {
+        let mut table = Table::new(["F1 of each class".to_owned()].into_iter().chain(a.classes.clone()));
+        for of in &a.presets {
+            let f1 = of.class_f1.iter().map(|f1| format!("{:.3} ({:.3} – {:.3})", f1.value, f1.low, f1.high));
+            table.push([of.preset.clone()].into_iter().chain(f1));
+        }
+        text += &format!("\n{table}");
+    }
+    text
+}
