@@ -463,7 +463,7 @@ pub struct KernelConfig {
 
 impl Default for KernelConfig {
     fn default() -> Self {
-        Self { landmarks: 4000, gamma: None, ridge: None, feature_weight: None, term_weight: None }
+        Self { landmarks: 5000, gamma: None, ridge: None, feature_weight: None, term_weight: None }
     }
 }
 

@@ -6,6 +6,9 @@
 //! training rows as landmarks (Nyström: Williams & Seeger 2001), so its cost grows linearly with the rows. The answer to
 //! each training row by a fit without that row costs nothing more, which serves three times: to choose the kernel, to
 //! teach the logistic regression that turns answers into logits (stacking, Wolpert 1992), and to say which rows are hard.
+//!
+//! Where some rows are no landmarks, only those are asked: a landmark whose row is left out is free to fit the others, and
+//! the answer there is worse than to any new row.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -24,6 +27,9 @@ use crate::failed;
 
 /// Rows on which kernel and ridge are chosen, all of them landmarks: what is best for them is best, or nearly so, for all.
 const SEARCH_ROWS: usize = 1000;
+
+/// Where not all rows can be landmarks, at least so many are none.
+const OTHER_ROWS: usize = 1000;
 
 /// A term is frequent when more than one in so many rows has it.
 const FREQUENT: usize = 25;
@@ -130,11 +136,14 @@ pub fn fit(
 ) -> Result<Fitted, HeadError> {
     let problem = Problem::new(data);
     let choice = choose(settings, data, &problem)?;
-    let rows = problem.draw(settings.landmarks, data.seed);
+    let count = problem.rows();
+    let most = if count <= settings.landmarks { count } else { count - OTHER_ROWS.min(count / 2) };
+    let rows = problem.draw(most.min(settings.landmarks), data.seed);
     let solved = problem.solve(&problem.distances(&rows), choice)?;
     let left_out = &solved.left_out + &problem.means;
-    let (stack, mut bias) = problem.stack(&left_out)?;
-    let (train_loss, train_accuracy) = problem.left_out_score(&left_out, &STACK_CS)?;
+    let asked = problem.like_new(&rows);
+    let (stack, mut bias) = problem.stack(&left_out, &asked)?;
+    let (train_loss, train_accuracy) = problem.left_out_score(&left_out, &asked, &STACK_CS)?;
     let label = problem.blocks[0].width;
     for (bias, weight) in bias.iter_mut().zip(&data.class_weights) {
         // A class counts as often as its weight says: its prior odds are multiplied by it.
@@ -193,7 +202,7 @@ pub fn margins(data: &FitData<'_>) -> Result<Vec<f32>, HeadError> {
     let rows = problem.draw(SEARCH_ROWS, data.seed);
     let solved = problem.solve(&problem.distances(&rows), FIRST)?;
     let left_out = solved.left_out + &problem.means;
-    let (stack, bias) = problem.stack(&left_out)?;
+    let (stack, bias) = problem.stack(&left_out, &problem.like_new(&rows))?;
     let classes = problem.blocks[0].width;
     let logits = (left_out.matmul(&stack) + Tensor::from_slice(&bias)).narrow(1, 0, classes as i64);
     let given = values(&logits.softmax(-1, Kind::Float))?;
@@ -256,7 +265,8 @@ fn choose(settings: &KernelSettings, data: &FitData<'_>, whole: &Problem<'_>) ->
     let answers =
         |choice| Ok::<Tensor, HeadError>(problem.solve(&distances, choice)?.left_out + &problem.means);
     let penalty = problem.penalty(&answers(given)?)?;
-    let loss = |choice| Ok::<f64, HeadError>(problem.left_out_score(&answers(choice)?, &[penalty])?.0);
+    let all: Vec<usize> = (0..problem.rows()).collect();
+    let loss = |choice| Ok::<f64, HeadError>(problem.left_out_score(&answers(choice)?, &all, &[penalty])?.0);
     let (mut best, mut least) = (given, loss(given)?);
     for (open, tried, put) in set {
         let from = best;
@@ -363,9 +373,22 @@ impl<'a> Problem<'a> {
         }
     }
 
+    fn rows(&self) -> usize {
+        self.x.size()[0] as usize
+    }
+
+    /// The rows whose left-out answers are like those to new rows.
+    fn like_new(&self, landmarks: &[i64]) -> Vec<usize> {
+        let mut other = vec![true; self.rows()];
+        if landmarks.len() < self.rows() {
+            landmarks.iter().for_each(|&row| other[row as usize] = false);
+        }
+        (0..self.rows()).filter(|&row| other[row]).collect()
+    }
+
     /// At most `count` rows, evenly drawn.
     fn draw(&self, count: usize, seed: u64) -> Vec<i64> {
-        let mut rows: Vec<i64> = (0..self.x.size()[0]).collect();
+        let mut rows: Vec<i64> = (0..self.rows() as i64).collect();
         rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         rows.truncate(count);
         rows
@@ -452,7 +475,9 @@ impl<'a> Problem<'a> {
     }
 
     /// `[outputs, outputs]` and `outputs` numbers: from answers to logits, where a block is classes; values pass.
-    fn stack(&self, answers: &Tensor) -> Result<(Tensor, Vec<f32>), HeadError> {
+    ///
+    /// Learned on the rows `asked`.
+    fn stack(&self, answers: &Tensor, asked: &[usize]) -> Result<(Tensor, Vec<f32>), HeadError> {
         let width = answers.size()[1] as usize;
         let (given, mut matrix, mut bias) = (values(answers)?, vec![0.0; width * width], vec![0.0; width]);
         let mut at = 0;
@@ -460,7 +485,7 @@ impl<'a> Problem<'a> {
             match block.kind {
                 BlockKind::Values => (at..at + block.width).for_each(|i| matrix[i * width + i] = 1.0),
                 BlockKind::Classes => {
-                    let rows: Vec<usize> = (0..truth.len()).filter(|&r| truth[r].is_some()).collect();
+                    let rows: Vec<usize> = asked.iter().copied().filter(|&r| truth[r].is_some()).collect();
                     let stacked = Stacked::fit(&given, width, &rows, truth, block.width, &STACK_CS);
                     for class in 0..block.width {
                         for from in 0..width {
@@ -478,16 +503,22 @@ impl<'a> Problem<'a> {
     /// The penalty with the least loss on rows that the logistic regression has not seen.
     fn penalty(&self, answers: &Tensor) -> Result<f64, HeadError> {
         let given = values(answers)?;
-        let rows: Vec<usize> = (0..self.truth[0].len()).collect();
+        let rows: Vec<usize> = (0..self.rows()).collect();
         let width = answers.size()[1] as usize;
         Ok(Stacked::fit(&given, width, &rows, &self.truth[0], self.blocks[0].width, &STACK_CS).penalty)
     }
 
-    /// Mean log loss and accuracy of the label: of the logistic regression taught on every other row, for the rest.
-    fn left_out_score(&self, answers: &Tensor, penalties: &[f64]) -> Result<(f64, f64), HeadError> {
+    /// Mean log loss and accuracy of the label: of the logistic regression taught on every other row asked, for the rest.
+    fn left_out_score(
+        &self,
+        answers: &Tensor,
+        asked: &[usize],
+        penalties: &[f64],
+    ) -> Result<(f64, f64), HeadError> {
         let (width, truth, classes) = (answers.size()[1] as usize, &self.truth[0], self.blocks[0].width);
         let given = values(answers)?;
-        let (learn, ask): (Vec<usize>, Vec<usize>) = (0..truth.len()).partition(|row| row % 2 == 0);
+        let learn: Vec<usize> = asked.iter().copied().step_by(2).collect();
+        let ask: Vec<usize> = asked.iter().copied().skip(1).step_by(2).collect();
         let stacked = Stacked::fit(&given, width, &learn, truth, classes, penalties);
         let (mut loss, mut right) = (0.0, 0);
         for &row in &ask {
@@ -664,7 +695,7 @@ mod tests {
     }
 
     fn blocks() -> Vec<Block> {
-        let block = |width, kind| Block { name: String::new(), width, kind, weight: 1.0 };
+        let block = |width, kind| Block { width, kind, weight: 1.0, ..Block::default() };
         vec![block(2, BlockKind::Classes), block(1, BlockKind::Values)]
     }
 
