@@ -45,6 +45,9 @@ pub struct Config {
     /// What `pipeline validate` demands of the data.
     #[serde(default)]
     pub validate: ValidateConfig,
+    /// What `pipeline tune` tries.
+    #[serde(default)]
+    pub tune: TuneConfig,
 }
 
 /// `[data]`.
@@ -546,6 +549,60 @@ impl Default for GatesConfig {
     }
 }
 
+/// `[tune]`: what `pipeline tune` tries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TuneConfig {
+    /// Configs tried in each search.
+    pub trials: usize,
+    /// Inner folds on which a config is measured.
+    pub folds: usize,
+    /// What is to be best, over the inner folds.
+    pub metric: TuneMetric,
+    /// Values of a key of this file, by its dotted name; a space that suits the head by default.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub space: BTreeMap<String, SpaceAxis>,
+}
+
+impl Default for TuneConfig {
+    fn default() -> Self {
+        Self { trials: 20, folds: 4, metric: TuneMetric::LogLoss, space: BTreeMap::new() }
+    }
+}
+
+/// What a search makes as good as it can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TuneMetric {
+    /// The least log loss: it sees every row's probability and is the steadiest.
+    LogLoss,
+    /// The greatest macro-F1.
+    MacroF1,
+    /// The greatest accuracy.
+    Accuracy,
+}
+
+/// The values that one key may have in a search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields, expecting = "expected a list of values, or { low, high, log, whole }")]
+pub enum SpaceAxis {
+    /// One of these.
+    Choices(Vec<toml::Value>),
+    /// A number between two others.
+    Span {
+        /// The least.
+        low: f64,
+        /// The greatest.
+        high: f64,
+        /// Drawn by its logarithm.
+        #[serde(default)]
+        log: bool,
+        /// A whole number.
+        #[serde(default)]
+        whole: bool,
+    },
+}
+
 /// `[validate]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -672,7 +729,15 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let config: Self = toml::from_str(&text).map_err(|e| ConfigError::Parse {
+        Self::parse(&text, path)
+    }
+
+    /// Read and check `text`; `path` is where it comes from, for messages.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|e| ConfigError::Parse {
             path: path.to_owned(),
             message: with_nearest_key(e.to_string().trim_end()),
         })?;
@@ -734,8 +799,26 @@ impl Config {
         if self.train.output != OutputKind::Softmax && self.label.range.is_none() {
             return invalid("train.output", "is for ordered classes, which label.range makes".into());
         }
-        if self.evaluate.folds < 2 {
-            return invalid("evaluate.folds", "must be at least 2".into());
+        for (key, folds) in [("evaluate.folds", self.evaluate.folds), ("tune.folds", self.tune.folds)] {
+            if folds < 2 {
+                return invalid(key, "must be at least 2".into());
+            }
+        }
+        for (key, axis) in &self.tune.space {
+            let fits = match axis {
+                SpaceAxis::Choices(choices) => !choices.is_empty(),
+                SpaceAxis::Span { low, high, log, .. } => low < high && (!log || *low > 0.0),
+            };
+            if !fits {
+                let problem = "needs a value to choose, or low < high, with log also 0 < low".into();
+                return invalid(&format!("tune.space.{key}"), problem);
+            }
+            let tunable = ["features.", "augment.", "train."].iter().any(|section| key.starts_with(section));
+            if !tunable && key != "data.join_text" {
+                let problem =
+                    "cannot be tuned; keys of features, augment and train can, and data.join_text".into();
+                return invalid(&format!("tune.space.{key}"), problem);
+            }
         }
         if self.train.hidden.contains(&0) {
             return invalid("train.hidden", "has a layer of 0 units; leave the layer out".into());
@@ -821,6 +904,7 @@ impl Config {
             ("train.batch_size", self.train.batch_size),
             ("train.patience", self.train.patience),
             ("evaluate.repeats", self.evaluate.repeats),
+            ("tune.trials", self.tune.trials),
         ]
     }
 

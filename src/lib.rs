@@ -15,6 +15,7 @@ pub mod predict;
 pub mod baseline;
 pub mod evaluate;
 pub mod validate;
+pub mod tune;
 pub mod report;
 pub mod build;
 pub mod cli;

@@ -16,6 +16,7 @@ mod split;
 mod stages;
 mod train;
 mod trial;
+mod tune;
 mod validate;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ use plan::Sources;
 pub use plan::{Reason, StageStatus, plan};
 pub use project::Project;
 pub use stages::encoder_settings;
+pub use tune::{TuneSettings, tune};
 pub use validate::validate;
 
 use crate::augment::LexiconError;

@@ -30,6 +30,11 @@ impl Project {
         self.root.join("data/ablation").join(format!("{}.json", self.config.name))
     }
 
+    /// The last search.
+    pub fn tuning(&self) -> PathBuf {
+        self.root.join("data/tuning").join(format!("{}.json", self.config.name))
+    }
+
     /// The cache of all encoders and datasets of this folder.
     pub fn cache(&self) -> PathBuf {
         self.root.join("data/embeddings/cache.redb")

@@ -8,6 +8,7 @@ mod few_shot;
 mod predict;
 mod progress;
 mod status;
+mod tune;
 mod validate;
 
 use std::ffi::OsString;
@@ -79,6 +80,11 @@ enum Task {
         after_help = "Examples:\n  pipeline ablate\n  pipeline ablate --list\n  pipeline ablate network network-smote network-focal\n\nNo preset sees the test part. Differences are to the first preset, each with its 95 % interval (corrected\nresampled t); data/ablation/NAME.json has every figure."
     )]
     Ablate(ablate::AblateArgs),
+    /// Search for a better config by nested cross-validation
+    #[command(
+        after_help = "Examples:\n  pipeline tune\n  pipeline tune --minutes 10\n\n[tune.space] declares what is tried, such as \"train.dropout\" = { low = 0.2, high = 0.7 }; without it a space that\nsuits the head. The test part takes no part. A search that was stopped goes on where it was;\ndata/tuning/NAME.json records every config tried."
+    )]
+    Tune(tune::TuneArgs),
     /// Measure the encoder with a few training rows a class (as MTEB does)
     #[command(
         after_help = "Example:\n  pipeline bench-few-shot --config examples/banking77.toml --per-class 8 --draws 10\n\nThe config names the training files (data.files) and the test files (data.test_files)."
@@ -220,6 +226,7 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Validate(args) => validate::validate(&args, engine),
         Task::Compare(args) => compare::compare(&args),
         Task::Ablate(args) => ablate::ablate(&args, engine),
+        Task::Tune(args) => tune::tune(&args, engine),
         Task::BenchFewShot(args) => few_shot::few_shot(&args, engine),
         Task::Predict(args) => predict::predict(&args, engine),
         Task::Completions { shell } => {

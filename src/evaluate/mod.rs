@@ -11,6 +11,7 @@ mod gates;
 mod interval;
 mod metrics;
 mod paired;
+mod tuning;
 #[cfg(test)]
 mod reference;
 
@@ -32,3 +33,4 @@ pub use paired::{
     ByExample, ByFold, Comparison, McNemar, difference, fold_mean, mcnemar, point_class_scores, point_figures,
 };
 pub use projection::principal_components;
+pub use tuning::{TunedTrial, Tuning};

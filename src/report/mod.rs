@@ -6,6 +6,7 @@ mod comparison;
 mod html;
 mod table;
 mod terminal;
+mod tuning;
 mod validation;
 
 pub use ablation::ablation_text;
@@ -13,4 +14,5 @@ pub use comparison::comparison_text;
 pub use html::{MapPoint, Mistake, ReportInput, report_html};
 pub use table::Table;
 pub use terminal::summary;
+pub use tuning::tuning_text;
 pub use validation::validation_text;

@@ -1,6 +1,6 @@
 //! The real program with the real encoder on small files. One file a behaviour:
 //! `ablation` presets, `input` bad and odd raw files, `settings` the config, `stages` build and staleness, `cache` what is computed when,
-//! `evaluation` figures, gates and report, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages.
+//! `evaluation` figures, gates and report, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages, `tuning` tune.
 
 mod ablation;
 mod cache;
@@ -13,3 +13,4 @@ mod project;
 mod settings;
 mod stages;
 mod start;
+mod tuning;

@@ -1,0 +1,43 @@
+//! `pipeline tune`.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::exit::{BadInput, Exit};
+use super::progress::Terminal;
+use super::{ProjectArgs, because, become_torch_program, print, print_json};
+use crate::build::{self, TuneSettings};
+use crate::engine::Engine;
+use crate::progress::Progress;
+use crate::report::tuning_text;
+
+#[derive(Args)]
+pub struct TuneArgs {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Configs to try in each search [default: tune.trials]
+    #[arg(long, value_name = "COUNT")]
+    trials: Option<usize>,
+    /// Try no further config after so many minutes
+    #[arg(long, value_name = "MINUTES")]
+    minutes: Option<f64>,
+    /// Print results and errors only
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Search and print.
+pub fn tune(args: &TuneArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
+    if args.trials == Some(0) || args.minutes.is_some_and(|m| !m.is_finite() || m <= 0.0) {
+        return Err(BadInput("--trials and --minutes must be above 0".into()).into());
+    }
+    let project = args.project.open()?;
+    let Some(engine) = engine else { return Err(become_torch_program()) };
+    let terminal = Terminal::new(args.quiet);
+    let settings = TuneSettings { trials: args.trials, minutes: args.minutes };
+    let found = build::tune(&project, settings, engine, &terminal, &mut |stage, reasons| {
+        terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
+    })?;
+    if args.project.json { print_json(&json!(found)) } else { print(&tuning_text(&found)) }
+}
