@@ -118,6 +118,9 @@ pub struct FeatureConfig {
     pub numeric: Vec<String>,
     /// Categorical columns, one input for each value seen often enough in the training part; a list has several.
     pub categorical: Vec<String>,
+    /// Weights of the text fields' embeddings, 1 by default: how much a field says of the distance of two rows.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub field_weights: BTreeMap<String, f64>,
     /// For each text, how long and what kind it is: words, letters a word, exclamation and question marks.
     pub text_shape: bool,
     /// Let a kernel machine see words, pairs of words and groups of letters (TF-IDF) beside the embedding.
@@ -129,7 +132,14 @@ pub struct FeatureConfig {
 
 impl Default for FeatureConfig {
     fn default() -> Self {
-        Self { numeric: Vec::new(), categorical: Vec::new(), text_shape: true, terms: true, min_count: None }
+        Self {
+            numeric: Vec::new(),
+            categorical: Vec::new(),
+            field_weights: BTreeMap::new(),
+            text_shape: true,
+            terms: true,
+            min_count: None,
+        }
     }
 }
 
@@ -209,6 +219,8 @@ pub enum GivenTestDuplicates {
 pub struct AugmentConfig {
     /// Synonym swap.
     pub synonyms: SynonymConfig,
+    /// Random deletion and swap of words.
+    pub eda: EdaConfig,
     /// Embedding mixup.
     pub mixup: MixupConfig,
     /// SMOTE.
@@ -274,6 +286,25 @@ impl Default for SynonymConfig {
             cosine_max: 0.999,
             protect: Vec::new(),
         }
+    }
+}
+
+/// `[augment.eda]`: words left out and exchanged at random. Fields, protected words and band are those of
+/// `[augment.synonyms]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EdaConfig {
+    /// Variants tried for each training row; 0 switches it off.
+    pub variants: usize,
+    /// Chance of each word to be left out.
+    pub deletion: f64,
+    /// Pairs of words that are exchanged, as a share of the words.
+    pub swap: f64,
+}
+
+impl Default for EdaConfig {
+    fn default() -> Self {
+        Self { variants: 0, deletion: 0.1, swap: 0.1 }
     }
 }
 
@@ -785,7 +816,7 @@ impl Config {
                 "is 1; batch normalisation needs at least 2 rows a step".into(),
             );
         }
-        let augments = self.augment.synonyms.variants > 0
+        let augments = self.augment.synonyms.variants + self.augment.eda.variants > 0
             || self.augment.mixup.ratio > 0.0
             || self.augment.smote.kind != SmoteKind::Off;
         if self.train.head == HeadKind::Kernel && augments {
@@ -835,7 +866,20 @@ impl Config {
                 format!("cosine_min {low} is above cosine_max {high}; no variant could be kept"),
             );
         }
+        if let Some((field, weight)) =
+            self.features.field_weights.iter().find(|(_, w)| !(0.0..=1e3).contains(*w))
+        {
+            return invalid(
+                "features.field_weights",
+                format!("gives `{field}` {weight}; weights are from 0 to 1000"),
+            );
+        }
+        let weighted: Vec<String> = self.features.field_weights.keys().cloned().collect();
+        if self.data.join_text && !weighted.is_empty() {
+            return invalid("features.field_weights", "has no fields to weight with data.join_text".into());
+        }
         for (key, fields) in [
+            ("features.field_weights", &Some(weighted)),
             ("augment.synonyms.fields", &synonyms.fields),
             ("validate.near_duplicate_fields", &self.validate.near_duplicate_fields),
         ] {
@@ -854,6 +898,12 @@ impl Config {
         self.check_columns(path, &invalid)
     }
 
+    /// Weight of each text field's embedding, in their order.
+    pub fn field_weights(&self) -> Vec<f32> {
+        let weight = |field| self.features.field_weights.get(field).copied().unwrap_or(1.0) as f32;
+        self.data.text_fields.iter().map(weight).collect()
+    }
+
     fn ranges(&self) -> Vec<(&'static str, f64, (f64, f64))> {
         let (split, synonyms, mixup, train) =
             (&self.split, &self.augment.synonyms, &self.augment.mixup, &self.train);
@@ -868,6 +918,8 @@ impl Config {
             ("augment.synonyms.swap_share", synonyms.swap_share, (0.0, 1.0)),
             ("augment.synonyms.cosine_min", synonyms.cosine_min, (-1.0, 1.0)),
             ("augment.synonyms.cosine_max", synonyms.cosine_max, (-1.0, 1.0)),
+            ("augment.eda.deletion", self.augment.eda.deletion, (0.0, 0.9)),
+            ("augment.eda.swap", self.augment.eda.swap, (0.0, 0.5)),
             ("augment.mixup.ratio", mixup.ratio, (0.0, 100.0)),
             ("augment.mixup.lambda", mixup.lambda, (0.5, 0.999)),
             ("augment.mixup.alpha", mixup.alpha.unwrap_or(1.0), (0.01, 100.0)),
@@ -1130,6 +1182,9 @@ mod tests {
             ("[split]\ntrain = 0.9", "split"),
             ("[augment.synonyms]\nfields = [\"titel\"]", "did you mean `title`"),
             ("[augment.synonyms]\ncosine_min = 0.9\ncosine_max = 0.8", "augment.synonyms"),
+            ("[augment.eda]\ndeletion = 1.0", "augment.eda.deletion"),
+            ("[features]\nfield_weights = { titel = 2 }", "did you mean `title`"),
+            ("[features]\nfield_weights = { title = -1 }", "features.field_weights"),
             ("[features]\nnumeric = [\"a\", \"A\"]", "second time"),
             ("[features]\nnumeric = [\"Age_Min\"]", "label is computed from it"),
             ("[train]\nbatch_size = 1", "batch normalisation"),

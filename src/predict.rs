@@ -182,17 +182,22 @@ impl ModelCard {
 
 /// One field's embeddings beside the other's, row by row, with the tabular features: what a head's inputs are made of.
 ///
-/// `fields` has one matrix a text field, each with one row for every item of `cells`. With `text_shape`, the shape of
-/// each text follows the numeric features.
+/// `fields` has one matrix a text field, each with one row for every item of `cells`. With a `config`, fields are weighted
+/// and the shape of each text follows the numeric features, as it says; without, the texts are taken as they are.
 pub fn raw_inputs<'c>(
     fields: &[Embeddings],
     cells: impl Iterator<Item = &'c Cells>,
-    text_shape: bool,
+    config: Option<&Config>,
 ) -> RawInputs {
+    let weights = config.map_or(Vec::new(), Config::field_weights);
+    let text_shape = config.is_some_and(|c| c.features.text_shape);
     let mut inputs =
         RawInputs { embedding_dims: fields.iter().map(|f| f.dims).sum(), ..RawInputs::default() };
     for (row, cells) in cells.enumerate() {
-        fields.iter().for_each(|field| inputs.embedding.extend_from_slice(field.row(row)));
+        for (i, field) in fields.iter().enumerate() {
+            let weight = weights.get(i).copied().unwrap_or(1.0);
+            inputs.embedding.extend(field.row(row).iter().map(|value| value * weight));
+        }
         let mut numeric = cells.numeric.clone();
         if text_shape {
             numeric.extend(cells.texts.iter().flat_map(|text| shape_of(text)).map(Some));
@@ -294,6 +299,11 @@ mod tests {
         let cells = [Cells::default(), Cells::default()];
         assert_eq!(shape_of("Run! Run, quick!"), [3.0, 11.0 / 3.0, 2.0, 0.0]);
         assert_eq!(shape_of(""), [0.0; 4]);
-        assert_eq!(raw_inputs(&fields, cells.iter(), false).embedding, [1.0, 3.0, 4.0, 2.0, 5.0, 6.0]);
+        assert_eq!(raw_inputs(&fields, cells.iter(), None).embedding, [1.0, 3.0, 4.0, 2.0, 5.0, 6.0]);
+        let config = "name = \"t\"\n[data]\nfiles = [\"*.csv\"]\ntext_fields = [\"a\", \"b\"]\n[label]\ncolumn = \"c\"\n\
+                      [features]\nfield_weights = { b = 0.5 }";
+        let config = Config::parse(config, Path::new("t.toml")).unwrap();
+        let weighted = raw_inputs(&fields, cells.iter(), Some(&config)).embedding;
+        assert_eq!(weighted, [1.0, 1.5, 2.0, 2.0, 2.5, 3.0]);
     }
 }

@@ -1,8 +1,9 @@
-//! More training rows from the training rows: synonym swap, embedding mixup, SMOTE. Validation and test rows never come in.
+//! More training rows from the training rows: synonym swap, EDA, embedding mixup, SMOTE. Validation and test rows never come in.
 //!
 //! Every augmented row carries its parents. Whoever trains takes only augmented rows whose parents are all in the
 //! training part ([`Augmented::within`]), so leakage is impossible whatever the split.
 
+mod eda;
 mod lexicon;
 mod mixup;
 mod protect;
@@ -11,13 +12,14 @@ mod synonym;
 
 use serde::{Deserialize, Serialize};
 
+pub use eda::{delete_words, swap_words};
 pub use lexicon::{Lexicon, LexiconError};
 pub use mixup::mix;
 pub use protect::protected_words;
 pub use smote::smote;
 pub use synonym::{seed_of, swap};
 
-/// A row whose text fields are those of its parent with some words swapped for synonyms.
+/// A row whose text fields are those of its parent with some words swapped for synonyms, left out, or exchanged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Variant {
     /// Row of the dataset that it comes from; class and features are the parent's.
@@ -42,7 +44,7 @@ pub struct Mixed {
 /// All augmented rows of a dataset.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Augmented {
-    /// Synonym variants.
+    /// Variants in other words.
     pub variants: Vec<Variant>,
     /// Mixed rows.
     pub mixed: Vec<Mixed>,

@@ -8,7 +8,9 @@ use serde_json::json;
 
 use super::stages::{Context, Rows, StageResult, write_csv, write_matrix};
 use super::{BuildError, Project};
-use crate::augment::{Augmented, Lexicon, Mixed, Variant, mix, protected_words, seed_of, smote, swap};
+use crate::augment::{
+    Augmented, Lexicon, Mixed, Variant, delete_words, mix, protected_words, seed_of, smote, swap, swap_words,
+};
 use crate::config::Config;
 use crate::embed::{Cache, Embeddings};
 use crate::predict::raw_inputs;
@@ -18,15 +20,15 @@ use crate::store::{StoreError, user_cache, write_atomic};
 use crate::table::Dataset;
 use crate::train::RawInputs;
 
-/// Synonym swap with its word lists, for any choice of training rows.
-pub(super) struct Swapper<'a> {
+/// Synonym swap and EDA, for any choice of training rows.
+pub(super) struct Varier<'a> {
     config: &'a Config,
     dataset: &'a Dataset,
     /// `None` where synonym swap is off.
     words: Option<(Lexicon, Tagger)>,
 }
 
-impl<'a> Swapper<'a> {
+impl<'a> Varier<'a> {
     pub fn new(config: &'a Config, dataset: &'a Dataset) -> Result<Self, BuildError> {
         let words = match config.augment.synonyms.variants {
             0 => None,
@@ -37,29 +39,47 @@ impl<'a> Swapper<'a> {
 
     /// Variants of the rows `train`, before any is embedded; which words are protected is learned from these rows alone.
     pub fn variants(&self, train: &[usize], progress: &dyn Progress) -> Result<Vec<Variant>, BuildError> {
-        let Some((lexicon, tagger)) = &self.words else { return Ok(Vec::new()) };
-        let (dataset, synonyms) = (self.dataset, &self.config.augment.synonyms);
+        let (dataset, synonyms, eda) =
+            (self.dataset, &self.config.augment.synonyms, &self.config.augment.eda);
+        if synonyms.variants + eda.variants == 0 {
+            return Ok(Vec::new());
+        }
         let whole: Vec<String> = train.iter().map(|&r| dataset.rows[r].cells.texts.join("\n")).collect();
         let classes: Vec<usize> = train.iter().map(|&r| dataset.rows[r].class).collect();
         let protected = protected_words(&whole, &classes, &dataset.classes, &synonyms.protect);
         let joined = self.config.data.join_text;
         let varied = |field: &String| joined || synonyms.fields.as_ref().is_none_or(|f| f.contains(field));
         let varied: Vec<bool> = dataset.text_fields.iter().map(varied).collect();
-        let seed = self.config.seed_for("synonyms");
-        progress.start("swapping synonyms", train.len() as u64, "rows");
+        let [of_synonyms, of_eda] = ["synonyms", "eda"].map(|name| self.config.seed_for(name));
+        let in_other_words = |text: &str, variant: usize| {
+            let (lexicon, tagger) = self.words.as_ref()?;
+            let seed = seed_of(of_synonyms, text, variant);
+            swap(text, synonyms.swap_share, lexicon, tagger, &protected, seed)
+        };
+        let disturbed = |text: &str, variant: usize| {
+            let seed = seed_of(of_eda, text, variant);
+            let left = delete_words(text, eda.deletion, &protected, seed);
+            let exchanged =
+                (eda.swap > 0.0).then(|| swap_words(left.as_deref().unwrap_or(text), eda.swap, seed));
+            exchanged.flatten().or(left)
+        };
+        progress.start("varying texts", train.len() as u64, "rows");
         let of_row = |&parent: &usize| {
             if progress.interrupted() {
                 return Err(BuildError::Interrupted);
             }
             let original = &dataset.rows[parent].cells.texts;
             let mut variants: Vec<Variant> = Vec::new();
-            for variant in 0..synonyms.variants {
-                let swapped = |(text, &vary): (&String, &bool)| {
-                    let seed = seed_of(seed, text, variant);
-                    let new = || swap(text, synonyms.swap_share, lexicon, tagger, &protected, seed);
-                    if vary { new().unwrap_or_else(|| text.clone()) } else { text.clone() }
+            for number in 0..synonyms.variants + eda.variants {
+                let new = |(text, &vary): (&String, &bool)| {
+                    let new = match number.checked_sub(synonyms.variants) {
+                        _ if !vary => None,
+                        None => in_other_words(text, number),
+                        Some(number) => disturbed(text, number),
+                    };
+                    new.unwrap_or_else(|| text.clone())
                 };
-                let texts: Vec<String> = original.iter().zip(&varied).map(swapped).collect();
+                let texts: Vec<String> = original.iter().zip(&varied).map(new).collect();
                 if texts != *original && variants.iter().all(|v| v.texts != texts) {
                     variants.push(Variant { parent, texts, cosines: Vec::new() });
                 }
@@ -77,7 +97,7 @@ impl Context<'_> {
     pub fn augment(&self) -> StageResult {
         let (config, rows) = (&self.project.config, self.rows()?);
         let (dataset, train) = (&rows.dataset, rows.of(&[Part::Train]));
-        let candidates = Swapper::new(config, dataset)?.variants(&train, self.progress)?;
+        let candidates = Varier::new(config, dataset)?.variants(&train, self.progress)?;
         let tried = candidates.len();
 
         let model = self.model()?;
@@ -87,7 +107,7 @@ impl Context<'_> {
         let mixed = mixed_rows(config, &rows, &train, "");
 
         let folder = self.project.augmented_folder();
-        let mut outputs = vec![folder.join("synonyms.jsonl"), folder.join("mixup.csv")];
+        let mut outputs = vec![folder.join("variants.jsonl"), folder.join("mixup.csv")];
         write_atomic(&outputs[0], |w| {
             for variant in &variants {
                 serde_json::to_writer(&mut *w, variant)?;
@@ -109,8 +129,7 @@ impl Context<'_> {
         Ok((
             outputs,
             json!({
-                "training_rows": train.len(), "synonym_variants_tried": tried,
-                "synonym_variants_kept": variants.len(), "mixed_rows": mixed.len(),
+                "training_rows": train.len(), "variants_tried": tried, "variants_kept": variants.len(), "mixed_rows": mixed.len(),
             }),
         ))
     }
@@ -118,7 +137,7 @@ impl Context<'_> {
     /// The augmented rows, as the augment stage left them.
     pub fn augmented(&self) -> Result<Augmented, BuildError> {
         let folder = self.project.augmented_folder();
-        let path = folder.join("synonyms.jsonl");
+        let path = folder.join("variants.jsonl");
         let text = std::fs::read_to_string(&path).map_err(StoreError::of("read", &path))?;
         let variants = text
             .lines()
@@ -147,12 +166,12 @@ pub(super) fn variant_inputs(
     variants: &[Variant],
     dataset: &Dataset,
     cache: &Cache,
-    text_shape: bool,
+    config: &Config,
 ) -> Result<RawInputs, BuildError> {
     let fields = (0..dataset.text_fields.len())
         .map(|field| cache.get(&variants.iter().map(|v| v.texts[field].as_str()).collect::<Vec<_>>()))
         .collect::<Result<Vec<Embeddings>, _>>()?;
-    Ok(raw_inputs(&fields, variants.iter().map(|v| &dataset.rows[v.parent].cells), text_shape))
+    Ok(raw_inputs(&fields, variants.iter().map(|v| &dataset.rows[v.parent].cells), Some(config)))
 }
 
 /// The rows that mixup and SMOTE make of the rows `train`; `of` tells one call's random draws from another's.

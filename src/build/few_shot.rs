@@ -60,7 +60,7 @@ pub fn few_shot(
     let context = Context { project, engine, progress };
     let dataset = context.dataset()?;
     let fields = context.matrices(&project.embeddings_folder(), &dataset.text_fields, dataset.rows.len())?;
-    let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), false);
+    let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), None);
     let dims = raw.embedding_dims;
     let matrix = |rows: &[usize]| {
         Matrix::Dense(Array2::from_shape_fn((rows.len(), dims), |(i, d)| raw.embedding[rows[i] * dims + d]))

@@ -5,7 +5,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::BuildError;
-use super::augment::{Swapper, keep_in_band, mixed_rows, variant_inputs, with_originals};
+use super::augment::{Varier, keep_in_band, mixed_rows, variant_inputs, with_originals};
 use super::stages::{Context, Rows, pick_rows};
 use super::train::Learning;
 use crate::augment::Variant;
@@ -56,13 +56,13 @@ impl Context<'_> {
         let model = self.model()?;
         let cache = Cache::open(&self.project.cache(), &model.fingerprint, model.dims)?;
         // Which words are protected is learned in each fold anew; what all folds need is embedded in one go.
-        let swapper = Swapper::new(config, &rows.dataset)?;
+        let varier = Varier::new(config, &rows.dataset)?;
         let quiet = Background(self.progress);
         self.progress.start("augmenting", folds.len() as u64, "folds");
         let variants = folds
             .iter()
             .map(|fold| {
-                let variants = swapper.variants(&fold.train, &quiet);
+                let variants = varier.variants(&fold.train, &quiet);
                 self.progress.advance(1);
                 variants
             })
@@ -99,7 +99,7 @@ impl Context<'_> {
         let learning = Learning {
             train: &fold.train,
             validation: &fold.validation,
-            variants: &variant_inputs(&variants, &rows.dataset, cache, config.features.text_shape)?,
+            variants: &variant_inputs(&variants, &rows.dataset, cache, config)?,
             parents: &variants.iter().map(|v| v.parent).collect::<Vec<_>>(),
             mixed: &mixed_rows(config, rows, &fold.train, &format!(" {name}")),
         };

@@ -77,7 +77,8 @@ impl Stage {
     fn version(self) -> u32 {
         match self {
             Stage::Embed | Stage::Split => 1,
-            Stage::Augment | Stage::Train | Stage::Evaluate => 3,
+            Stage::Train | Stage::Evaluate => 3,
+            Stage::Augment => 4,
         }
     }
 }

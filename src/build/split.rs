@@ -14,7 +14,7 @@ impl Context<'_> {
         let (config, dataset) = (&self.project.config, self.dataset()?);
         let fields =
             self.matrices(&self.project.embeddings_folder(), &dataset.text_fields, dataset.rows.len())?;
-        let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), false);
+        let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), None);
         let vectors = mean_cosine_vectors(&raw.embedding, fields.len(), fields[0].dims);
         let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
         let cosine = config.split.near_duplicate_cosine;

@@ -187,11 +187,7 @@ impl Context<'_> {
         let (parts, groups) = self.parts(dataset.rows.len())?;
         let folder = self.project.embeddings_folder();
         let fields = self.matrices(&folder, &dataset.text_fields, dataset.rows.len())?;
-        let raw = raw_inputs(
-            &fields,
-            dataset.rows.iter().map(|r| &r.cells),
-            self.project.config.features.text_shape,
-        );
+        let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), Some(&self.project.config));
         Ok(Rows::new(&self.project.config, dataset, (parts, groups), raw))
     }
 

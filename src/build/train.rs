@@ -40,7 +40,7 @@ impl Context<'_> {
         let learning = Learning {
             train: &rows.of(&[Part::Train]),
             validation: &rows.of(&[Part::Validation]),
-            variants: &pick_rows(&raw_inputs(&fields, cells, project.config.features.text_shape), &kept),
+            variants: &pick_rows(&raw_inputs(&fields, cells, Some(&project.config)), &kept),
             parents: &kept.iter().map(|&v| parent(v)).collect::<Vec<_>>(),
             mixed: &mixed,
         };

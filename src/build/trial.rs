@@ -42,7 +42,7 @@ impl Context<'_> {
         let all: Vec<Vec<&str>> = (0..dataset.text_fields.len()).map(|f| of_field(f).collect()).collect();
         self.embed_texts(&all.concat(), &cache, &model)?;
         let fields = all.iter().map(|texts| cache.get(texts)).collect::<Result<Vec<Embeddings>, _>>()?;
-        let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), config.features.text_shape);
+        let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), Some(config));
         drop((all, cache));
         Ok(Rows::new(config, dataset, (dealt.parts.clone(), dealt.groups.clone()), raw))
     }

@@ -43,14 +43,10 @@ pub fn validate(
         _ => all.clone(),
     };
     let cells = || dataset.rows.iter().map(|r| &r.cells);
-    let raw = raw_inputs(&context.matrices(&folder, &compared, dataset.rows.len())?, cells(), false);
+    let raw = raw_inputs(&context.matrices(&folder, &compared, dataset.rows.len())?, cells(), None);
     let vectors = mean_cosine_vectors(&raw.embedding, compared.len(), raw.embedding_dims / compared.len());
     let suspects = if project.manifest(Stage::Train).exists() {
-        let raw = raw_inputs(
-            &context.matrices(&folder, &all, dataset.rows.len())?,
-            cells(),
-            config.features.text_shape,
-        );
+        let raw = raw_inputs(&context.matrices(&folder, &all, dataset.rows.len())?, cells(), Some(config));
         let mut found = suspects(&dataset, &context.out_of_fold(&dataset, raw)?);
         found.truncate(config.validate.suspects);
         Some(found)

@@ -51,7 +51,7 @@ enum Task {
     Embed(StageArgs),
     /// Make augmented rows from the training part
     #[command(
-        after_help = "Example:\n  pipeline augment --force --json\n\nLeaves data/augmented/<name>/synonyms.jsonl and mixup.csv; every row names its parents."
+        after_help = "Example:\n  pipeline augment --force --json\n\nLeaves data/augmented/<name>/variants.jsonl and mixup.csv; every row names its parents."
     )]
     Augment(StageArgs),
     /// Train the head, evaluate it, and say what is wrong with it

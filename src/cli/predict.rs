@@ -114,7 +114,7 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     let mut encoder = engine.load_encoder(&settings).map_err(BuildError::from)?;
     let fields = embed_fields(encoder.as_mut(), &items, model.dims, model.max_tokens)?;
     let head = engine.load_head(&card.head, &files.head()).map_err(PredictError::from)?;
-    let raw = raw_inputs(&fields, items.iter().map(|i| &i.cells), card.config.features.text_shape);
+    let raw = raw_inputs(&fields, items.iter().map(|i| &i.cells), Some(&card.config));
     let mut given = answers(head.as_ref(), &card.head, &inputs, &raw)?;
     match temperature {
         Some(temperature) => apply_temperature(&mut given.label, card.classes.len(), temperature),

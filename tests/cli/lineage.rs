@@ -13,7 +13,7 @@ fn parts(project: &Project) -> Vec<String> {
 
 fn variants(project: &Project) -> Vec<Value> {
     project
-        .read("data/augmented/small/synonyms.jsonl")
+        .read("data/augmented/small/variants.jsonl")
         .lines()
         .map(|l| serde_json::from_str(l).unwrap())
         .collect()
@@ -39,6 +39,29 @@ fn augmented_rows_descend_from_training_rows_only() {
         }
         assert!((0.5..1.0).contains(&row["lambda"].parse::<f64>().unwrap()));
     }
+}
+
+#[test]
+fn eda_leaves_out_and_exchanges_words_of_training_rows() {
+    let project = Project::small();
+    project.configure("[augment.synonyms]\nvariants = 1", "[augment.eda]\nvariants = 2");
+    project.good(&["augment"]);
+    let (parts, variants) = (parts(&project), variants(&project));
+    assert!(variants.len() > 20);
+    let words = |texts: &[Value]| texts.iter().map(|t| t.as_str().unwrap().split_whitespace().count()).sum();
+    let titles: Vec<HashMap<String, String>> = ["friends", "home", "sensory", "sport"]
+        .iter()
+        .flat_map(|theme| project.csv(&format!("data/raw/{theme}.csv")))
+        .collect();
+    let mut shorter = 0;
+    for variant in &variants {
+        let parent = variant["parent"].as_u64().unwrap() as usize;
+        assert_eq!(parts[parent], "train");
+        let left: usize = words(variant["texts"].as_array().unwrap());
+        let title = titles[parent]["title"].split_whitespace().count();
+        shorter += usize::from(left < title + titles[parent]["how_to_play"].split_whitespace().count());
+    }
+    assert!(shorter > variants.len() / 2, "{shorter} of {}", variants.len());
 }
 
 #[test]

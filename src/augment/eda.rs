@@ -1,0 +1,117 @@
+//! Random deletion and random swap of words (EDA, Wei & Zou 2019).
+
+use std::collections::BTreeSet;
+
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::table::normalise;
+
+/// Leave out each word of `text` with probability `share`; `None` where nothing was, or where nothing would be left.
+///
+/// Words of which a part is in `protected` stay. What stands between the others stays as it is.
+pub fn delete_words(text: &str, share: f64, protected: &BTreeSet<String>, seed: u64) -> Option<String> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let pieces = pieces(text);
+    // Every word draws, so that what is protected does not move the draws of the others.
+    let kept: Vec<&str> = pieces
+        .iter()
+        .filter(|piece| rng.random::<f64>() >= share || is_protected(piece, protected))
+        .copied()
+        .collect();
+    (kept.len() < pieces.len() && !kept.is_empty()).then(|| kept.concat().trim_end().to_owned())
+}
+
+/// Exchange a share of the words of `text` with others, at least one pair; `None` where it has fewer than two words.
+///
+/// The white space stays where it was.
+pub fn swap_words(text: &str, share: f64, seed: u64) -> Option<String> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let pieces = pieces(text);
+    let words: Vec<&str> = pieces.iter().map(|piece| piece.trim_end()).collect();
+    let mut order: Vec<usize> = (0..words.len()).collect();
+    let mut places = order.clone();
+    places.shuffle(&mut rng);
+    let pairs = ((share * words.len() as f64).round() as usize).max(1);
+    for pair in places.chunks_exact(2).take(pairs) {
+        order.swap(pair[0], pair[1]);
+    }
+    let swapped: String = pieces
+        .iter()
+        .zip(order)
+        .flat_map(|(piece, from)| [words[from], &piece[piece.trim_end().len()..]])
+        .collect();
+    (swapped != text).then_some(swapped)
+}
+
+/// The words of a text, each with the white space behind it.
+fn pieces(text: &str) -> Vec<&str> {
+    let mut ends: Vec<usize> = text
+        .char_indices()
+        .zip(text.chars().skip(1))
+        .filter(|((_, c), next)| c.is_whitespace() && !next.is_whitespace())
+        .map(|((at, c), _)| at + c.len_utf8())
+        .collect();
+    ends.push(text.len());
+    let mut start = 0;
+    ends.into_iter()
+        .map(|end| &text[std::mem::replace(&mut start, end)..end])
+        .filter(|p| !p.is_empty())
+        .collect()
+}
+
+fn is_protected(word: &str, protected: &BTreeSet<String>) -> bool {
+    normalise(word).split(' ').any(|part| protected.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sorted(text: &str) -> Vec<&str> {
+        let mut words: Vec<&str> = text.split_whitespace().collect();
+        words.sort_unstable();
+        words
+    }
+
+    #[test]
+    fn words_are_deleted_at_their_rate_and_protected_ones_never() {
+        let text = "Roll the red ball, fast!\n".repeat(400);
+        let protected = BTreeSet::from(["ball".to_owned()]);
+        let left = delete_words(&text, 0.2, &protected, 1).unwrap();
+        assert_eq!(left.matches("ball,").count(), 400);
+        let deleted = 1600 + 400 - left.split_whitespace().count();
+        assert!((280..360).contains(&deleted), "{deleted}");
+        assert_eq!(delete_words("ball", 0.9, &protected, 1), None);
+        assert_eq!(delete_words("one word", 1.0, &protected, 1), None);
+        assert_eq!(delete_words("", 0.5, &protected, 1), None);
+    }
+
+    #[test]
+    fn swapping_exchanges_words_and_nothing_else() {
+        assert!(["b a c", "c b a", "a c b"].contains(&&*swap_words("a b c", 0.1, 3).unwrap()));
+        assert_eq!(swap_words("lonely", 0.5, 3), None);
+        assert_eq!(swap_words("same same", 0.5, 3), None);
+        let moved = (0..50).filter_map(|seed| swap_words("a b c d e f g h i j", 0.2, seed));
+        for text in moved {
+            let off = text.split(' ').zip("a b c d e f g h i j".split(' ')).filter(|(a, b)| a != b).count();
+            assert_eq!(off, 4, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_survives(text in "\\PC{0,40}[ \n\t]{0,3}\\PC{0,20}", share in 0.0f64..=1.0, seed: u64) {
+            if let Some(swapped) = swap_words(&text, share, seed) {
+                prop_assert_eq!(sorted(&swapped), sorted(&text));
+            }
+            if let Some(left) = delete_words(&text, share, &BTreeSet::new(), seed) {
+                let all: Vec<&str> = text.split_whitespace().collect();
+                let mut rest = all.iter();
+                prop_assert!(left.split_whitespace().all(|word| rest.any(|w| *w == word)));
+            }
+        }
+    }
+}
