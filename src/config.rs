@@ -354,6 +354,8 @@ pub struct TrainConfig {
     pub output: OutputKind,
     /// Networks trained together from different weights, their probabilities averaged.
     pub members: usize,
+    /// Each member learns from all folds of the training rows but one of its own.
+    pub member_folds: bool,
     /// Most epochs.
     pub epochs: usize,
     /// Rows a step.
@@ -405,6 +407,7 @@ impl Default for TrainConfig {
             batch_norm: true,
             output: OutputKind::Softmax,
             members: 1,
+            member_folds: false,
             epochs: 100,
             batch_size: 64,
             learning_rate: 3e-4,
@@ -850,6 +853,12 @@ impl Config {
                     "cannot be tuned; keys of features, augment and train can, and data.join_text".into();
                 return invalid(&format!("tune.space.{key}"), problem);
             }
+        }
+        if self.train.member_folds && self.train.members == 1 {
+            return invalid(
+                "train.member_folds",
+                "needs train.members of at least 2: a single one would learn from no row".into(),
+            );
         }
         if self.train.hidden.contains(&0) {
             return invalid("train.hidden", "has a layer of 0 units; leave the layer out".into());

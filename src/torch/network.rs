@@ -204,19 +204,22 @@ impl Perceptron {
         Tensor::cat(&blocks, -1)
     }
 
-    /// What a step minimises, the sum over the members. `targets` is `[rows, outputs]`.
+    /// What a step minimises, the sum over the members. `targets` is `[rows, outputs]`; `seen`, where not every member
+    /// learns from every row, is `[members, rows, 1]` of 0 and 1.
     fn loss(
         &self,
         scores: &Tensor,
-        targets: &Tensor,
+        (targets, seen): (&Tensor, Option<&Tensor>),
         weights: &Tensor,
         settings: &NetworkSettings,
     ) -> Tensor {
         let classes = self.shape.blocks[0].width as i64;
+        let of_seen = |wanted: Tensor| seen.map_or(wanted.shallow_clone(), |seen| wanted * seen);
         let mut label = targets.narrow(-1, 0, classes);
         if settings.label_smoothing > 0.0 {
             label = label * (1.0 - settings.label_smoothing) + settings.label_smoothing / classes as f64;
         }
+        let label = of_seen(label);
         let mut total = if self.shape.output == Output::Coral {
             coral_loss(&self.thresholds(scores), &label, weights)
         } else {
@@ -230,10 +233,12 @@ impl Perceptron {
             let loss = match block.kind {
                 BlockKind::Classes => {
                     let even = Tensor::ones([width], (Kind::Float, Device::Cpu));
-                    cross_entropy(&own.log_softmax(-1, Kind::Float), &wanted, &even, 0.0)
+                    cross_entropy(&own.log_softmax(-1, Kind::Float), &of_seen(wanted), &even, 0.0)
                 }
                 BlockKind::Values => {
-                    (own - wanted).square().mean(Kind::Float) * self.shape.members as f64 / 2.0
+                    let off = of_seen((own - wanted).square());
+                    let share = seen.map_or(1.0, |seen| seen.mean(Kind::Float).double_value(&[]));
+                    off.mean(Kind::Float) * self.shape.members as f64 / (2.0 * share.max(1e-6))
                 }
             };
             total += loss * block.weight;
@@ -268,26 +273,38 @@ fn dropout_mask(like: &Tensor, share: f64, rng: &mut ChaCha8Rng) -> Tensor {
 
 /// Cross entropy with class weights and soft targets: Σ w·y·(1-p)^γ·(-log p) / Σ w·y, summed over the members.
 ///
-/// With one-hot targets and γ = 0 this is PyTorch's weighted `CrossEntropyLoss(reduction="mean")`.
+/// With one-hot targets and γ = 0 this is PyTorch's weighted `CrossEntropyLoss(reduction="mean")`. Targets are
+/// `[rows, classes]`, or `[members, rows, classes]` where a member's rows of zeros are none that it learns from.
 fn cross_entropy(log_p: &Tensor, targets: &Tensor, class_weights: &Tensor, gamma: f64) -> Tensor {
     let weighted = targets * class_weights;
-    let total = weighted.sum(Kind::Float).clamp_min(1e-12);
+    let total = weighted.sum_dim_intlist(&[-2, -1][..], true, Kind::Float).clamp_min(1e-12);
     let mut rows = weighted * log_p;
     if gamma > 0.0 {
         let unsure: Tensor = 1.0 - log_p.exp();
         rows *= unsure.clamp_min(0.0).pow_tensor_scalar(gamma);
     }
-    -rows.sum(Kind::Float) / total
+    -(rows.sum_dim_intlist(&[-2, -1][..], true, Kind::Float) / total).sum(Kind::Float)
 }
 
 /// CORAL's loss: binary cross entropy of the odds to lie beyond each threshold.
 fn coral_loss(odds: &Tensor, targets: &Tensor, class_weights: &Tensor) -> Tensor {
-    let classes = targets.size()[1];
+    let classes = targets.size()[targets.dim() - 1];
     let beyond: Tensor = 1.0 - targets.cumsum(-1, Kind::Float).narrow(-1, 0, classes - 1);
     let below: Tensor = 1.0 - &beyond;
     let weight = (targets * class_weights).sum_dim_intlist(-1, true, Kind::Float);
     let loss = -(&beyond * odds.log_sigmoid() + below * (-odds).log_sigmoid());
-    (loss * &weight).sum(Kind::Float) / weight.sum(Kind::Float)
+    let of_member = |values: Tensor| values.sum_dim_intlist(&[-2, -1][..], true, Kind::Float);
+    (of_member(loss * &weight) / of_member(weight).clamp_min(1e-12)).sum(Kind::Float)
+}
+
+/// `[members, rows, 1]` of 0 and 1: each member learns from all folds of the rows but its own, so that members differ by
+/// more than their weights (cross-validation committee, Parmanto, Munro & Doyle 1996).
+fn all_but_one_fold(members: usize, rows: usize, rng: &mut ChaCha8Rng) -> Tensor {
+    let mut fold_of: Vec<usize> = (0..rows).map(|row| row % members).collect();
+    fold_of.shuffle(rng);
+    let seen = |member| fold_of.iter().map(move |&fold| f32::from(u8::from(fold != member)));
+    let all: Vec<f32> = (0..members).flat_map(seen).collect();
+    Tensor::from_slice(&all).view([members as i64, rows as i64, 1])
 }
 
 /// [`pipeline::train::Fit::fit`] of a network.
@@ -320,6 +337,8 @@ pub fn fit(
         order.begin_with_easy(&crate::kernel::margins(data)?);
     }
 
+    let folds = (settings.member_folds && shape.members > 1)
+        .then(|| all_but_one_fold(shape.members, x.size()[0] as usize, &mut rng));
     let mut history: Vec<Epoch> = Vec::new();
     let mut best = Best { loss: f64::INFINITY, epoch: 0, weights: Vec::new() };
     let steps_an_epoch = x.size()[0] as usize / settings.batch_size.max(1) + 1;
@@ -343,7 +362,8 @@ pub fn fit(
                 by = &by * *own + by.index_select(0, others) * (1.0 - own);
             }
             let scores = head.forward(&bx, Some(&mut rng), mixed.as_ref().map(|(o, w)| (o, *w)));
-            optimizer.backward_step(&head.loss(&scores, &by, &class_weights, settings));
+            let seen = folds.as_ref().map(|folds| folds.index_select(1, &batch));
+            optimizer.backward_step(&head.loss(&scores, (&by, seen.as_ref()), &class_weights, settings));
             average.after_step(&head.store);
         }
         average.after_epoch(&head.store, epoch);
@@ -763,6 +783,31 @@ mod tests {
                 assert!((p.double_value(&[0, 0, 2]) - 0.0712401).abs() < 1e-5);
             }
         }
+    }
+
+    #[test]
+    fn a_member_learns_nothing_from_its_own_fold() {
+        let blocks =
+            vec![block(2, BlockKind::Classes), block(2, BlockKind::Classes), block(1, BlockKind::Values)];
+        let shape = NetworkShape { blocks, hidden: vec![], members: 3, ..shape() };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let (mut head, folds) = (Perceptron::blank(&shape), all_but_one_fold(3, 9, &mut rng));
+        head.initialise(&mut rng);
+        let x = Tensor::from_slice(&(0..18).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>()).view([9, 2]);
+        let row = |i: usize| [[1.0f32, 0.0, 0.0, 1.0, 0.3], [0.0, 1.0, 1.0, 0.0, -0.8]][i % 2];
+        let y = Tensor::from_slice(&(0..9).flat_map(row).collect::<Vec<_>>()).view([9, 5]);
+        let weights = Tensor::from_slice(&[1.0f32, 2.0]);
+        let scores = head.forward(&x, None, None);
+        let found = head.loss(&scores, (&y, Some(&folds)), &weights, &settings()).double_value(&[]);
+        let alone = Perceptron::blank(&NetworkShape { members: 1, ..shape });
+        let of_member = |member: i64| {
+            let kept = folds.get(member).squeeze().nonzero().squeeze();
+            assert_eq!(kept.size(), [6]);
+            let scores = scores.narrow(0, member, 1).index_select(1, &kept);
+            alone.loss(&scores, (&y.index_select(0, &kept), None), &weights, &settings()).double_value(&[])
+        };
+        let expected: f64 = (0..3).map(of_member).sum();
+        assert!((found - expected).abs() < 1e-4, "{found} {expected}");
     }
 
     /// What each option is for cannot be seen on so small a problem, but that the problem is still learned with it can.

@@ -161,6 +161,8 @@ pub struct NetworkSettings {
     pub label_smoothing: f64,
     /// Each epoch draws as many rows of each class, with replacement.
     pub balanced_sampling: bool,
+    /// Each member learns from all folds of the training rows but one of its own.
+    pub member_folds: bool,
     /// Standard deviation of the noise added to the inputs of a step.
     pub noise: f64,
     /// Manifold mixup (Verma et al. 2019) behind the first hidden layer, with λ from Beta(α, α); 0 for none.

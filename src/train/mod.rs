@@ -262,6 +262,7 @@ fn recipe(config: &TrainConfig, inputs: usize, blocks: &[Block]) -> Recipe {
         focal_gamma: config.focal_gamma,
         label_smoothing: config.label_smoothing,
         balanced_sampling: config.balanced_sampling,
+        member_folds: config.member_folds,
         noise: config.noise,
         manifold_mixup: config.manifold_mixup,
         averaging: match config.averaging {
