@@ -337,6 +337,13 @@ pub struct TrainConfig {
     pub head: HeadKind,
     /// A kernel machine's settings.
     pub kernel: KernelConfig,
+    /// Rows that vote in k-NN; chosen on the validation rows by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<usize>,
+    /// Boosted trees' settings.
+    pub trees: TreesConfig,
+    /// The heads of an ensemble.
+    pub ensemble: EnsembleConfig,
     /// Columns that are predicted beside the label.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<TaskConfig>,
@@ -399,6 +406,9 @@ impl Default for TrainConfig {
         Self {
             head: HeadKind::Kernel,
             kernel: KernelConfig::default(),
+            nearest: None,
+            trees: TreesConfig::default(),
+            ensemble: EnsembleConfig::default(),
             tasks: Vec::new(),
             range_weight: 0.3,
             class_weights: false,
@@ -438,6 +448,57 @@ pub enum HeadKind {
     Kernel,
     /// A multilayer perceptron, or multinomial logistic regression without hidden layers.
     Network,
+    /// The nearest training rows vote.
+    Knn,
+    /// The nearest class mean.
+    Prototypes,
+    /// Gradient-boosted trees.
+    Trees,
+    /// Several of the others: `[train.ensemble]`.
+    Ensemble,
+}
+
+/// `[train.trees]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TreesConfig {
+    /// Most questions on the way to a leaf.
+    pub depth: usize,
+    /// Share of a tree's answer that is added.
+    pub learning_rate: f64,
+    /// Share of the inputs that a tree sees.
+    pub columns: f64,
+    /// Share of the rows that a tree sees.
+    pub rows: f64,
+}
+
+impl Default for TreesConfig {
+    fn default() -> Self {
+        Self { depth: 5, learning_rate: 0.05, columns: 0.05, rows: 0.8 }
+    }
+}
+
+/// `[train.ensemble]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnsembleConfig {
+    /// The heads, each trained on the same rows.
+    pub heads: Vec<HeadKind>,
+    /// Learn their weights on the validation rows; else all weigh the same.
+    pub stacked: bool,
+}
+
+impl Default for EnsembleConfig {
+    fn default() -> Self {
+        Self { heads: vec![HeadKind::Kernel, HeadKind::Network], stacked: true }
+    }
+}
+
+impl TrainConfig {
+    /// The heads that are trained: one, or those of the ensemble.
+    pub fn heads(&self) -> Vec<HeadKind> {
+        if self.head == HeadKind::Ensemble { self.ensemble.heads.clone() } else { vec![self.head] }
+    }
 }
 
 /// How a network's last layer makes the label's probabilities.
@@ -822,13 +883,19 @@ impl Config {
         let augments = self.augment.synonyms.variants + self.augment.eda.variants > 0
             || self.augment.mixup.ratio > 0.0
             || self.augment.smote.kind != SmoteKind::Off;
-        if self.train.head == HeadKind::Kernel && augments {
+        if self.train.heads().contains(&HeadKind::Kernel) && augments {
             return invalid(
                 "augment",
                 "is on, but a kernel machine is fitted by leaving out one row at a time, which rows made from others \
                  would spoil; set train.head = \"network\", or remove [augment]"
                     .into(),
             );
+        }
+        let heads = &self.train.ensemble.heads;
+        let repeated = heads.iter().enumerate().any(|(i, head)| heads[..i].contains(head));
+        if heads.len() < 2 || repeated || heads.contains(&HeadKind::Ensemble) {
+            let problem = "needs two or more different heads: kernel, network, knn, prototypes, trees".into();
+            return invalid("train.ensemble.heads", problem);
         }
         if self.train.output != OutputKind::Softmax && self.label.range.is_none() {
             return invalid("train.output", "is for ordered classes, which label.range makes".into());
@@ -940,6 +1007,9 @@ impl Config {
             ("train.kernel.ridge", train.kernel.ridge.unwrap_or(1.0), (1e-4, 1e4)),
             ("train.kernel.feature_weight", train.kernel.feature_weight.unwrap_or(1.0), (0.0, 1e4)),
             ("train.kernel.term_weight", train.kernel.term_weight.unwrap_or(1.0), (0.0, 1e4)),
+            ("train.trees.learning_rate", train.trees.learning_rate, (1e-4, 1.0)),
+            ("train.trees.columns", train.trees.columns, (1e-4, 1.0)),
+            ("train.trees.rows", train.trees.rows, (0.01, 1.0)),
             ("train.warmup", train.warmup, (0.0, 0.9)),
             ("train.focal_gamma", train.focal_gamma, (0.0, 10.0)),
             ("train.label_smoothing", train.label_smoothing, (0.0, 0.9)),
@@ -957,6 +1027,8 @@ impl Config {
             ("encoder.workers", self.encoder.workers.unwrap_or(1)),
             ("encoder.max_tokens", self.encoder.max_tokens.unwrap_or(1)),
             ("train.kernel.landmarks", self.train.kernel.landmarks),
+            ("train.nearest", self.train.nearest.unwrap_or(1)),
+            ("train.trees.depth", self.train.trees.depth),
             ("train.members", self.train.members),
             ("train.swa_from", self.train.swa_from),
             ("augment.smote.k", self.augment.smote.k),
@@ -1197,6 +1269,9 @@ mod tests {
             ("[features]\nnumeric = [\"a\", \"A\"]", "second time"),
             ("[features]\nnumeric = [\"Age_Min\"]", "label is computed from it"),
             ("[train]\nbatch_size = 1", "batch normalisation"),
+            ("[train]\nmember_folds = true", "train.members of at least 2"),
+            ("[train]\nensemble = { heads = [\"kernel\"] }", "two or more different heads"),
+            ("[train]\nhead = \"ensemble\"\n[augment.mixup]\nratio = 1", "kernel machine"),
         ] {
             let message = error(&format!("{GOOD}\n{section}"));
             assert!(message.contains(key), "{section}: {message}");

@@ -18,7 +18,7 @@ pub type Values = BTreeMap<String, toml::Value>;
 /// The space that is searched where the config declares none: what has moved the figures of other datasets.
 pub fn default_space(head: HeadKind) -> BTreeMap<String, SpaceAxis> {
     let text = match head {
-        HeadKind::Kernel => {
+        HeadKind::Kernel | HeadKind::Ensemble => {
             r#"
             "data.join_text" = [false, true]
             "features.terms" = [true, false]
@@ -39,6 +39,22 @@ pub fn default_space(head: HeadKind) -> BTreeMap<String, SpaceAxis> {
             "train.label_smoothing" = [0.0, 0.05, 0.1]
             "train.class_weights" = [false, true]
             "train.members" = [1, 5]
+            "#
+        }
+        HeadKind::Trees => {
+            r#"
+            "train.trees.depth" = [3, 4, 5, 6, 8]
+            "train.trees.learning_rate" = { low = 0.02, high = 0.2, log = true }
+            "train.trees.columns" = { low = 0.02, high = 1.0, log = true }
+            "train.trees.rows" = { low = 0.5, high = 1.0 }
+            "#
+        }
+        HeadKind::Knn | HeadKind::Prototypes => {
+            r#"
+            "data.join_text" = [false, true]
+            "features.text_shape" = [true, false]
+            "train.range_weight" = [0.3, 0.0]
+            "train.class_weights" = [false, true]
             "#
         }
     };
@@ -205,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_default_spaces_are_valid_configs() {
-        for head in [HeadKind::Kernel, HeadKind::Network] {
+        for head in [HeadKind::Kernel, HeadKind::Network, HeadKind::Trees, HeadKind::Knn] {
             let mut config = config();
             config.train.head = head;
             for (key, axis) in default_space(head) {

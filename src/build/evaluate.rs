@@ -131,7 +131,7 @@ impl Context<'_> {
                 test: &test,
                 history: &history,
                 best_epoch: training.best_epoch,
-                closed_form: training.closed_form,
+                has_epochs: training.has_epochs,
                 rows: rows.dataset.rows.len(),
             },
             &config.gates,
@@ -335,6 +335,7 @@ impl Context<'_> {
         let class_rows = |class: usize| {
             Part::USED.map(|part| rows.of(&[part]).iter().filter(|&&r| rows.classes[r] == class).count())
         };
+        let head = self.project.config.train.head;
         Ok(Training {
             part_rows: Part::USED.map(|part| rows.of(&[part]).len()),
             class_rows: (0..rows.dataset.classes.len()).map(class_rows).collect(),
@@ -342,7 +343,8 @@ impl Context<'_> {
             parameters: number("parameters")?,
             epochs: history.len(),
             best_epoch,
-            closed_form: self.project.config.train.head == HeadKind::Kernel,
+            has_epochs: head == HeadKind::Network,
+            left_out: matches!(head, HeadKind::Kernel | HeadKind::Knn),
             stopped_early: trained["stopped_early"].as_bool().ok_or_else(failed)?,
             losses: [best.train_loss, best.validation_loss],
         })

@@ -89,8 +89,10 @@ pub struct Training {
     pub best_epoch: usize,
     /// Whether early stopping ended the training.
     pub stopped_early: bool,
-    /// Whether the head is solved in closed form: there are no epochs, and the training loss is the leave-one-out one.
-    pub closed_form: bool,
+    /// Whether the head is trained in epochs.
+    pub has_epochs: bool,
+    /// Whether the training loss is the leave-one-out one.
+    pub left_out: bool,
     /// Training and validation loss of the kept epoch, in nats.
     pub losses: [f64; 2],
 }

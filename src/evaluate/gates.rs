@@ -30,8 +30,8 @@ pub struct GateInput<'a> {
     pub history: &'a [Epoch],
     /// The epoch that was kept, counted from 1.
     pub best_epoch: usize,
-    /// Whether there are no epochs over which a figure could be steady.
-    pub closed_form: bool,
+    /// Whether there are epochs over which a figure could be steady.
+    pub has_epochs: bool,
     /// Usable rows of all parts.
     pub rows: usize,
 }
@@ -72,7 +72,7 @@ pub fn gates(input: &GateInput<'_>, limits: &GatesConfig) -> Vec<Gate> {
         above("rows".into(), Some(input.rows as f64), limits.rows as f64),
         above("test rows".into(), Some(input.test.rows as f64), limits.test_rows as f64),
     ];
-    if !input.closed_form {
+    if input.has_epochs {
         all.insert(4, steady);
     }
     all

@@ -16,8 +16,9 @@ const FIGURES: [Figure; 4] = [Figure::Accuracy, Figure::MacroF1, Figure::LogLoss
 pub fn summary(e: &Evaluation) -> String {
     let mut text = format!("model {}: {}\n", e.name, verdict(e));
     let t = &e.training;
-    let how = if t.closed_form {
-        format!("{} effective parameters, solved in closed form (loss: leave-one-out", t.parameters)
+    let how = if !t.has_epochs {
+        let loss = if t.left_out { "leave-one-out" } else { "train" };
+        format!("{} effective parameters, without epochs (loss: {loss}", t.parameters)
     } else {
         let end = if t.stopped_early { "stopped early" } else { "ran to the end" };
         let (parameters, epochs, best) = (t.parameters, t.epochs, t.best_epoch);

@@ -23,7 +23,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
-use crate::failed;
+use crate::{Tensors, failed};
 
 /// Rows on which kernel and ridge are chosen, all of them landmarks: what is best for them is best, or nearly so, for all.
 const SEARCH_ROWS: usize = 1000;
@@ -63,19 +63,11 @@ impl KernelMachine {
     /// Load weights saved by [`Head::save`].
     ///
     /// # Errors
-    /// The file is missing, not safetensors, or does not fit `shape`.
-    pub fn load(shape: &KernelShape, path: &Path) -> Result<Self, HeadError> {
-        let mut tensors: std::collections::HashMap<String, Tensor> =
-            Tensor::read_safetensors(path).map_err(failed)?.into_iter().collect();
+    /// They do not fit `shape`.
+    pub fn load(shape: &KernelShape, mut tensors: Tensors) -> Result<Self, HeadError> {
         let (inputs, landmarks) = (shape.inputs as i64, shape.landmarks as i64);
         let outputs: i64 = shape.blocks.iter().map(|b| b.width as i64).sum();
-        let mut take = |name: &str, size: &[i64]| match tensors.remove(name) {
-            Some(tensor) if tensor.size() == size => Ok(tensor),
-            Some(tensor) => {
-                Err(HeadError::Torch(format!("{name} has the size {:?}, expected {size:?}", tensor.size())))
-            }
-            None => Err(HeadError::Torch(format!("{name} is missing"))),
-        };
+        let mut take = |name: &str, size: &[i64]| tensors.take(name, size);
         Ok(Self {
             scale: take("scale", &[inputs])?,
             landmarks: take("landmarks", &[landmarks, inputs])?,
@@ -650,13 +642,18 @@ fn products(rows: &Sparse, landmarks: &[i64]) -> Tensor {
 }
 
 /// `[a, b]` squared distances of the rows of `a` and `b`.
-fn squared_distances(a: &Tensor, b: &Tensor) -> Tensor {
+pub(crate) fn squared_distances(a: &Tensor, b: &Tensor) -> Tensor {
     let length = |x: &Tensor| x.square().sum_dim_intlist(1, true, Kind::Float);
     (length(a) + length(b).tr() - a.matmul(&b.tr()) * 2.0).clamp_min(0.0)
 }
 
 /// Class-weighted cross entropy and accuracy of the label.
-fn loss_and_accuracy(answers: &Tensor, targets: &[f32], classes: usize, data: &FitData<'_>) -> (f64, f64) {
+pub(crate) fn loss_and_accuracy(
+    answers: &Tensor,
+    targets: &[f32],
+    classes: usize,
+    data: &FitData<'_>,
+) -> (f64, f64) {
     let targets = Tensor::from_slice(targets).view([-1, answers.size()[1]]).narrow(1, 0, classes as i64);
     let logits = answers.narrow(1, 0, classes as i64);
     let weighted = &targets * Tensor::from_slice(&data.class_weights);
@@ -672,7 +669,7 @@ fn likeliest(row: &[f32]) -> Option<usize> {
     (row[best] > 0.0).then_some(best)
 }
 
-fn values(tensor: &Tensor) -> Result<Vec<f32>, HeadError> {
+pub(crate) fn values(tensor: &Tensor) -> Result<Vec<f32>, HeadError> {
     Vec::<f32>::try_from(tensor.contiguous().view([-1])).map_err(failed)
 }
 
@@ -733,7 +730,13 @@ mod tests {
             let path = folder.path().join("head.safetensors");
             fitted.head.save(&path).unwrap();
             let HeadShape::Kernel(shape) = &fitted.shape else { panic!("a kernel machine") };
-            assert_eq!(KernelMachine::load(shape, &path).unwrap().logits(&held.0, None).unwrap(), given);
+            assert_eq!(
+                KernelMachine::load(shape, Tensors::read(&path).unwrap())
+                    .unwrap()
+                    .logits(&held.0, None)
+                    .unwrap(),
+                given
+            );
         }
     }
 

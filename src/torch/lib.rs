@@ -1,20 +1,25 @@
-//! The tensors of the pipeline: the sentence encoder ([`encoder`]) and the classifier heads ([`network`],
-//! [`kernel`]).
+//! The tensors of the pipeline: the sentence encoder ([`encoder`]) and the classifier heads ([`kernel`], [`network`],
+//! [`neighbours`], [`trees`], and several of them: [`ensemble`]).
 //!
 //! This is the only crate that links libtorch. It implements what the `pipeline` library asks for
 //! ([`pipeline::engine::Engine`]) and knows nothing of files under `data/` or the terminal.
 
 pub mod encoder;
+pub mod ensemble;
 pub mod hub;
 pub mod kernel;
+pub mod neighbours;
 pub mod network;
+pub mod trees;
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use pipeline::embed::{Encode, EncoderError, EncoderSettings};
 use pipeline::engine::Engine;
 use pipeline::train::{Epoch, Fit, FitData, Fitted, Head, HeadError, HeadShape, Recipe};
+use tch::Tensor;
 
 /// The engine over libtorch, on the CPU.
 pub struct Torch;
@@ -37,18 +42,73 @@ impl Fit for Torch {
         each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
     ) -> Result<Fitted, HeadError> {
         single_threaded();
-        match recipe {
-            Recipe::Network { shape, settings } => network::fit(shape, settings, data, each_epoch),
-            Recipe::Kernel(settings) => kernel::fit(settings, data, each_epoch),
-        }
+        fit(recipe, data, each_epoch)
     }
 
     fn load_head(&self, shape: &HeadShape, path: &Path) -> Result<Box<dyn Head>, HeadError> {
         single_threaded();
-        Ok(match shape {
-            HeadShape::Network(shape) => Box::new(network::Perceptron::load(shape, path)?),
-            HeadShape::Kernel(shape) => Box::new(kernel::KernelMachine::load(shape, path)?),
-        })
+        load(shape, Tensors::read(path)?)
+    }
+}
+
+fn fit(
+    recipe: &Recipe,
+    data: &FitData<'_>,
+    each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<Fitted, HeadError> {
+    match recipe {
+        Recipe::Network { shape, settings } => network::fit(shape, settings, data, each_epoch),
+        Recipe::Kernel(settings) => kernel::fit(settings, data, each_epoch),
+        Recipe::Neighbours(settings) => neighbours::fit(settings, data, each_epoch),
+        Recipe::Trees(settings) => trees::fit(settings, data, each_epoch),
+        Recipe::Ensemble { recipes, stacked } => ensemble::fit(recipes, *stacked, data, each_epoch),
+    }
+}
+
+fn load(shape: &HeadShape, tensors: Tensors) -> Result<Box<dyn Head>, HeadError> {
+    Ok(match shape {
+        HeadShape::Network(shape) => Box::new(network::Perceptron::load(shape, tensors)?),
+        HeadShape::Kernel(shape) => Box::new(kernel::KernelMachine::load(shape, tensors)?),
+        HeadShape::Neighbours(shape) => Box::new(neighbours::Memory::load(shape, tensors)?),
+        HeadShape::Trees(shape) => Box::new(trees::Forest::load(shape, tensors)?),
+        HeadShape::Ensemble(shape) => Box::new(ensemble::Ensemble::load(shape, tensors)?),
+    })
+}
+
+/// The tensors of a weights file by their names.
+pub struct Tensors(HashMap<String, Tensor>);
+
+impl Tensors {
+    /// Read a safetensors file.
+    ///
+    /// # Errors
+    /// The file is missing, or not safetensors.
+    pub fn read(path: &Path) -> Result<Self, HeadError> {
+        Ok(Self(Tensor::read_safetensors(path).map_err(failed)?.into_iter().collect()))
+    }
+
+    /// The tensor of this name and size.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn take(&mut self, name: &str, size: &[i64]) -> Result<Tensor, HeadError> {
+        match self.0.remove(name) {
+            Some(tensor) if tensor.size() == size => Ok(tensor),
+            Some(tensor) => {
+                Err(HeadError::Torch(format!("{name} has the size {:?}, expected {size:?}", tensor.size())))
+            }
+            None => Err(HeadError::Torch(format!("{name} is missing"))),
+        }
+    }
+
+    /// Those whose names begin with `prefix`, without it.
+    pub fn below(&mut self, prefix: &str) -> Self {
+        let names: Vec<String> = self.0.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
+        let own = names.into_iter().filter_map(|name| {
+            let tensor = self.0.remove(&name)?;
+            Some((name[prefix.len()..].to_owned(), tensor))
+        });
+        Self(own.collect())
     }
 }
 

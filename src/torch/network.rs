@@ -18,7 +18,7 @@ use rand_distr::{Beta, Distribution, StandardNormal};
 use tch::nn::{self, ModuleT, OptimizerConfig};
 use tch::{Device, Kind, Tensor};
 
-use crate::failed;
+use crate::{Tensors, failed};
 
 /// The members of a network with their weights; one matrix multiplication serves all of them.
 pub struct Perceptron {
@@ -123,10 +123,13 @@ impl Perceptron {
     /// Load weights saved by [`Head::save`].
     ///
     /// # Errors
-    /// The file is missing, not safetensors, or does not fit `shape`.
-    pub fn load(shape: &NetworkShape, path: &Path) -> Result<Self, HeadError> {
-        let mut head = Self::blank(shape);
-        head.store.load(path).map_err(failed)?;
+    /// They do not fit `shape`.
+    pub fn load(shape: &NetworkShape, mut tensors: Tensors) -> Result<Self, HeadError> {
+        let head = Self::blank(shape);
+        for (name, mut variable) in head.store.variables() {
+            let saved = tensors.take(&name, &variable.size())?;
+            tch::no_grad(|| variable.copy_(&saved));
+        }
         Ok(head)
     }
 
@@ -731,7 +734,7 @@ mod tests {
         let weights = tempfile::tempdir().unwrap();
         let path = weights.path().join("head.safetensors");
         fitted.head.save(&path).unwrap();
-        let head = Perceptron::load(&shape(), &path).unwrap();
+        let head = Perceptron::load(&shape(), Tensors::read(&path).unwrap()).unwrap();
         let (loss, _) = score(&head, &x, &y, &Tensor::from_slice(&[1.0f32, 1.0]));
         assert_eq!(loss, fitted.history[fitted.best_epoch - 1].validation_loss);
     }
@@ -743,7 +746,7 @@ mod tests {
         let path = file.path().join("head.safetensors");
         fitted.head.save(&path).unwrap();
         let inputs = exclusive_or().0;
-        let loaded = Perceptron::load(&shape(), &path).unwrap();
+        let loaded = Perceptron::load(&shape(), Tensors::read(&path).unwrap()).unwrap();
         assert_eq!(fitted.head.logits(&inputs, None).unwrap(), loaded.logits(&inputs, None).unwrap());
     }
 

@@ -43,6 +43,12 @@ pub enum HeadShape {
     Network(NetworkShape),
     /// A kernel machine.
     Kernel(KernelShape),
+    /// Remembered rows.
+    Neighbours(NeighbourShape),
+    /// Boosted trees.
+    Trees(TreeShape),
+    /// Several heads.
+    Ensemble(EnsembleShape),
 }
 
 impl HeadShape {
@@ -51,6 +57,9 @@ impl HeadShape {
         match self {
             Self::Network(shape) => &shape.blocks,
             Self::Kernel(shape) => &shape.blocks,
+            Self::Neighbours(shape) => &shape.blocks,
+            Self::Trees(shape) => &shape.blocks,
+            Self::Ensemble(shape) => shape.heads.first().map_or(&[], Self::blocks),
         }
     }
 }
@@ -124,6 +133,43 @@ pub struct KernelShape {
     pub blocks: Vec<Block>,
 }
 
+/// Sizes of a head that compares rows with remembered ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NeighbourShape {
+    /// Length of an input row.
+    pub inputs: usize,
+    /// Remembered rows.
+    pub rows: usize,
+    /// Blocks of the answer; the label's is the first.
+    pub blocks: Vec<Block>,
+    /// Nearest remembered rows that vote.
+    pub nearest: usize,
+    /// Squared distance beyond the nearest row at which a vote has fallen to 1/e.
+    pub width: f64,
+}
+
+/// Sizes of boosted trees.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TreeShape {
+    /// Length of an input row.
+    pub inputs: usize,
+    /// Blocks of the answer; the label's is the first.
+    pub blocks: Vec<Block>,
+    /// Trees of all outputs.
+    pub trees: usize,
+    /// Nodes of all trees.
+    pub nodes: usize,
+}
+
+/// The heads of an ensemble.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnsembleShape {
+    /// Their shapes.
+    pub heads: Vec<HeadShape>,
+    /// Their weights, which add up to 1.
+    pub weights: Vec<f64>,
+}
+
 /// Which head to train, and how.
 #[derive(Clone, Debug)]
 pub enum Recipe {
@@ -136,6 +182,39 @@ pub enum Recipe {
     },
     /// A kernel machine in closed form.
     Kernel(KernelSettings),
+    /// Nearest rows, or class means.
+    Neighbours(NeighbourSettings),
+    /// Boosted trees.
+    Trees(TreeSettings),
+    /// Several heads on the same rows.
+    Ensemble {
+        /// The heads'.
+        recipes: Vec<Recipe>,
+        /// Whether their weights are learned on the validation rows.
+        stacked: bool,
+    },
+}
+
+/// How to train a head that compares rows with remembered ones.
+#[derive(Clone, Debug)]
+pub struct NeighbourSettings {
+    /// Remember the mean of each class instead of all training rows.
+    pub prototypes: bool,
+    /// Rows that vote; chosen on the validation rows where it is not given.
+    pub nearest: Option<usize>,
+}
+
+/// How to train boosted trees.
+#[derive(Clone, Debug)]
+pub struct TreeSettings {
+    /// Most questions on the way to a leaf.
+    pub depth: usize,
+    /// Share of a tree's answer that is added.
+    pub learning_rate: f64,
+    /// Share of the inputs that a tree sees.
+    pub columns: f64,
+    /// Share of the rows that a tree sees.
+    pub rows: f64,
 }
 
 /// How to train a network.
@@ -255,7 +334,8 @@ pub struct Rows<'a> {
 
 /// One line of the training history. Losses are class-weighted cross entropy of the label in nats, dropout off.
 ///
-/// A kernel machine has one line, without learning rate; its loss on the training rows is the leave-one-out loss.
+/// Heads other than networks have one line; the loss of a kernel machine and of k-NN on the training rows is the
+/// leave-one-out loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Counted from 1.

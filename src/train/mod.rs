@@ -10,8 +10,9 @@ mod tfidf;
 use std::ops::ControlFlow;
 
 pub use fit::{
-    Averaging, Block, BlockKind, Epoch, Fit, FitData, Fitted, Head, HeadError, HeadShape, KernelSettings,
-    KernelShape, NetworkSettings, NetworkShape, Output, Recipe, Rows, Schedule,
+    Averaging, Block, BlockKind, EnsembleShape, Epoch, Fit, FitData, Fitted, Head, HeadError, HeadShape,
+    KernelSettings, KernelShape, NeighbourSettings, NeighbourShape, NetworkSettings, NetworkShape, Output,
+    Recipe, Rows, Schedule, TreeSettings, TreeShape,
 };
 pub use inputs::{InputEncoder, RawInputs};
 pub use tfidf::{Sparse, Terms, TfIdf};
@@ -103,7 +104,7 @@ pub fn train(
         "an augmented row descends from a row outside training"
     );
 
-    let terms = terms && config.head == HeadKind::Kernel;
+    let terms = terms && config.heads().contains(&HeadKind::Kernel);
     let encoder = InputEncoder::learn(input.rows, input.train, min_count, terms);
     let teacher = Targets::learn(input, config.range_weight);
     let width = encoder.width();
@@ -132,7 +133,7 @@ pub fn train(
         },
         seed,
     };
-    let recipe = recipe(config, width, &teacher.blocks);
+    let recipe = recipe(config, config.head, width, &teacher.blocks);
     let epochs = if config.head == HeadKind::Network { config.epochs } else { 1 };
     progress.start("training", epochs as u64, "epochs");
     let fitted = trainer.fit(&recipe, &data, &mut |_| {
@@ -218,17 +219,33 @@ fn numbers([low, high]: [f32; 2]) -> Vec<f32> {
     vec![low, high, low.max(0.0).ln_1p(), high.max(0.0).ln_1p()]
 }
 
-fn recipe(config: &TrainConfig, inputs: usize, blocks: &[Block]) -> Recipe {
-    if config.head == HeadKind::Kernel {
-        let kernel = &config.kernel;
-        return Recipe::Kernel(KernelSettings {
+fn recipe(config: &TrainConfig, head: HeadKind, inputs: usize, blocks: &[Block]) -> Recipe {
+    let (kernel, trees) = (&config.kernel, &config.trees);
+    match head {
+        HeadKind::Kernel => Recipe::Kernel(KernelSettings {
             landmarks: kernel.landmarks,
             gamma: kernel.gamma,
             ridge: kernel.ridge,
             feature_weight: kernel.feature_weight,
             term_weight: kernel.term_weight,
-        });
+        }),
+        HeadKind::Network => network_recipe(config, inputs, blocks),
+        HeadKind::Knn => Recipe::Neighbours(NeighbourSettings { prototypes: false, nearest: config.nearest }),
+        HeadKind::Prototypes => Recipe::Neighbours(NeighbourSettings { prototypes: true, nearest: None }),
+        HeadKind::Trees => Recipe::Trees(TreeSettings {
+            depth: trees.depth,
+            learning_rate: trees.learning_rate,
+            columns: trees.columns,
+            rows: trees.rows,
+        }),
+        HeadKind::Ensemble => Recipe::Ensemble {
+            recipes: config.heads().into_iter().map(|head| recipe(config, head, inputs, blocks)).collect(),
+            stacked: config.ensemble.stacked,
+        },
     }
+}
+
+fn network_recipe(config: &TrainConfig, inputs: usize, blocks: &[Block]) -> Recipe {
     let shape = NetworkShape {
         inputs,
         hidden: config.hidden.clone(),

@@ -182,7 +182,7 @@ fn wrong_columns_models_and_encoders_are_explained() {
     assert!(finished.err().contains("is not the one that the model was trained with"), "{}", finished.err());
 }
 
-/// With either head: the tasks and the range are answered, measured, and written in every format.
+/// With every kind of head: the tasks and the range are answered, measured, and written in every format.
 #[test]
 fn tasks_and_the_range_behind_the_label_are_predicted_too() {
     let project = Project::small();
@@ -218,7 +218,10 @@ fn tasks_and_the_range_behind_the_label_are_predicted_too() {
     let config = project.read("pipeline.toml");
     let (before, rest) = config.split_once("[augment.synonyms]").unwrap();
     let (_, after) = rest.split_once("[evaluate]").unwrap();
-    project
-        .write("pipeline.toml", format!("{before}[evaluate]{after}\n[[train.tasks]]\ncolumn = \"season\"\n"));
-    check("kernel");
+    for head in ["kernel", "knn", "prototypes", "trees", "ensemble"] {
+        let train =
+            format!("[[train.tasks]]\ncolumn = \"season\"\n[train]\nhead = \"{head}\"\nmembers = 2\n");
+        project.write("pipeline.toml", format!("{before}[evaluate]{after}\n{train}"));
+        check(head);
+    }
 }
