@@ -543,7 +543,9 @@ pub enum AveragingKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KernelConfig {
-    /// Most training rows that every row is compared with.
+    /// Up to so many training rows, every row is compared with all of them.
+    pub exact_rows: usize,
+    /// Beyond that, training rows that every row is compared with.
     pub landmarks: usize,
     /// γ of the Gaussian kernel, in units of 1 / variance of the inputs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -561,7 +563,14 @@ pub struct KernelConfig {
 
 impl Default for KernelConfig {
     fn default() -> Self {
-        Self { landmarks: 5000, gamma: None, ridge: None, feature_weight: None, term_weight: None }
+        Self {
+            exact_rows: 10_000,
+            landmarks: 5000,
+            gamma: None,
+            ridge: None,
+            feature_weight: None,
+            term_weight: None,
+        }
     }
 }
 
@@ -1026,6 +1035,7 @@ impl Config {
         vec![
             ("encoder.workers", self.encoder.workers.unwrap_or(1)),
             ("encoder.max_tokens", self.encoder.max_tokens.unwrap_or(1)),
+            ("train.kernel.exact_rows", self.train.kernel.exact_rows),
             ("train.kernel.landmarks", self.train.kernel.landmarks),
             ("train.nearest", self.train.nearest.unwrap_or(1)),
             ("train.trees.depth", self.train.trees.depth),

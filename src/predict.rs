@@ -8,7 +8,7 @@ use crate::config::{Config, Precision};
 use crate::embed::Embeddings;
 use crate::store::checksum;
 use crate::table::{Cells, Wanted};
-use crate::train::{Block, BlockKind, Head, HeadError, HeadShape, InputEncoder, RawInputs};
+use crate::train::{Block, BlockKind, Head, HeadError, HeadShape, InputEncoder, RawInputs, softmax};
 
 /// Format of `model.json`; a model of another format is refused.
 pub const FORMAT: u32 = 2;
@@ -83,6 +83,10 @@ impl ModelFiles {
     /// `report.html`: everything for people.
     pub fn report(&self) -> PathBuf {
         self.folder.join("report.html")
+    }
+    /// `validation.npy`: probabilities of the validation rows, of a head that has not learned them; not calibrated.
+    pub fn validation(&self) -> PathBuf {
+        self.folder.join("validation.npy")
     }
     /// `history.csv`: a line an epoch.
     pub fn history(&self) -> PathBuf {
@@ -270,25 +274,9 @@ fn range_of(row: &[f32], scales: &[[f32; 2]]) -> [f32; 2] {
     [a.min(b), a.max(b)]
 }
 
-/// Softmax in place, by the maximum of the row itself.
-pub(crate) fn softmax(logits: &mut [f32]) {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    logits.iter_mut().for_each(|l| *l = (*l - max).exp());
-    let sum: f32 = logits.iter().sum();
-    logits.iter_mut().for_each(|l| *l /= sum);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn softmax_is_a_distribution_also_for_large_logits() {
-        let mut row = [1000.0, 1001.0, -1e9];
-        softmax(&mut row);
-        assert!((row[0] - 0.26894143).abs() < 1e-6 && row[2] == 0.0);
-        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
-    }
 
     #[test]
     fn fields_and_features_stand_side_by_side() {

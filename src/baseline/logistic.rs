@@ -242,7 +242,7 @@ fn unpack(packed: &[f64], count: usize, width: usize) -> (Array2<f32>, Vec<f32>)
 /// Add `intercepts`, then softmax in place, by the maximum of the row itself.
 fn softmax(logits: &mut [f32], intercepts: &[f32]) {
     logits.iter_mut().zip(intercepts).for_each(|(l, b)| *l += b);
-    crate::predict::softmax(logits);
+    crate::train::softmax(logits);
 }
 
 #[cfg(test)]

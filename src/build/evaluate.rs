@@ -14,6 +14,7 @@ use super::stages::{Context, Rows, StageResult, pick_rows, place, write_csv};
 use super::{BuildError, Stage};
 use crate::baseline::{LogisticRegression, Matrix, class_shares};
 use crate::config::HeadKind;
+use crate::embed::read_npy;
 use crate::evaluate::{
     CrossValidation, Estimate, Evaluation, Evidence, Figure, GateInput, HEAD, ModelFolds, Predictions,
     TaskFigures, TestBaseline, Training, ValueError, apply_temperature, diagnose, difference, evaluate,
@@ -76,7 +77,8 @@ impl Context<'_> {
         let cross_validation = self.cross_validation(&rows, &folds, &answers, &used);
 
         let (validation_rows, test_rows) = (rows.of(&[Part::Validation]), rows.of(&[Part::Test]));
-        let validation_given = self.head_answers(&rows, &validation_rows, temperature)?.label;
+        let mut validation_given = read_npy(&self.project.model().validation())?.values;
+        apply_temperature(&mut validation_given, rows.dataset.classes.len(), temperature);
         let answered = self.head_answers(&rows, &test_rows, temperature)?;
         let (tasks, range) =
             (self.tasks(&rows, &test_rows, &answered), self.range(&rows, &test_rows, &answered));

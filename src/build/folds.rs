@@ -107,14 +107,10 @@ impl Context<'_> {
             self.fit(rows, &learning, config.seed_for(&format!("fit {name}")), &Background(self.progress))?;
         let seconds = begin.elapsed().as_secs_f64();
         let classes = rows.dataset.classes.len();
-        let answer = |of: &[usize]| {
-            answers(trained.head.as_ref(), &trained.shape, &trained.inputs, &pick_rows(&rows.raw, of))
-                .map(|given| given.label)
-        };
-        let raw = answer(&fold.held_out)?;
-        let stopped_on = answer(&fold.validation)?;
-        let temperature =
-            fit_temperature(self.predictions(rows, &truth_of(rows, &fold.validation), &stopped_on));
+        let held_out = pick_rows(&rows.raw, &fold.held_out);
+        let raw = answers(trained.head.as_ref(), &trained.shape, &trained.inputs, &held_out)?.label;
+        let truth = truth_of(rows, &fold.validation);
+        let temperature = fit_temperature(self.predictions(rows, &truth, &trained.validation));
         let mut calibrated = raw.clone();
         apply_temperature(&mut calibrated, classes, temperature);
         Ok(HeadAnswers { raw, calibrated, parameters: trained.parameters, seconds })

@@ -77,8 +77,8 @@ impl Stage {
     fn version(self) -> u32 {
         match self {
             Stage::Embed | Stage::Split => 1,
-            Stage::Train | Stage::Evaluate => 3,
             Stage::Augment => 4,
+            Stage::Train | Stage::Evaluate => 6,
         }
     }
 }

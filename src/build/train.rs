@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::BuildError;
 use crate::augment::Mixed;
+use crate::embed::{Embeddings, NpyWriter};
 use crate::predict::{EncoderCard, FORMAT, ModelCard, raw_inputs};
 use crate::progress::Progress;
 use crate::split::Part;
@@ -115,6 +116,13 @@ impl Context<'_> {
             trained.history.iter().try_for_each(|epoch| csv.serialize(epoch))?;
             csv.flush()
         })?;
-        Ok(vec![files.head(), files.inputs(), files.card(), files.history()])
+        let classes = dataset.classes.len();
+        let validation = Embeddings { dims: classes, values: trained.validation.clone() };
+        write_atomic(&files.validation(), |w| {
+            let mut writer = NpyWriter::new(w, validation.rows(), classes)?;
+            writer.extend(&validation)?;
+            writer.finish()
+        })?;
+        Ok(vec![files.head(), files.inputs(), files.card(), files.history(), files.validation()])
     }
 }

@@ -128,6 +128,7 @@ pub fn fit(
         history: vec![epoch],
         best_epoch: 1,
         stopped_early: false,
+        validation: None,
     })
 }
 

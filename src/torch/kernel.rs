@@ -2,10 +2,11 @@
 //! logistic regression on its leave-one-out answers.
 //!
 //! Ridge regression on one-hot targets is the regularised least-squares classifier (Rifkin, Yeo & Poggio 2003), as
-//! accurate as a support vector machine and solved by one Cholesky factorisation for all targets. It sees at most so many
-//! training rows as landmarks (Nyström: Williams & Seeger 2001), so its cost grows linearly with the rows. The answer to
-//! each training row by a fit without that row costs nothing more, which serves three times: to choose the kernel, to
-//! teach the logistic regression that turns answers into logits (stacking, Wolpert 1992), and to say which rows are hard.
+//! accurate as a support vector machine and solved by one Cholesky factorisation for all targets. Of many rows it sees only
+//! some as landmarks (Nyström: Williams & Seeger 2001), so that its cost grows linearly with the rows. The answer to each
+//! training row by a fit without that row costs nothing more, which serves four times: to choose the kernel, to teach the
+//! logistic regression that turns answers into logits (stacking, Wolpert 1992), to say which rows are hard, and to learn
+//! from the validation rows and yet answer them as if they were new.
 //!
 //! Where some rows are no landmarks, only those are asked: a landmark whose row is left out is free to fit the others, and
 //! the answer there is worse than to any new row.
@@ -126,22 +127,36 @@ pub fn fit(
     data: &FitData<'_>,
     each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, HeadError> {
-    let problem = Problem::new(data);
-    let choice = choose(settings, data, &problem)?;
+    let choice = choose(settings, data, &Problem::new(data))?;
+    // Nothing is chosen on the validation rows, so they can teach, too: what is said of them is left out like the rest.
+    let both = settings.all_rows.then(|| train_and_validation(data));
+    let whole = match &both {
+        Some((inputs, terms, targets)) => {
+            let train = Rows { inputs, terms: terms.as_ref(), targets };
+            &FitData { train, class_weights: data.class_weights.clone(), ..*data }
+        }
+        None => data,
+    };
+    let (problem, trained_on) = (Problem::new(whole), data.train.inputs.len() / data.inputs);
     let count = problem.rows();
-    let most = if count <= settings.landmarks { count } else { count - OTHER_ROWS.min(count / 2) };
-    let rows = problem.draw(most.min(settings.landmarks), data.seed);
+    let rows = if count <= settings.exact_rows {
+        problem.draw(count, data.seed)
+    } else {
+        // The validation rows, where they teach, stay among those that are like new.
+        let most = count - OTHER_ROWS.min(count / 2);
+        draw(trained_on, most.min(settings.landmarks), data.seed)
+    };
     let solved = problem.solve(&problem.distances(&rows), choice)?;
     let left_out = &solved.left_out + &problem.means;
     let asked = problem.like_new(&rows);
-    let (stack, mut bias) = problem.stack(&left_out, &asked)?;
-    let (train_loss, train_accuracy) = problem.left_out_score(&left_out, &asked, &STACK_CS)?;
-    let label = problem.blocks[0].width;
-    for (bias, weight) in bias.iter_mut().zip(&data.class_weights) {
-        // A class counts as often as its weight says: its prior odds are multiplied by it.
-        *bias += weight.max(f32::MIN_POSITIVE).ln();
-    }
-    let bias = Tensor::from_slice(&bias);
+    let (stack, bias) = problem.stack(&left_out, &asked)?;
+    // A class counts as often as its weight says: its prior odds are multiplied by it.
+    let log_weights: Vec<f32> = data.class_weights.iter().map(|w| w.max(f32::MIN_POSITIVE).ln()).collect();
+    let weighted = |mut bias: Vec<f32>| {
+        bias.iter_mut().zip(&log_weights).for_each(|(bias, weight)| *bias += weight);
+        Tensor::from_slice(&bias)
+    };
+    let bias = weighted(bias);
     let scale = problem.scale(choice);
     let weights = solved.weights.matmul(&stack);
     let head = KernelMachine {
@@ -158,16 +173,31 @@ pub fn fit(
         bias: problem.means.matmul(&stack) + &bias,
     };
 
-    let x = Tensor::from_slice(data.validation.inputs).view([-1, data.inputs as i64]);
-    let of_validation =
-        loss_and_accuracy(&head.answer(&x, data.validation.terms), data.validation.targets, label, data);
+    let (train_loss, train_accuracy) = problem.left_out_score(&left_out, &asked, &STACK_CS)?;
+    let label = data.blocks[0].width;
+    let answers = if both.is_some() {
+        // The logistic regression learns from every second row asked and answers the others, and the other way round.
+        let (even, odd): (Vec<_>, Vec<_>) = asked.iter().partition(|&row| row % 2 == 0);
+        let by = |asked: &[usize]| {
+            let (stack, bias) = problem.stack(&left_out, asked)?;
+            Ok::<_, HeadError>(left_out.matmul(&stack) + weighted(bias))
+        };
+        let odd_rows = Tensor::arange(count as i64, (Kind::Int64, Device::Cpu)).remainder(2).unsqueeze(1);
+        let answers = by(&even)?.where_self(&odd_rows.to_kind(Kind::Bool), &by(&odd)?);
+        answers.narrow(0, trained_on as i64, (count - trained_on) as i64)
+    } else {
+        let x = Tensor::from_slice(data.validation.inputs).view([-1, data.inputs as i64]);
+        head.answer(&x, data.validation.terms)
+    };
+    let (validation_loss, validation_accuracy) =
+        loss_and_accuracy(&answers, data.validation.targets, label, data);
     let epoch = Epoch {
         epoch: 1,
         learning_rate: 0.0,
         train_loss,
         train_accuracy,
-        validation_loss: of_validation.0,
-        validation_accuracy: of_validation.1,
+        validation_loss,
+        validation_accuracy,
     };
     if each_epoch(&epoch).is_break() {
         return Err(HeadError::Interrupted);
@@ -181,7 +211,25 @@ pub fn fit(
         history: vec![epoch],
         best_epoch: 1,
         stopped_early: false,
+        validation: Some(values(&answers)?),
     })
+}
+
+fn train_and_validation(data: &FitData<'_>) -> (Vec<f32>, Option<Sparse>, Vec<f32>) {
+    let terms = data.train.terms.zip(data.validation.terms).map(|(train, other)| train.above(other));
+    (
+        [data.train.inputs, data.validation.inputs].concat(),
+        terms,
+        [data.train.targets, data.validation.targets].concat(),
+    )
+}
+
+/// `count` of the first `rows` rows, evenly drawn.
+fn draw(rows: usize, count: usize, seed: u64) -> Vec<i64> {
+    let mut drawn: Vec<i64> = (0..rows as i64).collect();
+    drawn.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    drawn.truncate(count);
+    drawn
 }
 
 /// How sure each training row's own class is when the row is left out: its probability minus the greatest other one's,
@@ -310,9 +358,10 @@ struct Problem<'a> {
 }
 
 /// Among landmarks `[landmarks, landmarks]` and of them to all rows `[landmarks, rows]`: squared distances of the
-/// embeddings, squared distances of the tabular inputs, and products of the terms.
+/// embeddings, squared distances of the tabular inputs, and products of the terms. Where the rows themselves are the
+/// landmarks, the two are one, and only the second is there.
 struct Distances {
-    among: [Tensor; 3],
+    among: Option<[Tensor; 3]>,
     to_rows: [Tensor; 3],
 }
 
@@ -378,12 +427,9 @@ impl<'a> Problem<'a> {
         (0..self.rows()).filter(|&row| other[row]).collect()
     }
 
-    /// At most `count` rows, evenly drawn.
+    /// At most `count` rows, evenly drawn; all of them in their order.
     fn draw(&self, count: usize, seed: u64) -> Vec<i64> {
-        let mut rows: Vec<i64> = (0..self.rows() as i64).collect();
-        rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        rows.truncate(count);
-        rows
+        if count >= self.rows() { (0..self.rows() as i64).collect() } else { draw(self.rows(), count, seed) }
     }
 
     /// γ on the squared distance of the embeddings, and on that of the tabular inputs.
@@ -410,12 +456,11 @@ impl<'a> Problem<'a> {
             None => Tensor::zeros([1, 1], (Kind::Float, Device::Cpu))
                 .expand([landmarks.len() as i64, self.x.size()[0]], false),
         };
-        let among = |i| squared_distances(&part(&chosen, i), &part(&chosen, i));
         let to_rows = |i| squared_distances(&part(&chosen, i), &part(&self.x, i));
-        Distances {
-            among: [among(0), among(1), terms.index_select(1, &Tensor::from_slice(landmarks))],
-            to_rows: [to_rows(0), to_rows(1), terms],
-        }
+        let to_rows = [to_rows(0), to_rows(1), terms];
+        let of_landmarks = |to_rows: &Tensor| to_rows.index_select(1, &Tensor::from_slice(landmarks));
+        let themselves = landmarks.iter().copied().eq(0..self.rows() as i64);
+        Distances { among: (!themselves).then(|| to_rows.each_ref().map(of_landmarks)), to_rows }
     }
 
     /// `terms × outputs`: Σ over the landmarks of their terms times their weights.
@@ -440,7 +485,8 @@ impl<'a> Problem<'a> {
 
     /// Ridge regression of the targets on the kernel to the landmarks.
     ///
-    /// With Φ the rows in the landmarks' feature space, A = ΦᵀΦ + ridge · I and h the diagonal of Φ A⁻¹ Φᵀ, the answer to
+    /// Where the rows themselves are the landmarks, A = K + ridge · I has the weights A⁻¹ y, and the answer to a row of a fit
+    /// without it is y - weight / (A⁻¹)ᵢᵢ (Rifkin & Lippert 2007). Else, with Φ the rows in the landmarks' feature space, A = ΦᵀΦ + ridge · I and h the diagonal of Φ A⁻¹ Φᵀ, the answer to
     /// a row of a fit without it is y - (y - ŷ) / (1 - h) (Allen's PRESS, 1974).
     fn solve(&self, distances: &Distances, choice: Choice) -> Result<Solved, HeadError> {
         let [embedding, tabular] = self.gammas(choice);
@@ -448,7 +494,18 @@ impl<'a> Problem<'a> {
             let gaussian = (&of[0] * -embedding - &of[1] * tabular).exp();
             if choice.term_weight > 0.0 { gaussian + &of[2] * choice.term_weight } else { gaussian }
         };
-        let among = cholesky(&kernel(&distances.among), 1e-4)?;
+        let Some(among) = &distances.among else {
+            let factor = cholesky(&kernel(&distances.to_rows), choice.ridge)?;
+            let inverse = factor.f_cholesky_inverse(false).map_err(failed)?.diagonal(0, 0, 1).unsqueeze(1);
+            let weights = self.y.f_cholesky_solve(&factor, false).map_err(failed)?;
+            let kept = inverse.sum(Kind::Double).double_value(&[]) * choice.ridge;
+            return Ok(Solved {
+                left_out: &self.y - &weights / inverse,
+                freedom: self.rows() as f64 - kept,
+                weights,
+            });
+        };
+        let among = cholesky(&kernel(among), 1e-4)?;
         let features = among
             .f_linalg_solve_triangular(&kernel(&distances.to_rows), false, true, false)
             .map_err(failed)?;
@@ -710,7 +767,15 @@ mod tests {
     }
 
     fn settings(landmarks: usize) -> KernelSettings {
-        KernelSettings { landmarks, gamma: None, ridge: None, feature_weight: Some(1.0), term_weight: None }
+        KernelSettings {
+            exact_rows: landmarks,
+            landmarks,
+            gamma: None,
+            ridge: None,
+            feature_weight: Some(1.0),
+            term_weight: None,
+            all_rows: false,
+        }
     }
 
     #[test]
@@ -737,6 +802,60 @@ mod tests {
                     .unwrap(),
                 given
             );
+        }
+    }
+
+    /// All rows as landmarks, once as such and once, in another order, as landmarks among rows.
+    #[test]
+    fn rows_as_their_own_landmarks_are_solved_like_any_landmarks() {
+        let all = circle(80, 7);
+        let blocks = blocks();
+        let choice = Choice { gamma: 1.0, ridge: 0.3, feature_weight: 1.0, term_weight: 0.0 };
+        let problem = Problem::new(&data(&blocks, &all));
+        let [one, other] = [(0..80).collect::<Vec<i64>>(), (0..80).rev().collect()].map(|landmarks| {
+            let distances = problem.distances(&landmarks);
+            assert_eq!(distances.among.is_none(), landmarks[0] == 0);
+            problem.solve(&distances, choice).unwrap()
+        });
+        let off = |a: &Tensor, b: &Tensor| (a - b).abs().max().double_value(&[]);
+        assert!(off(&one.left_out, &other.left_out) < 2e-3, "{}", off(&one.left_out, &other.left_out));
+        let [embedding, tabular] = problem.gammas(choice);
+        let distances = problem.distances(&(0..80).collect::<Vec<_>>()).to_rows;
+        let kernel = (&distances[0] * -embedding - &distances[1] * tabular).exp();
+        let answers = [&one.weights, &other.weights.flip([0])].map(|weights| kernel.matmul(weights));
+        assert!(off(&answers[0], &answers[1]) < 2e-3, "{}", off(&answers[0], &answers[1]));
+        assert!((one.freedom - other.freedom).abs() < 0.05, "{} {}", one.freedom, other.freedom);
+    }
+
+    /// Taught the left half; the right half comes with the validation rows.
+    #[test]
+    fn the_validation_rows_teach_too_and_are_answered_as_if_they_did_not() {
+        let (mut all, held) = (circle(600, 5), circle(300, 6));
+        // A fifth of the labels are wrong, so that whoever answers by heart is seen.
+        all.1.chunks_mut(3).step_by(5).for_each(|target| target.swap(0, 1));
+        let half = |left: bool| -> (Vec<f32>, Vec<f32>) {
+            let rows = all.0.chunks(2).zip(all.1.chunks(3)).filter(|(x, _)| (x[0] < 0.0) == left);
+            let (x, y): (Vec<&[f32]>, Vec<&[f32]>) = rows.unzip();
+            (x.concat(), y.concat())
+        };
+        let (train, validation, blocks) = (half(true), half(false), blocks());
+        // All rows are landmarks, or a part of the training rows.
+        for landmarks in [5000, 150] {
+            let fit_with = |all_rows| {
+                let rows = Rows { inputs: &validation.0, terms: None, targets: &validation.1 };
+                let data = FitData { validation: rows, ..data(&blocks, &train) };
+                let settings = KernelSettings { all_rows, ..settings(landmarks) };
+                fit(&settings, &data, &mut |_| ControlFlow::Continue(())).unwrap()
+            };
+            let (one, both) = (fit_with(false), fit_with(true));
+            let right = |fitted: &Fitted| {
+                let given = fitted.head.logits(&held.0, None).unwrap();
+                given.chunks(3).zip(held.1.chunks(3)).filter(|(g, t)| (g[1] > g[0]) == (t[1] > 0.5)).count()
+            };
+            assert!(right(&both) > right(&one), "{landmarks}: {} {}", right(&both), right(&one));
+            let epoch = &both.history[0];
+            assert!((0.7..0.85).contains(&epoch.validation_accuracy), "{landmarks}: {epoch:?}");
+            assert_eq!(both.validation.unwrap().len(), validation.1.len());
         }
     }
 

@@ -4,6 +4,7 @@
 //! libtorch's global one, so the same rows, settings and seed give the same weights to the bit, also with several heads
 //! trained at once.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -15,10 +16,14 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Beta, Distribution, StandardNormal};
+use rayon::prelude::*;
 use tch::nn::{self, ModuleT, OptimizerConfig};
 use tch::{Device, Kind, Tensor};
 
 use crate::{Tensors, failed};
+
+/// Members that are trained by one matrix multiplication.
+const MEMBERS_AT_ONCE: usize = 8;
 
 /// The members of a network with their weights; one matrix multiplication serves all of them.
 pub struct Perceptron {
@@ -267,10 +272,12 @@ fn mean_of_logs(logs: &Tensor) -> Tensor {
     logs.logsumexp(0, false) - (logs.size()[0] as f64).ln()
 }
 
-/// Inverted dropout: 0 with probability `share`, else 1 / (1 - share).
+/// Inverted dropout: 0 with probability `share` (in steps of 1 / 65536), else 1 / (1 - share).
 fn dropout_mask(like: &Tensor, share: f64, rng: &mut ChaCha8Rng) -> Tensor {
-    let kept = (1.0 / (1.0 - share)) as f32;
-    let mask: Vec<f32> = (0..like.numel()).map(|_| if rng.random_bool(share) { 0.0 } else { kept }).collect();
+    let (below, kept) = ((share * 65536.0).round() as u16, (1.0 / (1.0 - share)) as f32);
+    let mut draws = vec![0u16; like.numel()];
+    rng.fill(&mut draws[..]);
+    let mask: Vec<f32> = draws.into_iter().map(|draw| if draw < below { 0.0 } else { kept }).collect();
     Tensor::from_slice(&mask).view_as(like)
 }
 
@@ -321,9 +328,6 @@ pub fn fit(
     each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, HeadError> {
     let mut rng = ChaCha8Rng::seed_from_u64(data.seed);
-    let mut head = Perceptron::blank(shape);
-    head.initialise(&mut rng);
-    head.begin_at_the_shares(data);
     let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
     let tensors = |rows: Rows<'_>| {
         (
@@ -333,47 +337,42 @@ pub fn fit(
     };
     let ((x, y), validation) = (tensors(data.train), tensors(data.validation));
     let class_weights = Tensor::from_slice(&data.class_weights);
-    let adam = nn::Adam { wd: settings.weight_decay, ..nn::Adam::default() };
-    let mut optimizer = adam.build(&head.store, settings.learning_rate).map_err(failed)?;
     let mut order = Order::new(&y, data.blocks[0].width, settings);
     if settings.curriculum > 0 {
         order.begin_with_easy(&crate::kernel::margins(data)?);
     }
-
     let folds = (settings.member_folds && shape.members > 1)
         .then(|| all_but_one_fold(shape.members, x.size()[0] as usize, &mut rng));
+    // So many members at once are trained on one core, whatever the cores: the numbers must not depend on them.
+    let mut groups = (0..shape.members)
+        .step_by(MEMBERS_AT_ONCE)
+        .map(|first| {
+            let members = MEMBERS_AT_ONCE.min(shape.members - first);
+            let folds = folds.as_ref().map(|folds| folds.narrow(0, first as i64, members as i64));
+            let own = NetworkShape { members, ..shape.clone() };
+            Group::new(&own, settings, data, (&x, &y), &validation.0, folds, first as u64)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+
     let mut history: Vec<Epoch> = Vec::new();
-    let mut best = Best { loss: f64::INFINITY, epoch: 0, weights: Vec::new() };
+    let (mut least, mut best_epoch) = (f64::INFINITY, 0);
     let steps_an_epoch = x.size()[0] as usize / settings.batch_size.max(1) + 1;
     let mut rate = Rate::new(settings, steps_an_epoch);
-    let mut average = Average { kind: settings.averaging, count: 0, weights: Vec::new() };
     let mut stopped_early = false;
     for epoch in 1..=settings.epochs {
         let rows = order.of_epoch(epoch, &mut rng);
-        for batch in batch_slices(&rows, settings.batch_size) {
-            optimizer.set_lr(rate.of_step());
-            let batch = Tensor::from_slice(batch);
-            let (mut bx, mut by) = (x.index_select(0, &batch), y.index_select(0, &batch));
-            if settings.noise > 0.0 {
-                let noise: Vec<f32> = (0..bx.numel())
-                    .map(|_| settings.noise as f32 * rng.sample::<f32, _>(StandardNormal))
-                    .collect();
-                bx += Tensor::from_slice(&noise).view_as(&bx);
-            }
-            let mixed = mix_pairs(settings, batch.size()[0], &mut rng);
-            if let Some((others, own)) = &mixed {
-                by = &by * *own + by.index_select(0, others) * (1.0 - own);
-            }
-            let scores = head.forward(&bx, Some(&mut rng), mixed.as_ref().map(|(o, w)| (o, *w)));
-            let seen = folds.as_ref().map(|folds| folds.index_select(1, &batch));
-            optimizer.backward_step(&head.loss(&scores, (&by, seen.as_ref()), &class_weights, settings));
-            average.after_step(&head.store);
-        }
-        average.after_epoch(&head.store, epoch);
-        let own = average.put_in(&head.store);
-        let (train_loss, train_accuracy) = score(&head, &x, &y, &class_weights);
-        let (validation_loss, validation_accuracy) =
-            score(&head, &validation.0, &validation.1, &class_weights);
+        let steps: Vec<(&[i64], f64)> = batch_slices(&rows, settings.batch_size)
+            .into_iter()
+            .map(|batch| (batch, rate.of_step()))
+            .collect();
+        let answers: Vec<[Tensor; 2]> =
+            groups.par_iter_mut().map(|group| group.epoch(epoch, &steps, settings)).collect();
+        let score = |part: usize, y: &Tensor| {
+            let of_group: Vec<&Tensor> = answers.iter().map(|parts| &parts[part]).collect();
+            score(&mean_of_logs(&Tensor::cat(&of_group, 0)), y, &class_weights)
+        };
+        let (train_loss, train_accuracy) = score(0, &y);
+        let (validation_loss, validation_accuracy) = score(1, &validation.1);
         if !validation_loss.is_finite() {
             return Err(HeadError::Diverged {
                 epoch,
@@ -392,26 +391,125 @@ pub fn fit(
         if each_epoch(&history[epoch - 1]).is_break() {
             return Err(HeadError::Interrupted);
         }
-        if validation_loss < best.loss - settings.min_delta {
-            best = Best { loss: validation_loss, epoch, weights: snapshot(&head.store) };
-        } else if epoch - best.epoch >= settings.patience && order.all_seen(epoch) {
+        if validation_loss < least - settings.min_delta {
+            (least, best_epoch) = (validation_loss, epoch);
+            groups.iter_mut().for_each(Group::keep);
+        } else if epoch - best_epoch >= settings.patience && order.all_seen(epoch) {
             stopped_early = true;
             break;
         }
-        if let Some(own) = own {
-            restore(&head.store, &own);
-        }
         rate.after_epoch(validation_loss);
     }
-    restore(&head.store, &best.weights);
     Ok(Fitted {
-        head: Box::new(head),
+        head: Box::new(joined(shape, &groups)),
         shape: HeadShape::Network(shape.clone()),
         parameters: shape.parameters(),
         history,
-        best_epoch: best.epoch,
+        best_epoch,
         stopped_early,
+        validation: None,
     })
+}
+
+/// Some of the members, with what trains them.
+struct Group {
+    head: Perceptron,
+    optimizer: nn::Optimizer,
+    rng: ChaCha8Rng,
+    average: Average,
+    /// Weights of the best epoch so far.
+    best: Vec<(String, Tensor)>,
+    x: Tensor,
+    y: Tensor,
+    validation: Tensor,
+    class_weights: Tensor,
+    /// As [`all_but_one_fold`] of these members.
+    folds: Option<Tensor>,
+}
+
+impl Group {
+    fn new(
+        shape: &NetworkShape,
+        settings: &NetworkSettings,
+        data: &FitData<'_>,
+        (x, y): (&Tensor, &Tensor),
+        validation: &Tensor,
+        folds: Option<Tensor>,
+        first: u64,
+    ) -> Result<Self, HeadError> {
+        let mut rng = ChaCha8Rng::seed_from_u64(data.seed);
+        rng.set_stream(first + 1);
+        let mut head = Perceptron::blank(shape);
+        head.initialise(&mut rng);
+        head.begin_at_the_shares(data);
+        let adam = nn::Adam { wd: settings.weight_decay, ..nn::Adam::default() };
+        Ok(Self {
+            optimizer: adam.build(&head.store, settings.learning_rate).map_err(failed)?,
+            head,
+            rng,
+            average: Average { kind: settings.averaging, count: 0, weights: Vec::new(), own: None },
+            best: Vec::new(),
+            x: x.shallow_clone(),
+            y: y.shallow_clone(),
+            validation: validation.shallow_clone(),
+            class_weights: Tensor::from_slice(&data.class_weights),
+            folds,
+        })
+    }
+
+    /// Take the steps, batches with their learning rates. Returns the log probabilities of the training and of the
+    /// validation rows, `[members, rows, classes]`, by the weights that would be kept.
+    fn epoch(&mut self, epoch: usize, steps: &[(&[i64], f64)], settings: &NetworkSettings) -> [Tensor; 2] {
+        crate::single_threaded();
+        if let Some(own) = self.average.own.take() {
+            restore(&self.head.store, &own);
+        }
+        for &(batch, rate) in steps {
+            self.optimizer.set_lr(rate);
+            let batch = Tensor::from_slice(batch);
+            let (mut x, mut y) = (self.x.index_select(0, &batch), self.y.index_select(0, &batch));
+            if settings.noise > 0.0 {
+                let noise: Vec<f32> = (0..x.numel())
+                    .map(|_| settings.noise as f32 * self.rng.sample::<f32, _>(StandardNormal))
+                    .collect();
+                x += Tensor::from_slice(&noise).view_as(&x);
+            }
+            let mixed = mix_pairs(settings, batch.size()[0], &mut self.rng);
+            if let Some((others, own)) = &mixed {
+                y = &y * *own + y.index_select(0, others) * (1.0 - own);
+            }
+            let mixed = mixed.as_ref().map(|(others, own)| (others, *own));
+            let scores = self.head.forward(&x, Some(&mut self.rng), mixed);
+            let seen = self.folds.as_ref().map(|folds| folds.index_select(1, &batch));
+            let loss = self.head.loss(&scores, (&y, seen.as_ref()), &self.class_weights, settings);
+            self.optimizer.backward_step(&loss);
+            self.average.after_step(&self.head.store);
+        }
+        self.average.after_epoch(&self.head.store, epoch);
+        self.average.put_in(&self.head.store);
+        tch::no_grad(|| {
+            [&self.x, &self.validation]
+                .map(|x| self.head.log_probabilities(&self.head.forward(x, None, None)))
+        })
+    }
+
+    /// Remember the weights as the best ones.
+    fn keep(&mut self) {
+        self.best = snapshot(&self.head.store);
+    }
+}
+
+/// All members with their best weights in one head.
+fn joined(shape: &NetworkShape, groups: &[Group]) -> Perceptron {
+    let head = Perceptron::blank(shape);
+    let best: Vec<HashMap<&str, &Tensor>> =
+        groups.iter().map(|group| group.best.iter().map(|(name, t)| (name.as_str(), t)).collect()).collect();
+    for (name, mut variable) in head.store.variables() {
+        // Members, and the units of all members beside one another, are the first dimension of every tensor.
+        let parts: Vec<&Tensor> = best.iter().map(|group| group[name.as_str()]).collect();
+        tch::no_grad(|| variable.copy_(&Tensor::cat(&parts, 0)));
+    }
+    head
 }
 
 /// Which rows an epoch sees, and in which order.
@@ -539,6 +637,8 @@ struct Average {
     kind: Averaging,
     count: usize,
     weights: Vec<(String, Tensor)>,
+    /// The network's own weights, while the average stands in their place.
+    own: Option<Vec<(String, Tensor)>>,
 }
 
 impl Average {
@@ -572,13 +672,12 @@ impl Average {
         });
     }
 
-    /// Put the average into the store; returns what was there.
-    fn put_in(&self, store: &nn::VarStore) -> Option<Vec<(String, Tensor)>> {
-        (!self.weights.is_empty()).then(|| {
-            let own = snapshot(store);
+    /// Put the average into the store, where there is one.
+    fn put_in(&mut self, store: &nn::VarStore) {
+        if !self.weights.is_empty() {
+            self.own = Some(snapshot(store));
             restore(store, &self.weights);
-            own
-        })
+        }
     }
 }
 
@@ -588,12 +687,6 @@ fn mix_pairs(settings: &NetworkSettings, rows: i64, rng: &mut ChaCha8Rng) -> Opt
     let mut others: Vec<i64> = (0..rows).collect();
     others.shuffle(rng);
     Some((Tensor::from_slice(&others), beta.sample(rng)))
-}
-
-struct Best {
-    loss: f64,
-    epoch: usize,
-    weights: Vec<(String, Tensor)>,
 }
 
 /// Slices of `size` indices; a last one of a single index is joined to the slice before it.
@@ -611,15 +704,12 @@ fn batch_slices(order: &[i64], size: usize) -> Vec<&[i64]> {
     slices
 }
 
-/// Class-weighted cross entropy and accuracy of all rows, dropout off.
-fn score(head: &Perceptron, x: &Tensor, y: &Tensor, class_weights: &Tensor) -> (f64, f64) {
-    tch::no_grad(|| {
-        let classes = head.shape.blocks[0].width as i64;
-        let (log_p, y) = (head.answer(x).narrow(-1, 0, classes), y.narrow(-1, 0, classes));
-        let right = log_p.argmax(-1, false).eq_tensor(&y.argmax(-1, false));
-        let loss = cross_entropy(&log_p, &y, class_weights, 0.0);
-        (loss.double_value(&[]), right.mean(Kind::Double).double_value(&[]))
-    })
+/// Class-weighted cross entropy and accuracy of log probabilities.
+fn score(log_p: &Tensor, targets: &Tensor, class_weights: &Tensor) -> (f64, f64) {
+    let y = targets.narrow(-1, 0, log_p.size()[1]);
+    let right = log_p.argmax(-1, false).eq_tensor(&y.argmax(-1, false));
+    let loss = cross_entropy(log_p, &y, class_weights, 0.0);
+    (loss.double_value(&[]), right.mean(Kind::Double).double_value(&[]))
 }
 
 fn snapshot(store: &nn::VarStore) -> Vec<(String, Tensor)> {
@@ -735,19 +825,25 @@ mod tests {
         let path = weights.path().join("head.safetensors");
         fitted.head.save(&path).unwrap();
         let head = Perceptron::load(&shape(), Tensors::read(&path).unwrap()).unwrap();
-        let (loss, _) = score(&head, &x, &y, &Tensor::from_slice(&[1.0f32, 1.0]));
+        let log_p = tch::no_grad(|| head.answer(&x));
+        let (loss, _) = score(&log_p, &y, &Tensor::from_slice(&[1.0f32, 1.0]));
         assert_eq!(loss, fitted.history[fitted.best_epoch - 1].validation_loss);
     }
 
     #[test]
     fn saved_weights_predict_the_same() {
-        let fitted = fit_exclusive_or(&shape(), 4);
-        let file = tempfile::tempdir().unwrap();
-        let path = file.path().join("head.safetensors");
-        fitted.head.save(&path).unwrap();
-        let inputs = exclusive_or().0;
-        let loaded = Perceptron::load(&shape(), Tensors::read(&path).unwrap()).unwrap();
-        assert_eq!(fitted.head.logits(&inputs, None).unwrap(), loaded.logits(&inputs, None).unwrap());
+        // Also where the members are more than one group.
+        for members in [1, MEMBERS_AT_ONCE + 2] {
+            let shape = NetworkShape { members, ..shape() };
+            let fitted = fit_exclusive_or(&shape, 4);
+            let file = tempfile::tempdir().unwrap();
+            let path = file.path().join("head.safetensors");
+            fitted.head.save(&path).unwrap();
+            let inputs = exclusive_or().0;
+            let loaded = Perceptron::load(&shape, Tensors::read(&path).unwrap()).unwrap();
+            assert_eq!(fitted.head.logits(&inputs, None).unwrap(), loaded.logits(&inputs, None).unwrap());
+            assert!(fitted.history[fitted.best_epoch - 1].validation_accuracy > 0.9, "{members}");
+        }
     }
 
     #[test]

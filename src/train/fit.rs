@@ -291,7 +291,9 @@ pub enum Averaging {
 /// How to train a kernel machine. What is `None` is chosen by leave-one-out loss on the training rows.
 #[derive(Clone, Debug)]
 pub struct KernelSettings {
-    /// Most training rows that become landmarks.
+    /// Up to so many training rows, all are landmarks.
+    pub exact_rows: usize,
+    /// Beyond that, training rows that become landmarks.
     pub landmarks: usize,
     /// γ of the kernel exp(-γ·‖a - b‖²), in units of 1 / variance of the inputs.
     pub gamma: Option<f64>,
@@ -301,6 +303,8 @@ pub struct KernelSettings {
     pub feature_weight: Option<f64>,
     /// Weight of the words' and letters' linear kernel beside the Gaussian one of the inputs.
     pub term_weight: Option<f64>,
+    /// Learn from the validation rows, too; they are then answered by leaving each one out.
+    pub all_rows: bool,
 }
 
 /// What a head is trained from.
@@ -367,6 +371,8 @@ pub struct Fitted {
     pub best_epoch: usize,
     /// Whether early stopping ended the training.
     pub stopped_early: bool,
+    /// Answers to the validation rows, `n × outputs`, as by a head that has not learned them; `None` where this one has not.
+    pub validation: Option<Vec<f32>>,
 }
 
 /// Why a head cannot be trained or loaded.

@@ -74,8 +74,10 @@ pub struct Trained {
     pub best_epoch: usize,
     /// Whether early stopping ended the training.
     pub stopped_early: bool,
-    /// Rows trained on, augmented ones included.
+    /// Rows of the training part, augmented ones included.
     pub training_rows: usize,
+    /// Probabilities of the label for the validation rows, `n × classes`, of a head that has not learned them.
+    pub validation: Vec<f32>,
 }
 
 /// Train one head.
@@ -141,7 +143,15 @@ pub fn train(
         if progress.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     progress.finish();
-    let Fitted { head, shape, parameters, history, best_epoch, stopped_early } = fitted?;
+    let Fitted { head, shape, parameters, history, best_epoch, stopped_early, validation } = fitted?;
+    let given = match validation {
+        Some(given) => given,
+        None => head.logits(data.validation.inputs, data.validation.terms)?,
+    };
+    let outputs = teacher.blocks.iter().map(|b| b.width).sum();
+    let label = given.chunks_exact(outputs).flat_map(|row| &row[..input.class_count]);
+    let mut validation: Vec<f32> = label.copied().collect();
+    validation.chunks_exact_mut(input.class_count).for_each(softmax);
     Ok(Trained {
         head,
         shape,
@@ -151,6 +161,7 @@ pub fn train(
         best_epoch,
         stopped_early,
         training_rows: inputs.len() / width,
+        validation,
     })
 }
 
@@ -211,6 +222,14 @@ impl<'a> Targets<'a> {
     }
 }
 
+/// Softmax in place, by the maximum of the row itself.
+pub fn softmax(logits: &mut [f32]) {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    logits.iter_mut().for_each(|l| *l = (*l - max).exp());
+    let sum: f32 = logits.iter().sum();
+    logits.iter_mut().for_each(|l| *l /= sum);
+}
+
 /// Name of the block that answers with the numbers behind the class.
 const RANGE: &str = "range";
 
@@ -223,11 +242,14 @@ fn recipe(config: &TrainConfig, head: HeadKind, inputs: usize, blocks: &[Block])
     let (kernel, trees) = (&config.kernel, &config.trees);
     match head {
         HeadKind::Kernel => Recipe::Kernel(KernelSettings {
+            exact_rows: kernel.exact_rows,
             landmarks: kernel.landmarks,
             gamma: kernel.gamma,
             ridge: kernel.ridge,
             feature_weight: kernel.feature_weight,
             term_weight: kernel.term_weight,
+            // An ensemble chooses weights on the validation rows, which none of its heads may have learned.
+            all_rows: config.head == HeadKind::Kernel,
         }),
         HeadKind::Network => network_recipe(config, inputs, blocks),
         HeadKind::Knn => Recipe::Neighbours(NeighbourSettings { prototypes: false, nearest: config.nearest }),
@@ -355,6 +377,7 @@ mod tests {
                 history: vec![],
                 best_epoch: 1,
                 stopped_early: false,
+                validation: Some(Vec::new()),
             })
         }
         fn load_head(&self, _: &HeadShape, _: &Path) -> Result<Box<dyn Head>, HeadError> {
@@ -384,6 +407,14 @@ mod tests {
         let config = TrainConfig { class_weights: true, ..TrainConfig::default() };
         train(&input, &config, (1, false), 1, &recorder, &Silent).unwrap();
         recorder.0.into_inner().unwrap()
+    }
+
+    #[test]
+    fn softmax_is_a_distribution_also_for_large_logits() {
+        let mut row = [1000.0, 1001.0, -1e9];
+        softmax(&mut row);
+        assert!((row[0] - 0.26894143).abs() < 1e-6 && row[2] == 0.0);
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
     }
 
     #[test]

@@ -41,6 +41,17 @@ impl Sparse {
         picked
     }
 
+    /// These rows and then `other`'s.
+    pub fn above(&self, other: &Self) -> Self {
+        let shifted = other.ends.iter().map(|end| end + self.columns.len());
+        Self {
+            width: self.width,
+            ends: self.ends.iter().copied().chain(shifted).collect(),
+            columns: [&self.columns[..], &other.columns].concat(),
+            values: [&self.values[..], &other.values].concat(),
+        }
+    }
+
     /// These rows and `other`'s side by side, all values times `scale`.
     pub fn beside(&self, other: &Self, scale: f32) -> Self {
         let mut both = Self { width: self.width + other.width, ..Self::default() };
@@ -204,6 +215,9 @@ mod tests {
                     rows.row(row).find(|&(c, _)| Some(c) == column).map_or(0.0, |(_, v)| f64::from(v));
                 assert!((found - expected).abs() < 1e-6, "{term}: {found}");
             }
+            let stacked =
+                tfidf.rows(texts[..1].iter().copied()).above(&tfidf.rows(texts[1..].iter().copied()));
+            assert_eq!(stacked, rows);
             let saved = serde_json::to_string(&tfidf).unwrap();
             assert_eq!(serde_json::from_str::<TfIdf>(&saved).unwrap(), tfidf);
         }

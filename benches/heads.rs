@@ -1,0 +1,77 @@
+//! Seconds to train so many small networks as members of one, for `scripts/bench_heads.py`.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use pipeline::train::{Block, Fit, FitData, NetworkSettings, NetworkShape, Output, Recipe, Rows, Schedule};
+use pipeline_torch::Torch;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Sizes of the problem; the script has the same.
+const ROWS: usize = 3750;
+const VALIDATION: usize = 470;
+const INPUTS: usize = 384;
+const CLASSES: usize = 4;
+const HIDDEN: usize = 64;
+const EPOCHS: usize = 10;
+const BATCH: usize = 64;
+
+fn rows(count: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let inputs: Vec<f32> = (0..count * INPUTS).map(|_| rng.random_range(-0.1..0.1f32)).collect();
+    let class = |row: &[f32]| usize::from(row[0] > 0.0) + 2 * usize::from(row[1] > 0.0);
+    let targets = inputs
+        .chunks(INPUTS)
+        .flat_map(|row| (0..CLASSES).map(move |c| f32::from(u8::from(c == class(row)))))
+        .collect();
+    (inputs, targets)
+}
+
+fn main() {
+    // cargo bench passes --bench.
+    let members = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(15);
+    let blocks = vec![Block { name: "label".into(), width: CLASSES, weight: 1.0, ..Block::default() }];
+    let shape = NetworkShape {
+        inputs: INPUTS,
+        hidden: vec![HIDDEN],
+        blocks: blocks.clone(),
+        dropout: 0.3,
+        batch_norm: true,
+        output: Output::Softmax,
+        members,
+    };
+    let settings = NetworkSettings {
+        epochs: EPOCHS,
+        batch_size: BATCH,
+        learning_rate: 1e-3,
+        weight_decay: 1e-4,
+        patience: EPOCHS,
+        schedule: Schedule::Constant,
+        ..NetworkSettings::default()
+    };
+    let (train, validation) = (rows(ROWS, 1), rows(VALIDATION, 2));
+    let part = |(inputs, targets): &'static (Vec<f32>, Vec<f32>)| Rows { inputs, terms: None, targets };
+    let data = FitData {
+        inputs: INPUTS,
+        embedding_dims: INPUTS,
+        blocks: &blocks,
+        class_weights: vec![1.0; CLASSES],
+        train: part(Box::leak(Box::new(train))),
+        validation: part(Box::leak(Box::new(validation))),
+        seed: 1,
+    };
+    let recipe = Recipe::Network { shape, settings };
+    let begin = Instant::now();
+    match Torch.fit(&recipe, &data, &mut |_| ControlFlow::Continue(())) {
+        Ok(fitted) => println!(
+            "{{\"seconds\": {:.4}, \"validation_accuracy\": {:.3}}}",
+            begin.elapsed().as_secs_f64(),
+            fitted.history[EPOCHS - 1].validation_accuracy
+        ),
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(1);
+        }
+    }
+}
