@@ -109,27 +109,12 @@ pub fn fit(
     if stacked {
         ensemble.shape.weights = least(ensemble.shape.weights, |weights| score(weights).0);
     }
-    let (validation_loss, validation_accuracy) = score(&ensemble.shape.weights);
+    let validation = score(&ensemble.shape.weights);
     // Each head has its own notion of a loss on the training rows (left out, or not); their weighted mean stands for all.
     let mean = |i: usize| losses.iter().zip(&ensemble.shape.weights).map(|(l, w)| l[i] * w).sum();
-    let epoch = Epoch {
-        epoch: 1,
-        learning_rate: 0.0,
-        train_loss: mean(0),
-        train_accuracy: mean(1),
-        validation_loss,
-        validation_accuracy,
-    };
     let shape = HeadShape::Ensemble(ensemble.shape.clone());
-    Ok(Fitted {
-        head: Box::new(ensemble),
-        shape,
-        parameters,
-        history: vec![epoch],
-        best_epoch: 1,
-        stopped_early: false,
-        validation: None,
-    })
+    let scores = ((mean(0), mean(1)), validation);
+    crate::without_epochs((Box::new(ensemble), shape), parameters, scores, each_epoch)
 }
 
 /// Weights that add up to 1 with the least loss: from `weights` on, a part is moved from one to another as long as that

@@ -173,7 +173,7 @@ pub fn fit(
         bias: problem.means.matmul(&stack) + &bias,
     };
 
-    let (train_loss, train_accuracy) = problem.left_out_score(&left_out, &asked, &STACK_CS)?;
+    let train = problem.left_out_score(&left_out, &asked, &STACK_CS)?;
     let label = data.blocks[0].width;
     let answers = if both.is_some() {
         // The logistic regression learns from every second row asked and answers the others, and the other way round.
@@ -189,30 +189,12 @@ pub fn fit(
         let x = Tensor::from_slice(data.validation.inputs).view([-1, data.inputs as i64]);
         head.answer(&x, data.validation.terms)
     };
-    let (validation_loss, validation_accuracy) =
-        loss_and_accuracy(&answers, data.validation.targets, label, data);
-    let epoch = Epoch {
-        epoch: 1,
-        learning_rate: 0.0,
-        train_loss,
-        train_accuracy,
-        validation_loss,
-        validation_accuracy,
-    };
-    if each_epoch(&epoch).is_break() {
-        return Err(HeadError::Interrupted);
-    }
+    let validation = loss_and_accuracy(&answers, data.validation.targets, label, data);
     let shape = HeadShape::Kernel(head.shape.clone());
     let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
-    Ok(Fitted {
-        head: Box::new(head),
-        shape,
-        parameters: (solved.freedom * outputs as f64).round() as usize,
-        history: vec![epoch],
-        best_epoch: 1,
-        stopped_early: false,
-        validation: Some(values(&answers)?),
-    })
+    let parameters = (solved.freedom * outputs as f64).round() as usize;
+    let fitted = crate::without_epochs((Box::new(head), shape), parameters, (train, validation), each_epoch)?;
+    Ok(Fitted { validation: Some(values(&answers)?), ..fitted })
 }
 
 fn train_and_validation(data: &FitData<'_>) -> (Vec<f32>, Option<Sparse>, Vec<f32>) {

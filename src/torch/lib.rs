@@ -65,6 +65,28 @@ fn fit(
     }
 }
 
+/// A head that was not trained in epochs. `train` and `validation` are loss and accuracy, as in [`Epoch`].
+pub(crate) fn without_epochs(
+    (head, shape): (Box<dyn Head>, HeadShape),
+    parameters: usize,
+    (train, validation): ((f64, f64), (f64, f64)),
+    each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<Fitted, HeadError> {
+    let epoch = Epoch {
+        epoch: 1,
+        learning_rate: 0.0,
+        train_loss: train.0,
+        train_accuracy: train.1,
+        validation_loss: validation.0,
+        validation_accuracy: validation.1,
+    };
+    if each_epoch(&epoch).is_break() {
+        return Err(HeadError::Interrupted);
+    }
+    let history = vec![epoch];
+    Ok(Fitted { head, shape, parameters, history, best_epoch: 1, stopped_early: false, validation: None })
+}
+
 fn load(shape: &HeadShape, tensors: Tensors) -> Result<Box<dyn Head>, HeadError> {
     Ok(match shape {
         HeadShape::Network(shape) => Box::new(network::Perceptron::load(shape, tensors)?),

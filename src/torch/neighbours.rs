@@ -189,34 +189,15 @@ pub fn fit(
     let of = |x: &Tensor, targets: &[f32], among: bool| {
         loss_and_accuracy(&memory.answer(x, among), targets, classes, data)
     };
-    let (train_loss, train_accuracy) = of(&x, data.train.targets, !settings.prototypes);
-    let (validation_loss, validation_accuracy) = of(&asked, data.validation.targets, false);
-    let epoch = Epoch {
-        epoch: 1,
-        learning_rate: 0.0,
-        train_loss,
-        train_accuracy,
-        validation_loss,
-        validation_accuracy,
-    };
-    if each_epoch(&epoch).is_break() {
-        return Err(HeadError::Interrupted);
-    }
+    let scores =
+        (of(&x, data.train.targets, !settings.prototypes), of(&asked, data.validation.targets, false));
     let shape = memory.shape.clone();
     // A prototype is a mean an input; k neighbours are about n / k means (Hastie, Tibshirani & Friedman 2009, 2.3.3).
     let parameters = match settings.prototypes {
         true => shape.rows * (data.inputs + outputs),
         false => shape.rows / shape.nearest.max(1) * outputs,
     };
-    Ok(Fitted {
-        head: Box::new(memory),
-        shape: HeadShape::Neighbours(shape),
-        parameters,
-        history: vec![epoch],
-        best_epoch: 1,
-        stopped_early: false,
-        validation: None,
-    })
+    crate::without_epochs((Box::new(memory), HeadShape::Neighbours(shape)), parameters, scores, each_epoch)
 }
 
 impl Memory {

@@ -153,30 +153,10 @@ pub fn fit(
         let answers = Tensor::from_slice(&forest.logits(rows.inputs, None)?).view([-1, kinds.len() as i64]);
         Ok::<_, HeadError>(loss_and_accuracy(&answers, rows.targets, data.blocks[0].width, data))
     };
-    let ((train_loss, train_accuracy), (validation_loss, validation_accuracy)) =
-        (score(data.train)?, score(data.validation)?);
-    let epoch = Epoch {
-        epoch: 1,
-        learning_rate: settings.learning_rate,
-        train_loss,
-        train_accuracy,
-        validation_loss,
-        validation_accuracy,
-    };
-    if each_epoch(&epoch).is_break() {
-        return Err(HeadError::Interrupted);
-    }
-    let shape = forest.shape.clone();
+    let scores = (score(data.train)?, score(data.validation)?);
+    let shape = HeadShape::Trees(forest.shape.clone());
     let parameters = forest.feature.iter().filter(|&&feature| feature < 0).count();
-    Ok(Fitted {
-        head: Box::new(forest),
-        shape: HeadShape::Trees(shape),
-        parameters,
-        history: vec![epoch],
-        best_epoch: 1,
-        stopped_early: false,
-        validation: None,
-    })
+    crate::without_epochs((Box::new(forest), shape), parameters, scores, each_epoch)
 }
 
 /// Rows for one output, as the booster wants them: inputs column by column, targets and weights.
