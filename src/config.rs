@@ -149,6 +149,9 @@ impl Default for FeatureConfig {
 pub struct EncoderConfig {
     /// A sentence-transformers folder, the name of one that set-up installed, or a hub name (`owner/model`).
     pub model: String,
+    /// Another encoder, whose embedding of a text stands beside the first one's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<String>,
     /// Longer texts are cut to this many tokens; the model's own limit by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<usize>,
@@ -161,7 +164,13 @@ pub struct EncoderConfig {
 
 impl Default for EncoderConfig {
     fn default() -> Self {
-        Self { model: "all-MiniLM-L6-v2".into(), max_tokens: None, precision: Precision::F32, workers: None }
+        Self {
+            model: "all-MiniLM-L6-v2".into(),
+            second: None,
+            max_tokens: None,
+            precision: Precision::F32,
+            workers: None,
+        }
     }
 }
 

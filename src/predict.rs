@@ -11,7 +11,7 @@ use crate::table::{Cells, Wanted};
 use crate::train::{Block, BlockKind, Head, HeadError, HeadShape, InputEncoder, RawInputs, softmax};
 
 /// Format of `model.json`; a model of another format is refused.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// `model.json`: everything but the numbers that a prediction needs, on any machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,8 +22,8 @@ pub struct ModelCard {
     pub pipeline_version: String,
     /// Class names, in the order of the probabilities.
     pub classes: Vec<String>,
-    /// The encoder whose embeddings the head was trained on.
-    pub encoder: EncoderCard,
+    /// The encoders whose embeddings, side by side, the head was trained on; mostly one.
+    pub encoders: Vec<EncoderCard>,
     /// Layers of the head.
     pub head: HeadShape,
     /// BLAKE3 of `head.safetensors`, hex.
@@ -34,7 +34,7 @@ pub struct ModelCard {
     pub config: Config,
 }
 
-/// The encoder of a model.
+/// An encoder of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EncoderCard {
     /// Folder or name it was given by.

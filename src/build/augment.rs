@@ -100,9 +100,9 @@ impl Context<'_> {
         let candidates = Varier::new(config, dataset)?.variants(&train, self.progress)?;
         let tried = candidates.len();
 
-        let model = self.model()?;
-        let cache = Cache::open(&self.project.cache(), &model.fingerprint, model.dims)?;
-        self.embed_texts(&with_originals(&candidates, dataset), &cache, &model)?;
+        let encoders = self.encoders()?;
+        let cache = self.cache(&encoders)?;
+        self.embed_texts(&with_originals(&candidates, dataset), &cache, &encoders)?;
         let variants = keep_in_band(candidates, dataset, &cache, &config.augment.synonyms)?;
         let mixed = mixed_rows(config, &rows, &train, "");
 
@@ -123,7 +123,7 @@ impl Context<'_> {
         for (field, name) in dataset.text_fields.iter().enumerate() {
             let path = Project::matrix(&folder, name);
             let column: Vec<&str> = variants.iter().map(|v| v.texts[field].as_str()).collect();
-            write_matrix(&path, &column, &cache, &model)?;
+            write_matrix(&path, &column, &cache, encoders.dims())?;
             outputs.push(path);
         }
         Ok((

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::Project;
 use super::stages::{Context, RowPlace, StageResult, place, write_csv, write_matrix};
-use crate::embed::Cache;
 use crate::store::write_json;
 use crate::table;
 
@@ -37,19 +36,19 @@ impl Context<'_> {
         }
         table::check_classes(&dataset)?;
 
-        let model = self.model()?;
-        let cache = Cache::open(&self.project.cache(), &model.fingerprint, model.dims)?;
+        let encoders = self.encoders()?;
+        let cache = self.cache(&encoders)?;
         let folder = self.project.embeddings_folder();
         let mut outputs = vec![listing, rejects.join("duplicates.csv")];
         let texts: Vec<&str> =
             dataset.rows.iter().flat_map(|r| r.cells.texts.iter().map(String::as_str)).collect();
         let begin = std::time::Instant::now();
-        let embedded = self.embed_texts(&texts, &cache, &model)?;
+        let embedded = self.embed_texts(&texts, &cache, &encoders)?;
         let seconds = begin.elapsed().as_secs_f64();
         for (field, name) in dataset.text_fields.iter().enumerate() {
             let path = Project::matrix(&folder, name);
             let column: Vec<&str> = dataset.rows.iter().map(|r| r.cells.texts[field].as_str()).collect();
-            write_matrix(&path, &column, &cache, &model)?;
+            write_matrix(&path, &column, &cache, encoders.dims())?;
             outputs.push(path);
         }
         let index = folder.join("rows.csv");
@@ -70,9 +69,10 @@ impl Context<'_> {
         write_json(
             &about,
             &json!({
-                "rows": dataset.rows.len(), "dims": model.dims, "fields": matrices,
+                "rows": dataset.rows.len(), "dims": encoders.dims(), "fields": matrices,
                 "row_index": self.project.relative(&index),
-                "encoder": config.encoder, "fingerprint": model.fingerprint, "max_tokens": model.max_tokens,
+                "encoder": config.encoder, "fingerprint": encoders.fingerprint(),
+                "max_tokens": encoders.max_tokens(),
             }),
         )?;
         outputs.extend([index, about]);

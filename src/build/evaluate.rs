@@ -396,7 +396,7 @@ impl Context<'_> {
             mistakes: mistakes(rows, test),
             map: map(rows),
             config: toml::to_string_pretty(&self.project.config).unwrap_or_default(),
-            encoder: &self.model()?.fingerprint,
+            encoder: &self.encoders()?.fingerprint(),
             read: Manifest::load(&self.project.manifest(Stage::Embed)).map_or(Value::Null, |m| m.summary),
         });
         write_atomic(&files.report(), |w| std::io::Write::write_all(w, html.as_bytes()))?;

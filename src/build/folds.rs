@@ -53,8 +53,8 @@ impl Context<'_> {
         each: impl Fn(&Fold, HeadAnswers) -> T + Sync,
     ) -> Result<Vec<T>, BuildError> {
         let config = &self.project.config;
-        let model = self.model()?;
-        let cache = Cache::open(&self.project.cache(), &model.fingerprint, model.dims)?;
+        let encoders = self.encoders()?;
+        let cache = self.cache(&encoders)?;
         // Which words are protected is learned in each fold anew; what all folds need is embedded in one go.
         let varier = Varier::new(config, &rows.dataset)?;
         let quiet = Background(self.progress);
@@ -70,7 +70,7 @@ impl Context<'_> {
         self.progress.finish();
         let variants = variants?;
         let new: Vec<&str> = variants.iter().flat_map(|v| with_originals(v, &rows.dataset)).collect();
-        self.embed_texts(&new, &cache, &model)?;
+        self.embed_texts(&new, &cache, &encoders)?;
         self.progress.start("cross-validating", folds.len() as u64, "folds");
         let answers = folds
             .par_iter()

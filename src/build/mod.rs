@@ -29,7 +29,7 @@ pub use few_shot::{FewShot, FewShotSettings, few_shot};
 use plan::Sources;
 pub use plan::{Reason, StageStatus, plan};
 pub use project::Project;
-pub use stages::encoder_settings;
+pub use stages::load_encoders;
 pub use tune::{TuneSettings, tune};
 pub use validate::validate;
 

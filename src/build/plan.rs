@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{BuildError, Project, Stage};
-use crate::embed::{Model, Place, locate};
+use crate::embed::{Encoders, Model, Place, locate};
 use crate::store::{Manifest, Output, checksum};
 use crate::table;
 
@@ -153,9 +153,16 @@ impl Sources {
     /// # Errors
     /// The encoder is not there.
     pub fn measure_encoder(&mut self, project: &Project) -> Result<(), BuildError> {
-        let fingerprint = match locate(&project.config.encoder.model, &project.root)? {
-            Place::Here(folder) => open_model(project, folder)?.fingerprint,
-            Place::Hub { .. } => "not downloaded".to_owned(),
+        let mut folders = Vec::new();
+        for place in places(project)? {
+            match place {
+                Place::Here(folder) => folders.push(Some(folder)),
+                Place::Hub { .. } => folders.push(None),
+            }
+        }
+        let fingerprint = match folders.into_iter().collect() {
+            Some(folders) => open_encoders(project, folders)?.fingerprint(),
+            None => "not downloaded".to_owned(),
         };
         self.inputs.insert(ENCODER.into(), fingerprint);
         Ok(())
@@ -196,10 +203,18 @@ pub fn ingredients(project: &Project, stage: Stage, sources: &Sources) -> Ingred
     Ingredients { config: sections, inputs }
 }
 
-/// The encoder in `folder` with the config's limits.
-pub fn open_model(project: &Project, folder: PathBuf) -> Result<Model, BuildError> {
+/// Where the config's encoders are.
+pub fn places(project: &Project) -> Result<Vec<Place>, BuildError> {
     let encoder = &project.config.encoder;
-    Ok(Model::open(&folder, encoder.max_tokens, encoder.precision)?)
+    let names = std::iter::once(&encoder.model).chain(&encoder.second);
+    Ok(names.map(|name| locate(name, &project.root)).collect::<Result<_, _>>()?)
+}
+
+/// The encoders in `folders` with the config's limits.
+pub fn open_encoders(project: &Project, folders: Vec<PathBuf>) -> Result<Encoders, BuildError> {
+    let encoder = &project.config.encoder;
+    let open = |folder: &PathBuf| Model::open(folder, encoder.max_tokens, encoder.precision);
+    Ok(Encoders { models: folders.iter().map(open).collect::<Result<_, _>>()? })
 }
 
 /// Name every value that differs, by its dotted key.

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::plan::{Sources, ingredients, open_model};
+use super::plan::{Sources, ingredients, open_encoders, places};
 use super::{BuildError, Project, Stage};
-use crate::config::{Config, TaskConfig};
+use crate::config::{Config, EncoderConfig, TaskConfig};
 use crate::embed::{
-    Cache, EmbedReport, Embeddings, EncoderSettings, Model, NpyWriter, Place, embed, locate, read_npy,
+    Cache, EmbedReport, Embeddings, Encode, EncoderError, EncoderSettings, Encoders, Joined, Model,
+    NpyWriter, Place, embed, read_npy,
 };
 use crate::engine::Engine;
 use crate::predict::raw_inputs;
@@ -119,37 +120,41 @@ impl Rows {
 }
 
 impl Context<'_> {
-    /// The encoder of the config, downloaded first if it is one of the hub's.
-    pub fn model(&self) -> Result<Model, BuildError> {
-        let folder = match locate(&self.project.config.encoder.model, &self.project.root)? {
-            Place::Here(folder) => folder,
-            Place::Hub { name, folder } => {
-                self.progress.note(&format!("downloading the encoder {name} to {}", folder.display()));
-                self.engine.fetch_encoder(&name, &folder)?;
-                folder
-            }
-        };
-        open_model(self.project, folder)
+    /// The encoder or encoders of the config, downloaded first if they are the hub's.
+    pub fn encoders(&self) -> Result<Encoders, BuildError> {
+        let mut folders = Vec::new();
+        for place in places(self.project)? {
+            folders.push(match place {
+                Place::Here(folder) => folder,
+                Place::Hub { name, folder } => {
+                    self.progress.note(&format!("downloading the encoder {name} to {}", folder.display()));
+                    self.engine.fetch_encoder(&name, &folder)?;
+                    folder
+                }
+            });
+        }
+        open_encoders(self.project, folders)
+    }
+
+    /// The cache for the embeddings of `encoders`.
+    pub fn cache(&self, encoders: &Encoders) -> Result<Cache, BuildError> {
+        Ok(Cache::open(&self.project.cache(), &encoders.fingerprint(), encoders.dims())?)
     }
 
     pub fn embed_texts(
         &self,
         texts: &[&str],
         cache: &Cache,
-        model: &Model,
+        encoders: &Encoders,
     ) -> Result<EmbedReport, BuildError> {
-        let settings = encoder_settings(&self.project.config.encoder, model);
-        let report = embed(
-            texts,
-            cache,
-            model.max_tokens,
-            &mut || self.engine.load_encoder(&settings),
-            self.progress,
-        )?;
+        let mut load = || load_encoders(self.engine, &self.project.config.encoder, encoders);
+        let report = embed(texts, cache, encoders.max_tokens(), &mut load, self.progress)?;
         if report.truncated > 0 {
             self.progress.note(&format!(
                 "{} of {} texts are longer than {} tokens; only their beginning is embedded",
-                report.truncated, report.texts, model.max_tokens
+                report.truncated,
+                report.texts,
+                encoders.max_tokens()
             ));
         }
         Ok(report)
@@ -212,14 +217,27 @@ impl Context<'_> {
     }
 }
 
-/// How to load `model`: one worker a core unless the config says otherwise.
-pub fn encoder_settings(config: &crate::config::EncoderConfig, model: &Model) -> EncoderSettings {
+/// Load `encoders` as one: one worker a core unless the config says otherwise.
+///
+/// # Errors
+/// As [`Engine::load_encoder`].
+pub fn load_encoders(
+    engine: &dyn Engine,
+    config: &EncoderConfig,
+    encoders: &Encoders,
+) -> Result<Box<dyn Encode>, EncoderError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    EncoderSettings {
-        folder: model.folder.clone(),
-        max_tokens: model.max_tokens,
-        precision: config.precision,
-        workers: config.workers.unwrap_or(cores),
+    let load = |model: &Model| {
+        engine.load_encoder(&EncoderSettings {
+            folder: model.folder.clone(),
+            max_tokens: model.max_tokens,
+            precision: config.precision,
+            workers: config.workers.unwrap_or(cores),
+        })
+    };
+    match &encoders.models[..] {
+        [only] => load(only),
+        all => Ok(Box::new(Joined { encoders: all.iter().map(load).collect::<Result<_, _>>()? })),
     }
 }
 
@@ -254,11 +272,11 @@ pub(super) fn write_matrix(
     path: &Path,
     texts: &[&str],
     cache: &Cache,
-    model: &Model,
+    dims: usize,
 ) -> Result<(), BuildError> {
     let mut failure = None;
     write_atomic(path, |file| {
-        let mut writer = NpyWriter::new(file, texts.len(), model.dims)?;
+        let mut writer = NpyWriter::new(file, texts.len(), dims)?;
         for block in texts.chunks(EXPORT_ROWS) {
             match cache.get(block) {
                 Ok(embeddings) => writer.extend(&embeddings)?,

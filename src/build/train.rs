@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::BuildError;
 use crate::augment::Mixed;
-use crate::embed::{Embeddings, NpyWriter};
+use crate::embed::{Embeddings, Model, NpyWriter};
 use crate::predict::{EncoderCard, FORMAT, ModelCard, raw_inputs};
 use crate::progress::Progress;
 use crate::split::Part;
@@ -84,7 +84,16 @@ impl Context<'_> {
 
     /// Write everything that predicting on another machine needs, and the history.
     fn save(&self, dataset: &Dataset, trained: &Trained) -> Result<Vec<PathBuf>, BuildError> {
-        let (config, files, model) = (&self.project.config, self.project.model(), self.model()?);
+        let (config, files) = (&self.project.config, self.project.model());
+        let names = std::iter::once(&config.encoder.model).chain(&config.encoder.second);
+        let of_model = |(name, model): (&String, &Model)| EncoderCard {
+            model: name.clone(),
+            fingerprint: model.fingerprint.clone(),
+            dims: model.dims,
+            max_tokens: model.max_tokens,
+            precision: config.encoder.precision,
+        };
+        let encoders = names.zip(&self.encoders()?.models).map(of_model).collect();
         std::fs::create_dir_all(&files.folder).map_err(StoreError::of("write", &files.folder))?;
         // The head writes its own file, so the rename is made here.
         let fresh = files.folder.join("head.tmp.safetensors");
@@ -98,13 +107,7 @@ impl Context<'_> {
                 format: FORMAT,
                 pipeline_version: env!("CARGO_PKG_VERSION").into(),
                 classes: dataset.classes.clone(),
-                encoder: EncoderCard {
-                    model: config.encoder.model.clone(),
-                    fingerprint: model.fingerprint,
-                    dims: model.dims,
-                    max_tokens: model.max_tokens,
-                    precision: config.encoder.precision,
-                },
+                encoders,
                 head: trained.shape.clone(),
                 head_blake3: checksum(&files.head())?,
                 inputs_blake3: checksum(&files.inputs())?,

@@ -11,7 +11,7 @@ use super::folds::{HeadAnswers, truth_of};
 use super::plan::Sources;
 use super::stages::{Context, Rows};
 use super::{BuildError, Stage};
-use crate::embed::{Cache, Embeddings};
+use crate::embed::Embeddings;
 use crate::evaluate::{Figure, point_class_scores, point_figures};
 use crate::predict::raw_inputs;
 use crate::split::Fold;
@@ -36,11 +36,11 @@ impl Context<'_> {
     pub fn rows_like(&self, dealt: &Rows) -> Result<Rows, BuildError> {
         let config = &self.project.config;
         let dataset = table::read(config, &self.project.root)?.0;
-        let model = self.model()?;
-        let cache = Cache::open(&self.project.cache(), &model.fingerprint, model.dims)?;
+        let encoders = self.encoders()?;
+        let cache = self.cache(&encoders)?;
         let of_field = |field: usize| dataset.rows.iter().map(move |r| r.cells.texts[field].as_str());
         let all: Vec<Vec<&str>> = (0..dataset.text_fields.len()).map(|f| of_field(f).collect()).collect();
-        self.embed_texts(&all.concat(), &cache, &model)?;
+        self.embed_texts(&all.concat(), &cache, &encoders)?;
         let fields = all.iter().map(|texts| cache.get(texts)).collect::<Result<Vec<Embeddings>, _>>()?;
         let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), Some(config));
         drop((all, cache));

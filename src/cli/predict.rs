@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::exit::{BadInput, BadRows, Exit};
 use super::progress::Terminal;
 use super::{become_torch_program, print};
-use crate::build::{BuildError, encoder_settings};
+use crate::build::{BuildError, load_encoders};
 use crate::config::{Config, nearest};
-use crate::embed::{Embeddings, Encode, Model, Place, locate};
+use crate::embed::{Embeddings, Encode, Encoders, Model, Place, locate};
 use crate::engine::Engine;
 use crate::evaluate::{apply_temperature, likeliest};
 use crate::predict::{
@@ -47,9 +47,9 @@ pub struct PredictArgs {
     /// Folder of the trained model [default: data/models/NAME, of the config]
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
-    /// Folder of the encoder that the model was trained with, where it lies elsewhere on this machine
+    /// Folder of the encoder that the model was trained with, where it lies elsewhere on this machine; once for each
     #[arg(long, value_name = "FOLDER")]
-    encoder: Option<PathBuf>,
+    encoder: Vec<PathBuf>,
     /// The project file that names the model
     #[arg(long, short, value_name = "FILE", default_value = "pipeline.toml")]
     config: PathBuf,
@@ -109,10 +109,9 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     };
     let Some(engine) = engine else { return Err(become_torch_program()) };
 
-    let model = encoder(&card, args, engine)?;
-    let settings = encoder_settings(&card.config.encoder, &model);
-    let mut encoder = engine.load_encoder(&settings).map_err(BuildError::from)?;
-    let fields = embed_fields(encoder.as_mut(), &items, model.dims, model.max_tokens)?;
+    let encoders = encoders(&card, args, engine)?;
+    let mut encoder = load_encoders(engine, &card.config.encoder, &encoders).map_err(BuildError::from)?;
+    let fields = embed_fields(encoder.as_mut(), &items, encoders.dims(), encoders.max_tokens())?;
     let head = engine.load_head(&card.head, &files.head()).map_err(PredictError::from)?;
     let raw = raw_inputs(&fields, items.iter().map(|i| &i.cells), Some(&card.config));
     let mut given = answers(head.as_ref(), &card.head, &inputs, &raw)?;
@@ -137,27 +136,37 @@ fn model_files(args: &PredictArgs) -> Result<ModelFiles> {
     Ok(ModelFiles { folder: root.join("data/models").join(name) })
 }
 
-/// The encoder of the training, on this machine.
-fn encoder(card: &ModelCard, args: &PredictArgs, engine: &dyn Engine) -> Result<Model> {
+/// The encoders of the training, on this machine.
+fn encoders(card: &ModelCard, args: &PredictArgs, engine: &dyn Engine) -> Result<Encoders> {
     let root = args.config.parent().unwrap_or(Path::new(""));
-    let place = match &args.encoder {
-        Some(folder) => Place::Here(folder.clone()),
-        None => locate(&card.encoder.model, root).map_err(BuildError::from)?,
-    };
-    let folder = match place {
-        Place::Here(folder) => folder,
-        Place::Hub { name, folder } => {
-            engine.fetch_encoder(&name, &folder).map_err(BuildError::from)?;
-            folder
-        }
-    };
-    let model = Model::open(&folder, Some(card.encoder.max_tokens), card.encoder.precision)
-        .map_err(BuildError::from)?;
-    if model.fingerprint != card.encoder.fingerprint {
-        let expected = card.encoder.fingerprint.clone();
-        return Err(PredictError::Encoder { folder, found: model.fingerprint, expected }.into());
+    if !args.encoder.is_empty() && args.encoder.len() != card.encoders.len() {
+        let (given, wanted) = (args.encoder.len(), card.encoders.len());
+        return Err(
+            BadInput(format!("the model has {wanted} encoders, --encoder names {given}; name each")).into()
+        );
     }
-    Ok(model)
+    let mut models = Vec::new();
+    for (i, wanted) in card.encoders.iter().enumerate() {
+        let place = match args.encoder.get(i) {
+            Some(folder) => Place::Here(folder.clone()),
+            None => locate(&wanted.model, root).map_err(BuildError::from)?,
+        };
+        let folder = match place {
+            Place::Here(folder) => folder,
+            Place::Hub { name, folder } => {
+                engine.fetch_encoder(&name, &folder).map_err(BuildError::from)?;
+                folder
+            }
+        };
+        let model =
+            Model::open(&folder, Some(wanted.max_tokens), wanted.precision).map_err(BuildError::from)?;
+        if model.fingerprint != wanted.fingerprint {
+            let expected = wanted.fingerprint.clone();
+            return Err(PredictError::Encoder { folder, found: model.fingerprint, expected }.into());
+        }
+        models.push(model);
+    }
+    Ok(Encoders { models })
 }
 
 /// The rows to label, and how many could not be read; notes and faults are told once, by the program that labels.

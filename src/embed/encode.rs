@@ -70,6 +70,44 @@ pub struct Encoded {
     pub embedding: Vec<f32>,
 }
 
+/// Texts whose embeddings by the first encoders are kept until the last one has answered.
+const JOINED_TEXTS: usize = 1024;
+
+/// Several encoders as one, their embeddings of a text side by side.
+pub struct Joined {
+    /// At least one; tokens are counted by the first.
+    pub encoders: Vec<Box<dyn Encode>>,
+}
+
+impl Encode for Joined {
+    fn encode(
+        &mut self,
+        texts: &[&str],
+        sink: &mut dyn FnMut(Vec<Encoded>) -> ControlFlow<()>,
+    ) -> Result<(), EncoderError> {
+        for (window, first) in texts.chunks(JOINED_TEXTS).zip((0..).step_by(JOINED_TEXTS)) {
+            let blank = |text| Encoded { text: first + text, tokens: 0, embedding: Vec::new() };
+            let mut joined: Vec<Encoded> = (0..window.len()).map(blank).collect();
+            for (i, encoder) in self.encoders.iter_mut().enumerate() {
+                encoder.encode(window, &mut |batch| {
+                    for mut encoded in batch {
+                        let text = &mut joined[encoded.text];
+                        text.embedding.append(&mut encoded.embedding);
+                        if i == 0 {
+                            text.tokens = encoded.tokens;
+                        }
+                    }
+                    ControlFlow::Continue(())
+                })?;
+            }
+            if sink(joined).is_break() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A loaded sentence encoder.
 pub trait Encode {
     /// Embed `texts`, handing each finished batch to `sink` on the calling thread, in no particular order.

@@ -14,9 +14,9 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 pub use cache::{Cache, CacheError};
-pub use encode::{Encode, Encoded, EncoderError, EncoderSettings};
+pub use encode::{Encode, Encoded, EncoderError, EncoderSettings, Joined};
 pub use export::{Embeddings, ExportError, NpyWriter, read_npy};
-pub use model::{Model, ModelError, Place, locate};
+pub use model::{Encoders, Model, ModelError, Place, locate};
 
 use crate::progress::Progress;
 
@@ -157,6 +157,26 @@ mod tests {
 
     fn run(texts: &[&str], cache: &Cache, asked: &'static std::cell::Cell<usize>) -> EmbedReport {
         embed(texts, cache, 6, &mut || Ok(Box::new(Counting(asked))), &Silent).unwrap()
+    }
+
+    #[test]
+    fn several_encoders_stand_side_by_side() {
+        let asked: &'static std::cell::Cell<usize> = Box::leak(Box::default());
+        let mut joined = Joined { encoders: vec![Box::new(Counting(asked)), Box::new(Counting(asked))] };
+        let texts: Vec<String> = (0..2000).map(|i| "x".repeat(i % 7)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut seen = vec![false; texts.len()];
+        let mut take = |batch: Vec<Encoded>| {
+            for encoded in batch {
+                let text = texts[encoded.text];
+                let one = [text.len() as f32, text.bytes().next().map_or(0.0, f32::from)];
+                assert_eq!((encoded.embedding, encoded.tokens), ([one, one].concat(), text.len() + 2));
+                seen[encoded.text] = true;
+            }
+            ControlFlow::Continue(())
+        };
+        joined.encode(&texts, &mut take).unwrap();
+        assert!(seen.into_iter().all(|s| s));
     }
 
     #[test]

@@ -20,6 +20,36 @@ pub struct Model {
     pub fingerprint: String,
 }
 
+/// One encoder, or several whose embeddings of a text stand side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoders {
+    /// At least one.
+    pub models: Vec<Model>,
+}
+
+impl Encoders {
+    /// Length of the embeddings of a text side by side.
+    pub fn dims(&self) -> usize {
+        self.models.iter().map(|model| model.dims).sum()
+    }
+
+    /// The encoder's, or a hash of all.
+    pub fn fingerprint(&self) -> String {
+        match &self.models[..] {
+            [only] => only.fingerprint.clone(),
+            all => {
+                let joined: Vec<&str> = all.iter().map(|model| model.fingerprint.as_str()).collect();
+                blake3::hash(joined.join("\n").as_bytes()).to_hex()[..32].to_owned()
+            }
+        }
+    }
+
+    /// Tokens after which the first encoder cuts a text.
+    pub fn max_tokens(&self) -> usize {
+        self.models[0].max_tokens
+    }
+}
+
 /// Where a model name leads.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {

@@ -4,6 +4,10 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use pipeline::embed::{Embeddings, read_npy};
+use pipeline::store::user_cache;
+use serde_json::Value;
+
 use crate::project::{Finished, HEADER, Project, stage};
 
 fn computed(project: &Project) -> u64 {
@@ -28,6 +32,44 @@ fn a_changed_cell_re_embeds_one_text_only() {
     assert!(computed(&project) > 100);
     project.configure("max_tokens = 12", "max_tokens = 256");
     assert_eq!(computed(&project), 0);
+}
+
+/// The same weights once more, cutting texts after 12 tokens, stand for another encoder.
+#[test]
+fn a_second_encoder_stands_beside_the_first() {
+    let project = Project::small();
+    project.good(&["embed"]);
+    let width = |name: &str| read_npy(&project.path(&format!("data/embeddings/small/{name}.npy"))).unwrap();
+    let alone = width("title");
+    let (first, second) = (user_cache().join("all-MiniLM-L6-v2"), project.path("short"));
+    fs::create_dir(&second).unwrap();
+    for file in ["1_Pooling", "config.json", "model.safetensors", "modules.json", "tokenizer.json"] {
+        std::os::unix::fs::symlink(first.join(file), second.join(file)).unwrap();
+    }
+    project.write("short/sentence_bert_config.json", r#"{"max_seq_length": 12}"#);
+    project.configure("[split]", "[encoder]\nsecond = \"short\"\n[split]");
+    let dry = project.good(&["build", "--dry-run"]).out();
+    assert!(dry.contains("encoder.second changed"), "{dry}");
+    project.good(&["build", "--quiet"]);
+    let both = width("title");
+    assert_eq!((alone.dims, both.dims, both.rows()), (384, 768, alone.rows()));
+    for row in 0..both.rows() {
+        assert_eq!(both.row(row)[..384], *alone.row(row));
+    }
+    // A short text is the same to both, a long one is not.
+    let steps = width("how_to_play");
+    let same = |of: &Embeddings| (0..of.rows()).filter(|&r| of.row(r)[..384] == of.row(r)[384..]).count();
+    assert!(same(&both) > both.rows() / 2 && same(&steps) == 0, "{} {}", same(&both), same(&steps));
+
+    let card: Value = serde_json::from_str(&project.read("data/models/small/model.json")).unwrap();
+    assert_eq!(card["encoders"][1]["model"], "short");
+    project.good(&["predict", "--text", "Shake the rattle"]);
+    let given = project.run(&["predict", "--text", "Shake the rattle", "--encoder", "short"]);
+    assert!(given.err().contains("the model has 2 encoders, --encoder names 1"), "{}", given.err());
+    project.write("short/sentence_bert_config.json", r#"{"max_seq_length": 14}"#);
+    let changed = project.run(&["predict", "--text", "Shake the rattle"]);
+    assert_eq!(changed.code(), 5, "{}", changed.err());
+    assert!(project.good(&["status"]).out().contains("the encoder"));
 }
 
 /// A project with enough text to keep the encoder busy for some seconds.
