@@ -347,6 +347,7 @@ impl Context<'_> {
             best_epoch,
             has_epochs: head == HeadKind::Network,
             left_out: matches!(head, HeadKind::Kernel | HeadKind::Knn),
+            learned_validation: head == HeadKind::Kernel,
             stopped_early: trained["stopped_early"].as_bool().ok_or_else(failed)?,
             losses: [best.train_loss, best.validation_loss],
         })

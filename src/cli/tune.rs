@@ -17,8 +17,8 @@ pub struct TuneArgs {
     #[command(flatten)]
     project: ProjectArgs,
     /// Configs to try in each search [default: tune.trials]
-    #[arg(long, value_name = "COUNT")]
-    trials: Option<usize>,
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    trials: Option<u32>,
     /// Try no further config after so many minutes
     #[arg(long, value_name = "MINUTES")]
     minutes: Option<f64>,
@@ -29,13 +29,13 @@ pub struct TuneArgs {
 
 /// Search and print.
 pub fn tune(args: &TuneArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
-    if args.trials == Some(0) || args.minutes.is_some_and(|m| !m.is_finite() || m <= 0.0) {
-        return Err(BadInput("--trials and --minutes must be above 0".into()).into());
+    if args.minutes.is_some_and(|m| !m.is_finite() || m <= 0.0) {
+        return Err(BadInput("--minutes must be above 0".into()).into());
     }
     let project = args.project.open()?;
     let Some(engine) = engine else { return Err(become_torch_program()) };
     let terminal = Terminal::new(args.quiet);
-    let settings = TuneSettings { trials: args.trials, minutes: args.minutes };
+    let settings = TuneSettings { trials: args.trials.map(|t| t as usize), minutes: args.minutes };
     let found = build::tune(&project, settings, engine, &terminal, &mut |stage, reasons| {
         terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
     })?;

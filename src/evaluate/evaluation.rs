@@ -93,6 +93,8 @@ pub struct Training {
     pub has_epochs: bool,
     /// Whether the training loss is the leave-one-out one.
     pub left_out: bool,
+    /// Whether the head learned from the validation rows, too.
+    pub learned_validation: bool,
     /// Training and validation loss of the kept epoch, in nats.
     pub losses: [f64; 2],
 }

@@ -25,10 +25,12 @@ pub fn summary(e: &Evaluation) -> String {
         format!("{parameters} parameters; {epochs} epochs, {end}, epoch {best} kept (loss: train")
     };
     let [train, validation] = t.losses;
-    text += &format!(
-        "  {} rows and {} augmented, {how} {train:.3}, validation {validation:.3})\n\n",
-        t.part_rows[0], t.augmented
-    );
+    let more = match t.learned_validation {
+        true => format!("{} of the validation part", t.part_rows[1]),
+        false => format!("{} augmented", t.augmented),
+    };
+    text +=
+        &format!("  {} rows and {more}, {how} {train:.3}, validation {validation:.3})\n\n", t.part_rows[0]);
     text += &format!("{}{}{}{}{}\n", figures(e), classes(&e.test), tasks(e), range(e), models(e));
     for finding in e.findings.iter().take(FINDINGS_SHOWN) {
         text += &format!("  ! {}: {}\n", finding.finding, finding.evidence);
