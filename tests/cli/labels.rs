@@ -175,7 +175,7 @@ fn wrong_columns_models_and_encoders_are_explained() {
 
     let card = project.read("data/models/small/model.json");
     let fingerprint: Value = serde_json::from_str(&card).unwrap();
-    let fingerprint = fingerprint["encoder"]["fingerprint"].as_str().unwrap();
+    let fingerprint = fingerprint["encoders"][0]["fingerprint"].as_str().unwrap();
     project.write("data/models/small/model.json", card.replace(fingerprint, "0123"));
     let finished = project.run(&["predict", "--text", "x"]);
     assert_eq!(finished.code(), 5);
