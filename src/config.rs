@@ -155,7 +155,7 @@ pub struct EncoderConfig {
     /// Longer texts are cut to this many tokens; the model's own limit by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<usize>,
-    /// Number format of the encoder's weights.
+    /// Number format of the encoder's weights; by default the fastest that this processor has instructions for.
     pub precision: Precision,
     /// Worker threads; one a core by default. It changes the speed only, so it makes nothing stale.
     #[serde(skip_serializing)]
@@ -168,7 +168,7 @@ impl Default for EncoderConfig {
             model: "all-MiniLM-L6-v2".into(),
             second: None,
             max_tokens: None,
-            precision: Precision::F32,
+            precision: Precision::Auto,
             workers: None,
         }
     }
@@ -178,10 +178,27 @@ impl Default for EncoderConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
+    /// `bf16` on a processor with instructions for it, else `f32`.
+    Auto,
     /// 32-bit floats: equal to sentence-transformers (cosine at least 0.9999).
     F32,
     /// bfloat16: faster where the processor has it, cosine at least 0.999 to `f32`.
     Bf16,
+}
+
+impl Precision {
+    /// What `auto` means on this processor; the others mean themselves.
+    pub fn resolved(self) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let native = is_x86_feature_detected!("avx512bf16");
+        #[cfg(not(target_arch = "x86_64"))]
+        let native = false;
+        match self {
+            Self::Auto if native => Self::Bf16,
+            Self::Auto => Self::F32,
+            stated => stated,
+        }
+    }
 }
 
 /// `[split]`.

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Where a row is used.
@@ -79,21 +80,28 @@ pub fn for_each_near_pair(
         return;
     }
     let rows = vectors.len() / dims;
-    let mut products = vec![0.0f32; BLOCK * BLOCK];
-    for a0 in (0..rows).step_by(BLOCK) {
-        let a = &vectors[a0 * dims..(a0 + BLOCK).min(rows) * dims];
+    let block = |first: usize| &vectors[first * dims..(first + BLOCK).min(rows) * dims];
+    let pairs_from = |a0: usize| {
+        let (a, mut products, mut pairs) = (block(a0), vec![0.0f32; BLOCK * BLOCK], Vec::new());
         for b0 in (a0..rows).step_by(BLOCK) {
-            let b = &vectors[b0 * dims..(b0 + BLOCK).min(rows) * dims];
+            let b = block(b0);
             multiply_transposed(a, b, dims, &mut products);
             let (height, width) = (a.len() / dims, b.len() / dims);
             for i in 0..height {
                 for (j, &product) in products[i * width..(i + 1) * width].iter().enumerate() {
                     if f64::from(product) >= min_cosine && a0 + i < b0 + j {
-                        found(a0 + i, b0 + j);
+                        pairs.push((a0 + i, b0 + j));
                     }
                 }
             }
         }
+        pairs
+    };
+    // As many blocks at once as there are threads: of data that is all alike, every pair is near.
+    let starts: Vec<usize> = (0..rows).step_by(BLOCK).collect();
+    for starts in starts.chunks(rayon::current_num_threads()) {
+        let pairs: Vec<Vec<(usize, usize)>> = starts.par_iter().map(|&a0| pairs_from(a0)).collect();
+        pairs.into_iter().flatten().for_each(|(a, b)| found(a, b));
     }
 }
 

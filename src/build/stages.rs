@@ -231,7 +231,7 @@ pub fn load_encoders(
         engine.load_encoder(&EncoderSettings {
             folder: model.folder.clone(),
             max_tokens: model.max_tokens,
-            precision: config.precision,
+            precision: model.precision,
             workers: config.workers.unwrap_or(cores),
         })
     };

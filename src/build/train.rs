@@ -91,7 +91,7 @@ impl Context<'_> {
             fingerprint: model.fingerprint.clone(),
             dims: model.dims,
             max_tokens: model.max_tokens,
-            precision: config.encoder.precision,
+            precision: model.precision,
         };
         let encoders = names.zip(&self.encoders()?.models).map(of_model).collect();
         std::fs::create_dir_all(&files.folder).map_err(StoreError::of("write", &files.folder))?;

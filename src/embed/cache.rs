@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
 
 use super::{Embeddings, Encoded};
@@ -98,42 +99,35 @@ impl Cache {
         write().map_err(|e| self.failed(&e))
     }
 
-    /// Look up each text and hand the stored value, or `None`, to `each`, in order.
-    fn look_up(&self, texts: &[&str], each: &mut dyn FnMut(Option<&[u8]>)) -> Result<(), CacheError> {
-        let mut read = || -> Result<(), redb::Error> {
-            let table = self.database.begin_read()?.open_table(TABLE)?;
-            for text in texts {
-                let value = table.get(&self.key(text))?;
+    /// Look up each text, on all cores, and turn the stored value, or `None`, into `width` values of the answer.
+    fn look_up<T: Clone + Default + Send>(
+        &self,
+        texts: &[&str],
+        width: usize,
+        read: impl Fn(Option<&[u8]>, &mut [T]) -> Result<(), CacheError> + Sync,
+    ) -> Result<Vec<T>, CacheError> {
+        let open = || -> Result<_, redb::Error> { Ok(self.database.begin_read()?.open_table(TABLE)?) };
+        let table = open().map_err(|e| self.failed(&e))?;
+        let mut values = vec![T::default(); texts.len() * width];
+        texts.par_iter().zip(values.par_chunks_mut(width.max(1))).with_min_len(64).try_for_each(
+            |(text, values)| {
+                let stored = table.get(&self.key(text)).map_err(|e| self.failed(&e))?;
                 // An entry of another length is one that an older format or a damaged disk left: as good as absent.
-                each(value.as_ref().map(|v| v.value()).filter(|v| v.len() == 4 + 4 * self.dims));
-            }
-            Ok(())
-        };
-        read().map_err(|e| self.failed(&e))
+                read(stored.as_ref().map(|v| v.value()).filter(|v| v.len() == 4 + 4 * self.dims), values)
+            },
+        )?;
+        Ok(values)
     }
 
-    /// Whether each text is there.
+    /// Token count of each text before any cut; `None` for those that are not there.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn contains(&self, texts: &[&str]) -> Result<Vec<bool>, CacheError> {
-        let mut known = Vec::with_capacity(texts.len());
-        self.look_up(texts, &mut |value| known.push(value.is_some()))?;
-        Ok(known)
-    }
-
-    /// Token count of each text before any cut.
-    ///
-    /// # Errors
-    /// The store cannot be read or lacks a text.
-    pub fn tokens(&self, texts: &[&str]) -> Result<Vec<usize>, CacheError> {
-        let mut tokens = Vec::with_capacity(texts.len());
-        self.look_up(texts, &mut |value| {
-            if let Some(&[a, b, c, d]) = value.map(|v| &v[..4]) {
-                tokens.push(u32::from_le_bytes([a, b, c, d]) as usize);
-            }
-        })?;
-        self.all_there(tokens, texts.len())
+    pub fn tokens(&self, texts: &[&str]) -> Result<Vec<Option<usize>>, CacheError> {
+        self.look_up(texts, 1, |stored, tokens| {
+            tokens[0] = stored.map(|v| u32::from_le_bytes([v[0], v[1], v[2], v[3]]) as usize);
+            Ok(())
+        })
     }
 
     /// The embeddings of the texts, in order.
@@ -141,18 +135,14 @@ impl Cache {
     /// # Errors
     /// The store cannot be read or lacks a text.
     pub fn get(&self, texts: &[&str]) -> Result<Embeddings, CacheError> {
-        let mut values = Vec::with_capacity(texts.len() * self.dims);
-        self.look_up(texts, &mut |value| {
-            for bytes in value.map_or(&[][..], |v| &v[4..]).as_chunks::<4>().0 {
-                values.push(f32::from_le_bytes(*bytes));
+        let values = self.look_up(texts, self.dims, |stored, values: &mut [f32]| {
+            let stored = stored.ok_or_else(|| CacheError::Missing(self.path.clone()))?;
+            for (value, bytes) in values.iter_mut().zip(stored[4..].as_chunks::<4>().0) {
+                *value = f32::from_le_bytes(*bytes);
             }
+            Ok(())
         })?;
-        let values = self.all_there(values, texts.len() * self.dims)?;
         Ok(Embeddings { dims: self.dims, values })
-    }
-
-    fn all_there<T>(&self, found: Vec<T>, expected: usize) -> Result<Vec<T>, CacheError> {
-        if found.len() == expected { Ok(found) } else { Err(CacheError::Missing(self.path.clone())) }
     }
 }
 
@@ -178,7 +168,7 @@ mod tests {
         let cache = Cache::open(&folder.path().join("c"), "m", 1).unwrap();
         let texts = ["a\0b", "a"];
         cache.insert(&texts, &[Encoded { text: 0, tokens: 3, embedding: vec![0.5] }]).unwrap();
-        assert_eq!(cache.contains(&texts).unwrap(), [true, false]);
+        assert_eq!(cache.tokens(&texts).unwrap(), [Some(3), None]);
         assert!(matches!(cache.get(&texts), Err(CacheError::Missing(_))));
     }
 }

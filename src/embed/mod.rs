@@ -68,7 +68,8 @@ pub fn embed(
     progress: &dyn Progress,
 ) -> Result<EmbedReport, EmbedError> {
     let mut report = EmbedReport { texts: texts.len(), ..EmbedReport::default() };
-    let missing = missing(texts, cache, progress)?;
+    let unknown = unknown(texts, cache, max_tokens, &mut report, progress)?;
+    let missing = different(&unknown);
     if !missing.is_empty() {
         progress.start("embedding", missing.len() as u64, "texts");
         let mut encoder = encoder()?;
@@ -82,31 +83,40 @@ pub fn embed(
         progress.finish();
     }
     report.blank = texts.iter().filter(|t| t.trim().is_empty()).count();
-    for window in texts.chunks(WINDOW_TEXTS) {
-        report.truncated += cache.tokens(window)?.iter().filter(|&&tokens| tokens > max_tokens).count();
+    for window in unknown.chunks(WINDOW_TEXTS) {
+        report.truncated +=
+            cache.tokens(window)?.iter().flatten().filter(|&&tokens| tokens > max_tokens).count();
     }
     Ok(report)
 }
 
-/// The different texts that the cache does not hold.
-fn missing<'t>(
+/// The texts that the cache does not hold; of those it holds, the cut ones are counted.
+fn unknown<'t>(
     texts: &[&'t str],
     cache: &Cache,
+    max_tokens: usize,
+    report: &mut EmbedReport,
     progress: &dyn Progress,
 ) -> Result<Vec<&'t str>, EmbedError> {
-    let mut seen = HashSet::new();
-    let mut missing = Vec::new();
+    let mut unknown = Vec::new();
     for window in texts.chunks(WINDOW_TEXTS) {
         if progress.interrupted() {
             return Err(EmbedError::Interrupted { computed: 0 });
         }
-        for (text, known) in window.iter().zip(cache.contains(window)?) {
-            if !known && seen.insert(blake3::hash(text.as_bytes())) {
-                missing.push(*text);
+        for (text, tokens) in window.iter().zip(cache.tokens(window)?) {
+            match tokens {
+                Some(tokens) => report.truncated += usize::from(tokens > max_tokens),
+                None => unknown.push(*text),
             }
         }
     }
-    Ok(missing)
+    Ok(unknown)
+}
+
+/// Each text once.
+fn different<'t>(texts: &[&'t str]) -> Vec<&'t str> {
+    let mut seen = HashSet::new();
+    texts.iter().copied().filter(|text| seen.insert(blake3::hash(text.as_bytes()))).collect()
 }
 
 /// Compute and store one window of texts; the number stored.

@@ -7,6 +7,9 @@ use serde_json::Value;
 use crate::config::Precision;
 use crate::store::{checksum, user_cache};
 
+/// Raised when the encoder's arithmetic changes, so that no embedding of another one is taken from a cache.
+const FORWARD: u32 = 2;
+
 /// An encoder whose files are here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
@@ -16,7 +19,9 @@ pub struct Model {
     pub dims: usize,
     /// Tokens after which a text is cut.
     pub max_tokens: usize,
-    /// Hash of everything that decides the vectors: weights, tokenizer, configs, token limit, precision.
+    /// Number format of the weights, never `auto`.
+    pub precision: Precision,
+    /// Hash of everything that decides the vectors: weights, tokenizer, configs, token limit, precision, arithmetic.
     pub fingerprint: String,
 }
 
@@ -183,17 +188,20 @@ impl Model {
             return Err(ModelError::MaxTokens { asked, limit });
         }
         let max_tokens = max_tokens.unwrap_or(own);
+        let precision = precision.resolved();
 
         let mut hasher = blake3::Hasher::new();
         for file in &files {
             let sum = checksum(&folder.join(file)).map_err(|e| unusable(e.to_string()))?;
             hasher.update(format!("{file}={sum}\n").as_bytes());
         }
-        hasher.update(format!("max_tokens={max_tokens}\nprecision={precision:?}\n").as_bytes());
+        let decided = format!("max_tokens={max_tokens}\nprecision={precision:?}\nforward={FORWARD}\n");
+        hasher.update(decided.as_bytes());
         Ok(Self {
             folder: folder.to_owned(),
             dims: dims.ok_or_else(|| unusable("no config states the embedding length".into()))? as usize,
             max_tokens,
+            precision,
             fingerprint: hasher.finalize().to_hex()[..32].to_owned(),
         })
     }
@@ -240,6 +248,9 @@ mod tests {
         assert_eq!(open(None, Precision::F32), plain);
         assert_ne!(open(Some(128), Precision::F32).fingerprint, plain.fingerprint);
         assert_ne!(open(None, Precision::Bf16).fingerprint, plain.fingerprint);
+        let native = open(None, Precision::Auto);
+        assert_eq!(native, open(None, native.precision));
+        assert_ne!(native.precision, Precision::Auto);
         for file in ["model.safetensors", "tokenizer.json", "1_Pooling/config.json"] {
             let before = fs::read(folder.path().join(file)).unwrap();
             fs::write(folder.path().join(file), [&before[..], b" "].concat()).unwrap();

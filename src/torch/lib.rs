@@ -4,12 +4,18 @@
 //! This is the only crate that links libtorch. It implements what the `pipeline` library asks for
 //! ([`pipeline::engine::Engine`]) and knows nothing of files under `data/` or the terminal.
 
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "vector instructions")]
+mod bert;
 pub mod encoder;
 pub mod ensemble;
 pub mod hub;
 pub mod kernel;
 pub mod neighbours;
 pub mod network;
+#[cfg(target_arch = "x86_64")]
+mod packed;
+mod padded;
 pub mod trees;
 
 use std::collections::HashMap;

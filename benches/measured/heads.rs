@@ -1,4 +1,4 @@
-//! Seconds to train so many small networks as members of one, for `scripts/bench_heads.py`.
+//! Training so many small networks as members of one.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -14,7 +14,6 @@ const VALIDATION: usize = 470;
 const INPUTS: usize = 384;
 const CLASSES: usize = 4;
 const HIDDEN: usize = 64;
-const EPOCHS: usize = 10;
 const BATCH: usize = 64;
 
 fn rows(count: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
@@ -28,9 +27,8 @@ fn rows(count: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
     (inputs, targets)
 }
 
-fn main() {
-    // cargo bench passes --bench.
-    let members = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(15);
+/// Train `members` networks for `epochs` and print the seconds.
+pub fn run(members: usize, epochs: usize) {
     let blocks = vec![Block { name: "label".into(), width: CLASSES, weight: 1.0, ..Block::default() }];
     let shape = NetworkShape {
         inputs: INPUTS,
@@ -42,11 +40,11 @@ fn main() {
         members,
     };
     let settings = NetworkSettings {
-        epochs: EPOCHS,
+        epochs,
         batch_size: BATCH,
         learning_rate: 1e-3,
         weight_decay: 1e-4,
-        patience: EPOCHS,
+        patience: epochs,
         schedule: Schedule::Constant,
         ..NetworkSettings::default()
     };
@@ -67,7 +65,7 @@ fn main() {
         Ok(fitted) => println!(
             "{{\"seconds\": {:.4}, \"validation_accuracy\": {:.3}}}",
             begin.elapsed().as_secs_f64(),
-            fitted.history[EPOCHS - 1].validation_accuracy
+            fitted.history[epochs - 1].validation_accuracy
         ),
         Err(error) => {
             eprintln!("{error}");
