@@ -46,10 +46,10 @@ type Load = fn(&EncoderSettings) -> Result<Encoder, EncoderError>;
 const WAYS: [Load; 2] = [Encoder::load, Encoder::load_padded];
 
 fn encode(settings: &EncoderSettings, texts: &[&str]) -> Vec<Encoded> {
-    encode_with(Encoder::load(settings).unwrap(), texts)
+    encode_with(&mut Encoder::load(settings).unwrap(), texts)
 }
 
-fn encode_with(mut encoder: Encoder, texts: &[&str]) -> Vec<Encoded> {
+fn encode_with(encoder: &mut Encoder, texts: &[&str]) -> Vec<Encoded> {
     let mut encoded = Vec::new();
     encoder
         .encode(texts, &mut |batch| {
@@ -73,8 +73,8 @@ fn lowest_cosine(precision: Precision) -> f64 {
     let texts: Vec<&str> = reference.items.iter().map(|i| i.text.as_str()).collect();
     let mut lowest = 1.0f64;
     for (way, load) in ["fastest", "libtorch"].iter().zip(WAYS) {
-        let encoder = load(&EncoderSettings { precision, ..settings(&model()) }).unwrap();
-        for (item, ours) in reference.items.iter().zip(&encode_with(encoder, &texts)) {
+        let mut encoder = load(&EncoderSettings { precision, ..settings(&model()) }).unwrap();
+        for (item, ours) in reference.items.iter().zip(&encode_with(&mut encoder, &texts)) {
             let cosine = cosine(&item.embedding, &ours.embedding);
             lowest = lowest.min(cosine);
             assert!(cosine.is_finite(), "{cosine} for {:?}", item.text);
@@ -101,9 +101,11 @@ fn vectors_do_not_depend_on_batch_size_or_order() {
     let reversed: Vec<&str> = texts.iter().rev().copied().collect();
     for (load, precision) in WAYS.into_iter().flat_map(|w| [(w, Precision::F32), (w, Precision::Bf16)]) {
         let load = |workers| load(&EncoderSettings { workers, precision, ..settings(&model()) }).unwrap();
-        let (together, backwards) = (encode_with(load(2), &texts), encode_with(load(1), &reversed));
-        for (i, text) in texts.iter().enumerate().step_by(3) {
-            let alone = &encode_with(load(1), &[text])[0];
+        let together = encode_with(&mut load(2), &texts);
+        let mut single = load(1);
+        let backwards = encode_with(&mut single, &reversed);
+        for (i, text) in texts.iter().enumerate() {
+            let alone = &encode_with(&mut single, &[text])[0];
             // To the bit, so that an interrupted or incremental run trains the very same model.
             for other in [&together[i], &backwards[texts.len() - 1 - i]] {
                 assert!(alone.embedding == other.embedding, "{text:?}");
@@ -155,27 +157,78 @@ fn a_typed_pad_token_is_part_of_the_text() {
     assert!(cosine(&alone[0].embedding, &encoded[0].embedding) > 0.999_999);
 }
 
-/// A copy of the model whose files are links, but for tokenizer.json, which `change` rewrites.
-fn with_tokenizer(change: impl Fn(&mut serde_json::Value)) -> tempfile::TempDir {
+/// A copy of the model of which one file has been replaced.
+fn with_file(name: &str, bytes: &[u8]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(model()).unwrap().map(Result::unwrap) {
-        symlink(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    let pooling = folder.path().join("1_Pooling");
+    fs::create_dir(&pooling).unwrap();
+    for (from, to) in [(model(), folder.path()), (model().join("1_Pooling"), &pooling)] {
+        for entry in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|e| e.path().is_file()) {
+            symlink(entry.path(), to.join(entry.file_name())).unwrap();
+        }
     }
-    let path = folder.path().join("tokenizer.json");
-    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    change(&mut json);
+    let path = folder.path().join(name);
     fs::remove_file(&path).unwrap();
-    fs::write(&path, json.to_string()).unwrap();
+    fs::write(&path, bytes).unwrap();
     folder
+}
+
+/// A copy of the model of which `change` has rewritten a JSON file.
+fn with_json(name: &str, change: impl Fn(&mut serde_json::Value)) -> tempfile::TempDir {
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(model().join(name)).unwrap()).unwrap();
+    change(&mut json);
+    with_file(name, json.to_string().as_bytes())
+}
+
+/// Pooling and activation are read from the folder, whichever way it is run.
+#[test]
+fn other_poolings_and_activations_agree_on_both_ways() {
+    let texts = ["Build a den of cushions.", "Count the red cars on the way to school, then the blue ones."];
+    let pooling = |mode: &'static str| {
+        with_json("1_Pooling/config.json", move |json| {
+            json["pooling_mode_mean_tokens"] = false.into();
+            json[mode] = true.into();
+        })
+    };
+    let plain = encode(&settings(&model()), &texts);
+    let changed = [
+        pooling("pooling_mode_cls_token"),
+        pooling("pooling_mode_max_tokens"),
+        with_json("config.json", |json| json["hidden_act"] = "relu".into()),
+    ];
+    for folder in changed {
+        let settings = settings(folder.path());
+        let fastest = encode(&settings, &texts);
+        let libtorch = encode_with(&mut Encoder::load_padded(&settings).unwrap(), &texts);
+        for ((fastest, libtorch), plain) in fastest.iter().zip(&libtorch).zip(&plain) {
+            assert!(cosine(&fastest.embedding, &libtorch.embedding) > 0.999_99);
+            assert!(cosine(&fastest.embedding, &plain.embedding) < 0.99);
+        }
+    }
+}
+
+#[test]
+fn damaged_weights_are_named() {
+    let weights = fs::read(model().join("model.safetensors")).unwrap();
+    for bytes in [&weights[..weights.len() / 2], b"not weights"] {
+        let folder = with_file("model.safetensors", bytes);
+        for load in WAYS {
+            let error = load(&settings(folder.path())).err().unwrap().to_string();
+            assert!(error.contains("model.safetensors"), "{error}");
+        }
+    }
+    let folder = with_json("config.json", |json| json["num_hidden_layers"] = 7.into());
+    let error = Encoder::load(&settings(folder.path())).err().unwrap().to_string();
+    assert!(error.contains("encoder.layer.6") && error.contains("model.safetensors"), "{error}");
 }
 
 #[test]
 fn padding_and_truncation_left_in_the_tokenizer_change_nothing() {
-    let plain = with_tokenizer(|json| {
+    let plain = with_json("tokenizer.json", |json| {
         json["padding"] = serde_json::Value::Null;
         json["truncation"] = serde_json::Value::Null;
     });
-    let padded = with_tokenizer(|json| {
+    let padded = with_json("tokenizer.json", |json| {
         json["padding"] = serde_json::json!({
             "strategy": {"Fixed": 128}, "direction": "Right", "pad_to_multiple_of": null,
             "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"

@@ -169,12 +169,17 @@ impl Truncating {
             Err(EncoderError::Read { .. }) => SentenceConfig::default(),
             other => other?,
         };
-        Ok(Self {
-            whole: load_tokenizer(folder, None)?,
-            cutter: load_tokenizer(folder, Some(*max_tokens))?,
-            max_tokens: *max_tokens,
-            lower_case: sentence.do_lower_case,
-        })
+        let path = folder.join("tokenizer.json");
+        let bytes = fs::read(&path).map_err(|source| EncoderError::Read { path: path.clone(), source })?;
+        let invalid =
+            |e: tokenizers::Error| EncoderError::Invalid { path: path.clone(), reason: e.to_string() };
+        // The padding and truncation left in the file are replaced: nothing is padded here, and cut at `max_tokens`.
+        let mut whole = Tokenizer::from_bytes(&bytes).map_err(invalid)?;
+        whole.with_padding(None).with_truncation(None).map_err(invalid)?;
+        let mut cutter = whole.clone();
+        let at = TruncationParams { max_length: *max_tokens, ..Default::default() };
+        cutter.with_truncation(Some(at)).map_err(invalid)?;
+        Ok(Self { whole, cutter, max_tokens: *max_tokens, lower_case: sentence.do_lower_case })
     }
 
     /// Send the texts' batches until all are sent or nobody takes them any more.
@@ -252,18 +257,6 @@ impl Modules {
             normalize: module(".Normalize").is_some(),
         })
     }
-}
-
-/// The folder's tokenizer with the padding and truncation left in tokenizer.json replaced: padding is done here, and
-/// truncation is `max_tokens` or none.
-fn load_tokenizer(folder: &Path, max_tokens: Option<usize>) -> Result<Tokenizer, EncoderError> {
-    let path = folder.join("tokenizer.json");
-    let bytes = fs::read(&path).map_err(|source| EncoderError::Read { path: path.clone(), source })?;
-    let invalid = |e: tokenizers::Error| EncoderError::Invalid { path: path.clone(), reason: e.to_string() };
-    let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(invalid)?;
-    let truncation = max_tokens.map(|max_length| TruncationParams { max_length, ..Default::default() });
-    tokenizer.with_padding(None).with_truncation(truncation).map_err(invalid)?;
-    Ok(tokenizer)
 }
 
 /// The weights of a folder: safetensors, else rust-bert's own `.ot`.
