@@ -6,24 +6,17 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 
 use pipeline::embed::{Encode, Encoded, EncoderError, EncoderSettings};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use tokenizers::{Tokenizer, TruncationParams};
 
+use crate::batch::{Batch, Tokens, Worker, batches};
+use crate::folder::{Modules, read_json};
 #[cfg(target_arch = "x86_64")]
 use crate::packed::Packed;
 use crate::padded::Padded;
-
-/// A batch holds about this many tokens, padding included: enough for a pass over the weights to be worth it, few enough
-/// for the processor's cache.
-const BATCH_TOKENS: usize = 512;
-
-/// Token counts are rounded up to a multiple of this to make the width of a batch.
-const WIDTH_STEP: usize = 4;
 
 /// Texts tokenised together; it bounds the memory that token ids take, and sorting by length works inside it.
 const WINDOW_TEXTS: usize = 1024;
@@ -32,39 +25,6 @@ const WINDOW_TEXTS: usize = 1024;
 pub struct Encoder {
     tokenizer: Truncating,
     workers: Vec<Box<dyn Worker>>,
-}
-
-/// Turns the token ids of a batch into a vector for each of its texts; one a thread.
-pub(crate) trait Worker: Send {
-    fn embed(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EncoderError>;
-}
-
-/// The token ids of one text.
-pub(crate) struct Tokens {
-    /// Index of the text.
-    text: usize,
-    /// How many there were before the cut.
-    length: usize,
-    pub ids: Vec<i64>,
-}
-
-/// Texts that are run together.
-pub(crate) struct Batch {
-    /// Tokens of each row, padding included.
-    pub width: usize,
-    /// Rows, of which the last ones are empty when there are fewer texts.
-    pub rows: usize,
-    pub texts: Vec<Tokens>,
-}
-
-/// What modules.json of a sentence-transformers folder says.
-pub(crate) struct Modules {
-    /// The pooling layer's config.
-    pub pooling: PathBuf,
-    /// The dense layer's folder, if there is one.
-    pub dense: Option<PathBuf>,
-    /// Whether embeddings are scaled to length 1.
-    pub normalize: bool,
 }
 
 impl Encoder {
@@ -217,97 +177,10 @@ impl Truncating {
     }
 }
 
-/// Group texts of similar length into batches, longest first.
-///
-/// The shape of a batch depends on the length of its texts only, never on how many there are: libtorch's products of
-/// other shapes round differently, and a text must have the same embedding to the bit whatever it was computed beside.
-fn batches(mut tokens: Vec<Tokens>) -> Vec<Batch> {
-    let width = |t: &Tokens| t.ids.len().max(1).next_multiple_of(WIDTH_STEP);
-    tokens.sort_by_key(|t| (std::cmp::Reverse(width(t)), t.text));
-    let mut batches: Vec<Batch> = Vec::new();
-    for text in tokens {
-        let width = width(&text);
-        match batches.last_mut() {
-            Some(batch) if batch.width == width && batch.texts.len() < batch.rows => batch.texts.push(text),
-            _ => batches.push(Batch { width, rows: (BATCH_TOKENS / width).max(1), texts: vec![text] }),
-        }
-    }
-    batches
-}
-
-impl Modules {
-    fn read(folder: &Path) -> Result<Self, EncoderError> {
-        #[derive(Deserialize)]
-        struct Module {
-            path: String,
-            #[serde(rename = "type")]
-            kind: String,
-        }
-        let path = folder.join("modules.json");
-        let modules: Vec<Module> = read_json(&path)?;
-        let module =
-            |suffix: &str| modules.iter().find(|m| m.kind.ends_with(suffix)).map(|m| folder.join(&m.path));
-        let pooling = module(".Pooling").ok_or_else(|| EncoderError::Invalid {
-            path,
-            reason: "has no Pooling module; only sentence-transformers folders can be used".into(),
-        })?;
-        Ok(Self {
-            pooling: pooling.join("config.json"),
-            dense: module(".Dense"),
-            normalize: module(".Normalize").is_some(),
-        })
-    }
-}
-
-/// The weights of a folder: safetensors, else rust-bert's own `.ot`.
-pub(crate) fn weights_file(folder: &Path) -> Result<PathBuf, EncoderError> {
-    ["model.safetensors", "rust_model.ot"].iter().map(|n| folder.join(n)).find(|p| p.exists()).ok_or_else(
-        || EncoderError::Invalid {
-            path: folder.to_owned(),
-            reason: "has neither model.safetensors nor rust_model.ot; save the model with \
-                     save_pretrained(safe_serialization=True)"
-                .into(),
-        },
-    )
-}
-
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, EncoderError> {
-    let bytes = fs::read(path).map_err(|source| EncoderError::Read { path: path.to_owned(), source })?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| EncoderError::Invalid { path: path.to_owned(), reason: e.to_string() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use pipeline::config::Precision;
-
-    fn tokens(text: usize, length: usize) -> Tokens {
-        Tokens { text, length, ids: vec![1; length] }
-    }
-
-    #[test]
-    fn batches_are_complete_small_and_shaped_by_length_alone() {
-        let shapes = |count: usize| -> Vec<(usize, usize)> {
-            let made = batches((0..count).map(|i| tokens(i, 1 + (i * 37) % 256)).collect());
-            let mut seen: Vec<usize> = made.iter().flat_map(|b| &b.texts).map(|t| t.text).collect();
-            seen.sort_unstable();
-            assert_eq!(seen, (0..count).collect::<Vec<_>>());
-            for batch in &made {
-                assert!(batch.texts.len() <= batch.rows && batch.rows * batch.width <= BATCH_TOKENS);
-                assert!(batch.texts.iter().all(|t| t.ids.len().next_multiple_of(WIDTH_STEP) == batch.width));
-            }
-            let mut shapes: Vec<(usize, usize)> = made.iter().map(|b| (b.width, b.rows)).collect();
-            shapes.dedup();
-            shapes
-        };
-        assert_eq!(shapes(256), shapes(5000));
-    }
-
-    #[test]
-    fn a_text_longer_than_a_batch_still_gets_one() {
-        assert_eq!(batches(vec![tokens(0, BATCH_TOKENS + 1)]).len(), 1);
-    }
 
     #[test]
     fn a_missing_file_is_named() {

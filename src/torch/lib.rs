@@ -4,11 +4,13 @@
 //! This is the only crate that links libtorch. It implements what the `pipeline` library asks for
 //! ([`pipeline::engine::Engine`]) and knows nothing of files under `data/` or the terminal.
 
+mod batch;
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "vector instructions")]
 mod bert;
 pub mod encoder;
 pub mod ensemble;
+mod folder;
 pub mod hub;
 pub mod kernel;
 pub mod neighbours;

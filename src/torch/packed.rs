@@ -9,8 +9,9 @@ use rust_bert::pipelines::sentence_embeddings::layers::PoolingConfig;
 use serde::Deserialize;
 use tch::Tensor;
 
+use crate::batch::{Batch, Worker};
 use crate::bert::{Bert, Scratch, Shape};
-use crate::encoder::{Batch, Modules, Worker, read_json};
+use crate::folder::{Modules, read_json};
 
 /// One thread's encoder; clones share the weights.
 pub struct Packed {

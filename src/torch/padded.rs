@@ -20,7 +20,8 @@ use rust_bert::t5::T5Config;
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor, nn};
 
-use crate::encoder::{Batch, Modules, Worker, read_json, weights_file};
+use crate::batch::{Batch, Worker};
+use crate::folder::{Modules, read_json, weights_file};
 
 /// What one thread needs to turn token ids into vectors. libtorch modules are `Send` but not `Sync`, hence one each.
 pub struct Padded {
