@@ -115,6 +115,7 @@ impl Worker for Padded {
             }
         }
         let fail = |e: String| EncoderError::Forward(e);
+        // libtorch keeps it for each thread, and this may be a new one.
         crate::single_threaded();
         tch::no_grad(|| {
             let ids = Tensor::from_slice(&ids).view([*rows as i64, *width as i64]);

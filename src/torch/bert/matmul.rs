@@ -59,8 +59,11 @@ pub unsafe trait Instructions {
     unsafe fn multiply_add(sum: Self::Vector, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Write the sums from `to` on.
     unsafe fn store(to: *mut f32, sums: Self::Vector);
-    /// Round numbers to words; there are a multiple of 32 numbers, or of two vectors' lanes.
-    unsafe fn to_words(numbers: &[f32], words: &mut [u32]);
+    /// Round numbers to words; there are a multiple of 32 numbers, or of two vectors' lanes. A float32 is a word as it is.
+    #[inline(always)]
+    unsafe fn to_words(numbers: &[f32], words: &mut [u32]) {
+        words[..numbers.len()].copy_from_slice(bytemuck::cast_slice(numbers));
+    }
 }
 
 /// float32, 256 bits.
@@ -98,10 +101,6 @@ unsafe impl Instructions for Avx2 {
     unsafe fn store(to: *mut f32, sums: __m256) {
         unsafe { _mm256_storeu_ps(to, sums) }
     }
-    #[inline(always)]
-    unsafe fn to_words(numbers: &[f32], words: &mut [u32]) {
-        words[..numbers.len()].copy_from_slice(bytemuck::cast_slice(numbers));
-    }
 }
 
 // SAFETY: as above.
@@ -129,10 +128,6 @@ unsafe impl Instructions for Avx512 {
     #[inline(always)]
     unsafe fn store(to: *mut f32, sums: __m512) {
         unsafe { _mm512_storeu_ps(to, sums) }
-    }
-    #[inline(always)]
-    unsafe fn to_words(numbers: &[f32], words: &mut [u32]) {
-        words[..numbers.len()].copy_from_slice(bytemuck::cast_slice(numbers));
     }
 }
 

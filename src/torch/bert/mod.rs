@@ -150,8 +150,7 @@ impl Bert {
             }
             Ok(match instructions {
                 // SAFETY: the set was detected.
-                Set::Avx2 => unsafe { Linear::pack::<Avx2>(&rows, bias, inputs) },
-                Set::Avx512 => unsafe { Linear::pack::<Avx512>(&rows, bias, inputs) },
+                Set::Avx2 | Set::Avx512 => unsafe { Linear::pack::<Avx2>(&rows, bias, inputs) },
                 Set::Avx512Bf16 => unsafe { pack_bf16(&rows, bias, inputs) },
             })
         };
