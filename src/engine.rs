@@ -1,4 +1,4 @@
-//! What libtorch does for the pipeline. The crate in `src/torch` implements it; this one never links it.
+//! What libtorch does for the pipeline. The crate in `crates/torch` implements it; this one never links it.
 
 use std::path::Path;
 

@@ -9,6 +9,7 @@ pub mod table;
 pub mod split;
 pub mod embed;
 pub mod augment;
+pub mod inputs;
 pub mod train;
 pub mod engine;
 pub mod predict;

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Precision};
 use crate::embed::Embeddings;
+use crate::inputs::{InputEncoder, RawInputs};
 use crate::store::checksum;
 use crate::table::{Cells, Wanted};
-use crate::train::{Block, BlockKind, Head, HeadError, HeadShape, InputEncoder, RawInputs, softmax};
+use crate::train::{Block, BlockKind, Head, HeadError, HeadShape, softmax};
 
 /// Format of `model.json`; a model of another format is refused.
 pub const FORMAT: u32 = 3;

@@ -7,7 +7,7 @@ use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 use ndarray::{Array2, ArrayView2, Axis};
 
-use crate::train::Sparse;
+use crate::inputs::Sparse;
 
 /// Input rows.
 pub enum Matrix {

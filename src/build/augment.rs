@@ -13,12 +13,12 @@ use crate::augment::{
 };
 use crate::config::Config;
 use crate::embed::{Cache, Embeddings};
+use crate::inputs::RawInputs;
 use crate::predict::raw_inputs;
 use crate::progress::Progress;
 use crate::split::Part;
 use crate::store::{StoreError, user_cache, write_atomic};
 use crate::table::Dataset;
-use crate::train::RawInputs;
 
 /// Synonym swap and EDA, for any choice of training rows.
 pub(super) struct Varier<'a> {

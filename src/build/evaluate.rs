@@ -21,11 +21,12 @@ use crate::evaluate::{
     fit_temperature, gates, likeliest, mcnemar, mean_with_interval, point_class_scores, point_figures,
     principal_components, reliability, risk_coverage, wilson,
 };
+use crate::inputs::{Terms, TfIdf};
 use crate::predict::{Answers, Calibration, answers, load_card};
 use crate::report::{MapPoint, Mistake, ReportInput, report_html, summary};
 use crate::split::{Fold, Part, for_each_near_pair, mean_cosine_vectors};
 use crate::store::{Manifest, checksum, write_atomic, write_json};
-use crate::train::{Block, Epoch, Task, Terms, TfIdf};
+use crate::train::{Block, Epoch, Task};
 use crate::validate::giveaways;
 
 /// Penalties (C, ascending) that the logistic regressions choose from.

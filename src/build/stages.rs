@@ -13,12 +13,13 @@ use crate::embed::{
     NpyWriter, Place, embed, read_npy,
 };
 use crate::engine::Engine;
+use crate::inputs::RawInputs;
 use crate::predict::raw_inputs;
 use crate::progress::Progress;
 use crate::split::Part;
 use crate::store::{Manifest, Output, StoreError, write_atomic};
 use crate::table::{self, Dataset};
-use crate::train::{RawInputs, Task};
+use crate::train::Task;
 
 /// Texts copied from the cache to a matrix at once.
 const EXPORT_ROWS: usize = 4096;

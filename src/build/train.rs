@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use super::BuildError;
 use crate::augment::Mixed;
 use crate::embed::{Embeddings, Model, NpyWriter};
+use crate::inputs::RawInputs;
 use crate::predict::{EncoderCard, FORMAT, ModelCard, raw_inputs};
 use crate::progress::Progress;
 use crate::split::Part;
 use crate::store::{StoreError, checksum, write_atomic, write_json};
 use crate::table::Dataset;
-use crate::train::{RawInputs, TrainInput, Trained, train};
+use crate::train::{TrainInput, Trained, train};
 
 /// What one head learns from.
 pub(super) struct Learning<'a> {

@@ -8,12 +8,12 @@ use super::train::Learning;
 use super::{BuildError, BuildSettings, Project, Reason, Stage, build};
 use crate::engine::Engine;
 use crate::evaluate::agreement;
+use crate::inputs::RawInputs;
 use crate::predict::{answers, raw_inputs};
 use crate::progress::{Background, Progress};
 use crate::split::{Part, folds, groups, mean_cosine_vectors};
 use crate::store::write_json;
 use crate::table::{self, Dataset};
-use crate::train::RawInputs;
 use crate::validate::{
     ColumnProfile, ColumnProfiler, ValidateInput, Validation, suspects, validate as judge,
 };

@@ -1,6 +1,6 @@
 //! Texts to embeddings, each text computed once: the encoder's interface, the content-addressed cache, the export.
 //!
-//! The encoder itself needs libtorch and lives in its own crate (`src/torch`); here is only what it must do
+//! The encoder itself needs libtorch and lives in its own crate (`crates/torch`); here is only what it must do
 //! ([`Encode`]). No label comes in.
 
 mod cache;

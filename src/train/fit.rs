@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Sparse;
+use crate::inputs::Sparse;
 
 /// What one column block of the targets, and of a head's answer, means.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,11 +1,9 @@
 //! Training rows to a head: class weights, targets, the call of the trainer, the history.
 //!
-//! The trainer itself needs libtorch and lives in its own crate (`src/torch`); here is only what it must do ([`Fit`]).
+//! The trainer itself needs libtorch and lives in its own crate (`crates/torch`); here is only what it must do ([`Fit`]).
 //! Metrics beyond the loss are made elsewhere.
 
 mod fit;
-mod inputs;
-mod tfidf;
 
 use std::ops::ControlFlow;
 
@@ -14,11 +12,10 @@ pub use fit::{
     KernelSettings, KernelShape, NeighbourSettings, NeighbourShape, NetworkSettings, NetworkShape, Output,
     Recipe, Rows, Schedule, TreeSettings, TreeShape,
 };
-pub use inputs::{InputEncoder, RawInputs};
-pub use tfidf::{Sparse, Terms, TfIdf};
 
 use crate::augment::Mixed;
 use crate::config::{AveragingKind, HeadKind, OutputKind, ScheduleKind, TrainConfig};
+use crate::inputs::{InputEncoder, RawInputs};
 use crate::progress::Progress;
 
 /// What a head is trained from. Rows are indices of the dataset.

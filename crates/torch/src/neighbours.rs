@@ -4,9 +4,9 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use pipeline::inputs::Sparse;
 use pipeline::train::{
     Block, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, NeighbourSettings, NeighbourShape,
-    Sparse,
 };
 use tch::{Device, Kind, Tensor};
 

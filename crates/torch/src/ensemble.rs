@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use pipeline::inputs::Sparse;
 use pipeline::train::{
-    BlockKind, EnsembleShape, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Recipe, Rows, Sparse,
+    BlockKind, EnsembleShape, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Recipe, Rows,
 };
 use tch::{Kind, Tensor};
 

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use pipeline::inputs::Sparse;
 use pipeline::train::{
     Averaging, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, NetworkSettings, NetworkShape,
-    Output, Rows, Schedule, Sparse,
+    Output, Rows, Schedule,
 };
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};

@@ -15,9 +15,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use pipeline::baseline::{LogisticRegression, Matrix};
+use pipeline::inputs::Sparse;
 use pipeline::train::{
     Block, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, KernelSettings, KernelShape, Rows,
-    Sparse,
 };
 use rand::SeedableRng;
 use rand::seq::SliceRandom;

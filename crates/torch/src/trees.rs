@@ -7,8 +7,9 @@ use std::path::Path;
 use forust_ml::objective::ObjectiveType;
 use forust_ml::sampler::SampleMethod;
 use forust_ml::{GradientBooster, Matrix};
+use pipeline::inputs::Sparse;
 use pipeline::train::{
-    BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows, Sparse, TreeSettings, TreeShape,
+    BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows, TreeSettings, TreeShape,
 };
 use rayon::prelude::*;
 use tch::Tensor;

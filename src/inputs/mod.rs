@@ -1,0 +1,8 @@
+//! Rows to a head's inputs: embeddings, columns, text shape, words and letters. Everything learned here is learned on the
+//! training part; targets stay out.
+
+mod encoder;
+mod tfidf;
+
+pub use encoder::{InputEncoder, RawInputs};
+pub use tfidf::{Sparse, Terms, TfIdf};
