@@ -7,11 +7,11 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pipeline::config::Precision;
-use pipeline::embed::{Cache, Encode, Encoded, EncoderSettings};
+use pipeline::embed::Cache;
 use pipeline::evaluate::mean_with_interval;
 use pipeline::split::for_each_near_pair;
-use pipeline_torch::encoder::Encoder;
+use pipeline_encoder::{Arithmetic, Encode, Encoded, Encoder, EncoderSettings, Precision};
+use pipeline_torch::padded;
 
 /// A text of `words` words, another for each `seed`.
 fn text(seed: usize, words: usize) -> String {
@@ -29,14 +29,13 @@ fn embed(c: &mut Criterion) {
     let folder = pipeline::store::user_cache().join("all-MiniLM-L6-v2");
     let mut group = c.benchmark_group("embed");
     group.sample_size(20);
-    for (name, precision, padded) in [
-        ("f32", Precision::F32, false),
-        ("bf16", Precision::Bf16, false),
-        ("rust-bert-f32", Precision::F32, true),
-    ] {
-        let settings = EncoderSettings { folder: folder.clone(), max_tokens: 256, precision, workers: 1 };
-        let mut encoder =
-            if padded { Encoder::load_padded(&settings) } else { Encoder::load(&settings) }.unwrap();
+    let native = [Precision::F32, Precision::Bf16].into_iter().filter_map(Arithmetic::native);
+    for arithmetic in native.chain([Arithmetic::RustBertF32]) {
+        let settings = EncoderSettings { folder: folder.clone(), max_tokens: 256, arithmetic, workers: 1 };
+        let encoder =
+            if arithmetic.needs_torch() { padded::load(&settings) } else { Encoder::load(&settings) }
+                .unwrap();
+        let name = arithmetic.name();
         for (texts, words) in [(1, 12), (64, 12), (64, 60)] {
             let texts: Vec<String> = (0..texts).map(|seed| text(seed, words)).collect();
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();

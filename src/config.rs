@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use pipeline_encoder::{Backend, Precision};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -157,9 +158,17 @@ pub struct EncoderConfig {
     pub max_tokens: Option<usize>,
     /// Number format of the encoder's weights; by default the fastest that this processor has instructions for.
     pub precision: Precision,
+    /// What runs it; by default the own pass where it can, else rust-bert.
+    #[serde(skip_serializing_if = "is_auto")]
+    pub backend: Backend,
     /// Worker threads; one a core by default. It changes the speed only, so it makes nothing stale.
     #[serde(skip_serializing)]
     pub workers: Option<usize>,
+}
+
+/// The default is not written, so that what was made before the key existed is not stale.
+fn is_auto(backend: &Backend) -> bool {
+    *backend == Backend::Auto
 }
 
 impl Default for EncoderConfig {
@@ -169,34 +178,8 @@ impl Default for EncoderConfig {
             second: None,
             max_tokens: None,
             precision: Precision::Auto,
+            backend: Backend::Auto,
             workers: None,
-        }
-    }
-}
-
-/// Number format of the encoder's weights and activations. Embeddings are always stored as `f32`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// `bf16` on a processor with instructions for it, else `f32`.
-    Auto,
-    /// 32-bit floats: equal to sentence-transformers (cosine at least 0.9999).
-    F32,
-    /// bfloat16: faster where the processor has it, cosine at least 0.999 to `f32`.
-    Bf16,
-}
-
-impl Precision {
-    /// What `auto` means on this processor; the others mean themselves.
-    pub fn resolved(self) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        let native = is_x86_feature_detected!("avx512bf16");
-        #[cfg(not(target_arch = "x86_64"))]
-        let native = false;
-        match self {
-            Self::Auto if native => Self::Bf16,
-            Self::Auto => Self::F32,
-            stated => stated,
         }
     }
 }
@@ -480,6 +463,8 @@ pub enum HeadKind {
     Prototypes,
     /// Gradient-boosted trees.
     Trees,
+    /// Multinomial logistic regression; ridge regression for values.
+    Logistic,
     /// Several of the others: `[train.ensemble]`.
     Ensemble,
 }
@@ -929,7 +914,8 @@ impl Config {
         let heads = &self.train.ensemble.heads;
         let repeated = heads.iter().enumerate().any(|(i, head)| heads[..i].contains(head));
         if heads.len() < 2 || repeated || heads.contains(&HeadKind::Ensemble) {
-            let problem = "needs two or more different heads: kernel, network, knn, prototypes, trees".into();
+            let problem =
+                "needs two or more different heads: kernel, network, knn, prototypes, trees, logistic".into();
             return invalid("train.ensemble.heads", problem);
         }
         if self.train.output != OutputKind::Softmax && self.label.range.is_none() {

@@ -1,21 +1,57 @@
 //! What libtorch does for the pipeline. The crate in `crates/torch` implements it; this one never links it.
 
-use std::path::Path;
+use pipeline_encoder::{Encode, Encoder, EncoderError, EncoderSettings, Encoders, Joined, Model};
 
-use crate::embed::{Encode, EncoderError, EncoderSettings};
-use crate::train::Fit;
+use crate::heads::Networks;
 
-/// Encoder and trainer.
-pub trait Engine: Fit {
-    /// Load an encoder, on the CPU.
+/// Encoders and heads that only libtorch can run.
+pub trait Engine: Networks {
+    /// Load an encoder for rust-bert, on the CPU.
     ///
     /// # Errors
     /// A missing, unreadable or unsuitable file, named by its path.
     fn load_encoder(&self, settings: &EncoderSettings) -> Result<Box<dyn Encode>, EncoderError>;
+}
 
-    /// Download the hub model `name` (`owner/model`) into the new folder `target`, which appears only when complete.
-    ///
-    /// # Errors
-    /// The file that could not be had, or the folder that could not be written.
-    fn fetch_encoder(&self, name: &str, target: &Path) -> Result<(), EncoderError>;
+/// The part of an engine that heads ask for.
+pub fn networks(engine: Option<&dyn Engine>) -> Option<&dyn Networks> {
+    engine.map(|engine| engine as _)
+}
+
+/// Load `encoders` as one, with `workers` threads, one a core where none are given.
+///
+/// # Errors
+/// As [`load_encoder`]'s.
+pub fn load_encoders(
+    engine: Option<&dyn Engine>,
+    workers: Option<usize>,
+    encoders: &Encoders,
+) -> Result<Box<dyn Encode>, EncoderError> {
+    let load = |model: &Model| load_encoder(engine, &model.settings(workers));
+    Ok(joined(encoders.models.iter().map(load).collect::<Result<_, _>>()?))
+}
+
+/// Load an encoder by the own pass, or by `engine` where only rust-bert is to run it.
+///
+/// # Errors
+/// A missing, unreadable or unsuitable file, named by its path; or rust-bert is needed and `engine` is not there.
+pub fn load_encoder(
+    engine: Option<&dyn Engine>,
+    settings: &EncoderSettings,
+) -> Result<Box<dyn Encode>, EncoderError> {
+    match engine {
+        Some(engine) if settings.arithmetic.needs_torch() => engine.load_encoder(settings),
+        _ => Ok(Box::new(Encoder::load(settings)?)),
+    }
+}
+
+/// Several encoders as one; one as it is.
+pub fn joined(mut encoders: Vec<Box<dyn Encode>>) -> Box<dyn Encode> {
+    match (encoders.pop(), encoders.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => {
+            encoders.extend(last);
+            Box::new(Joined { encoders })
+        }
+    }
 }

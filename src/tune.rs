@@ -49,7 +49,7 @@ pub fn default_space(head: HeadKind) -> BTreeMap<String, SpaceAxis> {
             "train.trees.rows" = { low = 0.5, high = 1.0 }
             "#
         }
-        HeadKind::Knn | HeadKind::Prototypes => {
+        HeadKind::Knn | HeadKind::Prototypes | HeadKind::Logistic => {
             r#"
             "data.join_text" = [false, true]
             "features.text_shape" = [true, false]
@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn the_default_spaces_are_valid_configs() {
-        for head in [HeadKind::Kernel, HeadKind::Network, HeadKind::Trees, HeadKind::Knn] {
+        for head in [HeadKind::Kernel, HeadKind::Network, HeadKind::Trees, HeadKind::Knn, HeadKind::Logistic]
+        {
             let mut config = config();
             config.train.head = head;
             for (key, axis) in default_space(head) {

@@ -8,10 +8,9 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use pipeline::config::Precision;
-use pipeline::embed::{Encode, Encoded, EncoderError, EncoderSettings};
 use pipeline::store::user_cache;
-use pipeline_torch::encoder::Encoder;
+use pipeline_encoder::{Arithmetic, Encode, Encoded, Encoder, EncoderError, EncoderSettings, Precision};
+use pipeline_torch::padded;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -37,19 +36,29 @@ fn model() -> PathBuf {
 }
 
 fn settings(folder: &Path) -> EncoderSettings {
-    EncoderSettings { folder: folder.to_owned(), max_tokens: 256, precision: Precision::F32, workers: 2 }
+    EncoderSettings {
+        folder: folder.to_owned(),
+        max_tokens: 256,
+        arithmetic: Arithmetic::native(Precision::F32).unwrap(),
+        workers: 2,
+    }
 }
 
-type Load = fn(&EncoderSettings) -> Result<Encoder, EncoderError>;
+/// The ways of computing that this processor has: the own pass's, and rust-bert's.
+fn ways(precision: Precision) -> Vec<Arithmetic> {
+    let native = Arithmetic::native(precision);
+    native.into_iter().chain([Arithmetic::rust_bert(precision)]).collect()
+}
 
-/// The ways to load an encoder: the fastest here, and through libtorch.
-const WAYS: [Load; 2] = [Encoder::load, Encoder::load_padded];
+fn load(settings: &EncoderSettings) -> Result<Encoder, EncoderError> {
+    if settings.arithmetic.needs_torch() { padded::load(settings) } else { Encoder::load(settings) }
+}
 
 fn encode(settings: &EncoderSettings, texts: &[&str]) -> Vec<Encoded> {
-    encode_with(&mut Encoder::load(settings).unwrap(), texts)
+    encode_with(&load(settings).unwrap(), texts)
 }
 
-fn encode_with(encoder: &mut Encoder, texts: &[&str]) -> Vec<Encoded> {
+fn encode_with(encoder: &Encoder, texts: &[&str]) -> Vec<Encoded> {
     let mut encoded = Vec::new();
     encoder
         .encode(texts, &mut |batch| {
@@ -72,14 +81,14 @@ fn lowest_cosine(precision: Precision) -> f64 {
     assert_eq!(reference.max_seq_length, 256);
     let texts: Vec<&str> = reference.items.iter().map(|i| i.text.as_str()).collect();
     let mut lowest = 1.0f64;
-    for (way, load) in ["fastest", "libtorch"].iter().zip(WAYS) {
-        let mut encoder = load(&EncoderSettings { precision, ..settings(&model()) }).unwrap();
-        for (item, ours) in reference.items.iter().zip(&encode_with(&mut encoder, &texts)) {
+    for arithmetic in ways(precision) {
+        let encoder = load(&EncoderSettings { arithmetic, ..settings(&model()) }).unwrap();
+        for (item, ours) in reference.items.iter().zip(&encode_with(&encoder, &texts)) {
             let cosine = cosine(&item.embedding, &ours.embedding);
             lowest = lowest.min(cosine);
             assert!(cosine.is_finite(), "{cosine} for {:?}", item.text);
         }
-        println!("lowest cosine of {} texts so far, {way} {precision:?}: {lowest:.7}", texts.len());
+        println!("lowest cosine of {} texts so far, {}: {lowest:.7}", texts.len(), arithmetic.name());
     }
     lowest
 }
@@ -94,18 +103,36 @@ fn bfloat16_stays_close() {
     assert!(lowest_cosine(Precision::Bf16) >= 0.999);
 }
 
+/// rust-bert is the reference for what sentence-transformers has no vectors for.
+#[test]
+fn the_own_pass_agrees_with_rust_bert_on_every_text() {
+    let reference = reference();
+    let texts: Vec<&str> = reference.items.iter().map(|i| i.text.as_str()).collect();
+    for (precision, least) in [(Precision::F32, 0.999_999), (Precision::Bf16, 0.999)] {
+        let by = |arithmetic| {
+            encode_with(&load(&EncoderSettings { arithmetic, ..settings(&model()) }).unwrap(), &texts)
+        };
+        let Some(native) = Arithmetic::native(precision) else { continue };
+        for (own, other) in by(native).iter().zip(by(Arithmetic::rust_bert(precision))) {
+            assert_eq!(own.tokens, other.tokens);
+            let cosine = cosine(&own.embedding, &other.embedding);
+            assert!(cosine >= least, "{}: {cosine} for {:?}", native.name(), texts[own.text]);
+        }
+    }
+}
+
 #[test]
 fn vectors_do_not_depend_on_batch_size_or_order() {
     let reference = reference();
     let texts: Vec<&str> = reference.items.iter().map(|i| i.text.as_str()).collect();
     let reversed: Vec<&str> = texts.iter().rev().copied().collect();
-    for (load, precision) in WAYS.into_iter().flat_map(|w| [(w, Precision::F32), (w, Precision::Bf16)]) {
-        let load = |workers| load(&EncoderSettings { workers, precision, ..settings(&model()) }).unwrap();
-        let together = encode_with(&mut load(2), &texts);
-        let mut single = load(1);
-        let backwards = encode_with(&mut single, &reversed);
+    for arithmetic in ways(Precision::F32).into_iter().chain(ways(Precision::Bf16)) {
+        let load = |workers| load(&EncoderSettings { workers, arithmetic, ..settings(&model()) }).unwrap();
+        let together = encode_with(&load(2), &texts);
+        let single = load(1);
+        let backwards = encode_with(&single, &reversed);
         for (i, text) in texts.iter().enumerate() {
-            let alone = &encode_with(&mut single, &[text])[0];
+            let alone = &encode_with(&single, &[text])[0];
             // To the bit, so that an interrupted or incremental run trains the very same model.
             for other in [&together[i], &backwards[texts.len() - 1 - i]] {
                 assert!(alone.embedding == other.embedding, "{text:?}");
@@ -180,9 +207,9 @@ fn with_json(name: &str, change: impl Fn(&mut serde_json::Value)) -> tempfile::T
     with_file(name, json.to_string().as_bytes())
 }
 
-/// Pooling and activation are read from the folder, whichever way it is run.
+/// Pooling and activation are read from the folder, and what the own pass cannot run it refuses.
 #[test]
-fn other_poolings_and_activations_agree_on_both_ways() {
+fn other_poolings_and_activations_are_run_by_who_can() {
     let texts = ["Build a den of cushions.", "Count the red cars on the way to school, then the blue ones."];
     let pooling = |mode: &'static str| {
         with_json("1_Pooling/config.json", move |json| {
@@ -192,17 +219,22 @@ fn other_poolings_and_activations_agree_on_both_ways() {
     };
     let plain = encode(&settings(&model()), &texts);
     let changed = [
-        pooling("pooling_mode_cls_token"),
-        pooling("pooling_mode_max_tokens"),
-        with_json("config.json", |json| json["hidden_act"] = "relu".into()),
+        (pooling("pooling_mode_cls_token"), true),
+        (pooling("pooling_mode_max_tokens"), false),
+        (with_json("config.json", |json| json["hidden_act"] = "relu".into()), false),
     ];
-    for folder in changed {
-        let settings = settings(folder.path());
-        let fastest = encode(&settings, &texts);
-        let libtorch = encode_with(&mut Encoder::load_padded(&settings).unwrap(), &texts);
-        for ((fastest, libtorch), plain) in fastest.iter().zip(&libtorch).zip(&plain) {
-            assert!(cosine(&fastest.embedding, &libtorch.embedding) > 0.999_99);
-            assert!(cosine(&fastest.embedding, &plain.embedding) < 0.99);
+    for (folder, native) in changed {
+        let rust_bert = EncoderSettings { arithmetic: Arithmetic::RustBertF32, ..settings(folder.path()) };
+        let found = encode(&rust_bert, &texts);
+        for (found, plain) in found.iter().zip(&plain) {
+            assert!(cosine(&found.embedding, &plain.embedding) < 0.99);
+        }
+        if !native {
+            assert!(matches!(load(&settings(folder.path())), Err(EncoderError::NeedsTorch { .. })));
+            continue;
+        }
+        for (own, found) in encode(&settings(folder.path()), &texts).iter().zip(&found) {
+            assert!(cosine(&own.embedding, &found.embedding) > 0.999_99);
         }
     }
 }
@@ -212,13 +244,14 @@ fn damaged_weights_are_named() {
     let weights = fs::read(model().join("model.safetensors")).unwrap();
     for bytes in [&weights[..weights.len() / 2], b"not weights"] {
         let folder = with_file("model.safetensors", bytes);
-        for load in WAYS {
-            let error = load(&settings(folder.path())).err().unwrap().to_string();
+        for arithmetic in ways(Precision::F32) {
+            let settings = EncoderSettings { arithmetic, ..settings(folder.path()) };
+            let error = load(&settings).err().unwrap().to_string();
             assert!(error.contains("model.safetensors"), "{error}");
         }
     }
     let folder = with_json("config.json", |json| json["num_hidden_layers"] = 7.into());
-    let error = Encoder::load(&settings(folder.path())).err().unwrap().to_string();
+    let error = load(&settings(folder.path())).err().unwrap().to_string();
     assert!(error.contains("encoder.layer.6") && error.contains("model.safetensors"), "{error}");
 }
 
@@ -249,7 +282,7 @@ fn padding_and_truncation_left_in_the_tokenizer_change_nothing() {
 fn a_stopped_sink_ends_the_work() {
     let texts: Vec<String> = (0..3000).map(|i| format!("text number {i}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let mut encoder = Encoder::load(&settings(&model())).unwrap();
+    let encoder = load(&settings(&model())).unwrap();
     let mut batches = 0;
     encoder
         .encode(&texts, &mut |_| {

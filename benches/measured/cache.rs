@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use pipeline::embed::{Cache, Encoded, embed};
+use pipeline::embed::{Cache, embed};
 use pipeline::progress::Silent;
+use pipeline_encoder::Encoded;
 
 const DIMS: usize = 384;
 const BATCH: usize = 4096;

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use pipeline::train::{Block, Fit, FitData, NetworkSettings, NetworkShape, Output, Recipe, Rows, Schedule};
+use pipeline::heads::{Block, FitData, NetworkSettings, NetworkShape, Networks, Output, Rows, Schedule};
 use pipeline_torch::Torch;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -59,9 +59,8 @@ pub fn run(members: usize, epochs: usize) {
         validation: part(Box::leak(Box::new(validation))),
         seed: 1,
     };
-    let recipe = Recipe::Network { shape, settings };
     let begin = Instant::now();
-    match Torch.fit(&recipe, &data, &mut |_| ControlFlow::Continue(())) {
+    match Torch.fit_network(&shape, &settings, &data, &mut |_| ControlFlow::Continue(())) {
         Ok(fitted) => println!(
             "{{\"seconds\": {:.4}, \"validation_accuracy\": {:.3}}}",
             begin.elapsed().as_secs_f64(),

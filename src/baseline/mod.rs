@@ -2,9 +2,7 @@
 //!
 //! Everything here learns from the training rows it is given and from nothing else; no libtorch, no files.
 
-mod logistic;
-
-pub use logistic::{LogisticRegression, Matrix};
+pub use crate::heads::{LogisticRegression, Matrix};
 
 /// Share of each class among `classes`: the answer of the majority baseline for every row.
 ///

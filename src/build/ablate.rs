@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::Sources;
 use super::stages::Context;
 use super::trial::Trial;
-use super::{BuildError, BuildSettings, Project, Reason, Stage, build};
+use super::{BuildError, BuildSettings, Project, Reason, Stage, build, check_networks};
 use crate::config::{AugmentConfig, Config, TaskConfig, TrainConfig, nearest};
 use crate::engine::Engine;
 use crate::evaluate::{Ablated, Ablation, Figure, fold_mean};
@@ -93,7 +93,7 @@ pub struct AblateSettings {
 pub fn ablate(
     project: &Project,
     settings: &AblateSettings,
-    engine: &dyn Engine,
+    engine: Option<&dyn Engine>,
     progress: &dyn Progress,
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Ablation, BuildError> {
@@ -121,6 +121,9 @@ pub fn ablate(
         return Err(BuildError::Preset(format!(
             "the reference `{reference}` is not among the presets compared"
         )));
+    }
+    for name in &names {
+        check_networks(known[name].apply(&project.config)?.train.heads(), engine)?;
     }
     build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
     let _lock = Lock::take(&project.state_folder())?;

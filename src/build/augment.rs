@@ -13,8 +13,7 @@ use crate::augment::{
 };
 use crate::config::Config;
 use crate::embed::{Cache, Embeddings};
-use crate::inputs::RawInputs;
-use crate::predict::raw_inputs;
+use crate::inputs::{RawInputs, raw_inputs};
 use crate::progress::Progress;
 use crate::split::Part;
 use crate::store::{StoreError, user_cache, write_atomic};

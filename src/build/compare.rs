@@ -7,7 +7,7 @@ use super::BuildError;
 use crate::evaluate::{
     ByExample, ByFold, Comparison, Evaluation, Figure, Predictions, difference, fold_mean, mcnemar,
 };
-use crate::predict::{ModelFiles, PredictError};
+use crate::model::{ModelFiles, PredictError};
 
 /// Seed of the bootstrap: two saved models are compared the same way every time.
 const SEED: u64 = 42;

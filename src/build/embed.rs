@@ -72,7 +72,7 @@ impl Context<'_> {
                 "rows": dataset.rows.len(), "dims": encoders.dims(), "fields": matrices,
                 "row_index": self.project.relative(&index),
                 "encoder": config.encoder, "fingerprint": encoders.fingerprint(),
-                "precision": encoders.models[0].precision,
+                "precision": encoders.models[0].arithmetic.precision(), "arithmetic": encoders.arithmetic(),
                 "max_tokens": encoders.max_tokens(),
             }),
         )?;

@@ -15,18 +15,20 @@ use super::{BuildError, Stage};
 use crate::baseline::{LogisticRegression, Matrix, class_shares};
 use crate::config::HeadKind;
 use crate::embed::read_npy;
+use crate::engine::networks;
 use crate::evaluate::{
     CrossValidation, Estimate, Evaluation, Evidence, Figure, GateInput, HEAD, ModelFolds, Predictions,
     TaskFigures, TestBaseline, Training, ValueError, apply_temperature, diagnose, difference, evaluate,
     fit_temperature, gates, likeliest, mcnemar, mean_with_interval, point_class_scores, point_figures,
     principal_components, reliability, risk_coverage, wilson,
 };
+use crate::heads::{Block, Epoch};
 use crate::inputs::{Terms, TfIdf};
-use crate::predict::{Answers, Calibration, answers, load_card};
+use crate::model::{Answers, Calibration, answers, load_card, load_head, load_inputs};
 use crate::report::{MapPoint, Mistake, ReportInput, report_html, summary};
 use crate::split::{Fold, Part, for_each_near_pair, mean_cosine_vectors};
 use crate::store::{Manifest, checksum, write_atomic, write_json};
-use crate::train::{Block, Epoch, Task};
+use crate::train::Task;
 use crate::validate::giveaways;
 
 /// Penalties (C, ascending) that the logistic regressions choose from.
@@ -214,8 +216,8 @@ impl Context<'_> {
     /// The saved head's answers, those to the label calibrated.
     fn head_answers(&self, rows: &Rows, of: &[usize], temperature: f64) -> Result<Answers, BuildError> {
         let files = self.project.model();
-        let (card, inputs) = load_card(&files)?;
-        let head = self.engine.load_head(&card.head, &files.head())?;
+        let card = load_card(&files)?;
+        let (inputs, head) = (load_inputs(&files, &card)?, load_head(&files, &card, networks(self.engine))?);
         let mut given = answers(head.as_ref(), &card.head, &inputs, &pick_rows(&rows.raw, of))?;
         apply_temperature(&mut given.label, rows.dataset.classes.len(), temperature);
         Ok(given)

@@ -12,7 +12,7 @@ use super::{BuildError, BuildSettings, Project, Reason, Stage, build};
 use crate::baseline::{LogisticRegression, Matrix};
 use crate::engine::Engine;
 use crate::evaluate::likeliest;
-use crate::predict::raw_inputs;
+use crate::inputs::raw_inputs;
 use crate::progress::Progress;
 
 /// Most steps of a logistic regression (MTEB's `max_iter`).
@@ -49,7 +49,7 @@ pub struct FewShot {
 pub fn few_shot(
     project: &Project,
     settings: FewShotSettings,
-    engine: &dyn Engine,
+    engine: Option<&dyn Engine>,
     progress: &dyn Progress,
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<FewShot, BuildError> {

@@ -11,7 +11,7 @@ use super::train::Learning;
 use crate::augment::Variant;
 use crate::embed::Cache;
 use crate::evaluate::{Predictions, apply_temperature, fit_temperature};
-use crate::predict::answers;
+use crate::model::answers;
 use crate::progress::Background;
 use crate::split::{Fold, Part, folds};
 
@@ -21,7 +21,7 @@ pub(super) struct HeadAnswers {
     pub raw: Vec<f32>,
     /// With the temperature of the fold's validation rows.
     pub calibrated: Vec<f32>,
-    /// As [`crate::train::Fitted::parameters`].
+    /// As [`crate::heads::Fitted::parameters`].
     pub parameters: usize,
     /// Time to train it, beside other folds.
     pub seconds: f64,

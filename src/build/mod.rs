@@ -21,6 +21,7 @@ mod validate;
 
 use std::path::PathBuf;
 
+use pipeline_encoder::{EncoderError, FolderError};
 use serde::Serialize;
 
 pub use ablate::{AblateSettings, Preset, ablate, presets};
@@ -29,18 +30,18 @@ pub use few_shot::{FewShot, FewShotSettings, few_shot};
 use plan::Sources;
 pub use plan::{Reason, StageStatus, plan};
 pub use project::Project;
-pub use stages::load_encoders;
 pub use tune::{TuneSettings, tune};
 pub use validate::validate;
 
 use crate::augment::LexiconError;
-use crate::embed::{CacheError, EmbedError, EncoderError, ExportError, ModelError};
+use crate::config::HeadKind;
+use crate::embed::{CacheError, EmbedError, ExportError};
 use crate::engine::Engine;
-use crate::predict::PredictError;
+use crate::heads::HeadError;
+use crate::model::PredictError;
 use crate::progress::Progress;
 use crate::store::{LockError, StoreError};
 use crate::table::TableError;
-use crate::train::HeadError;
 
 /// A step of the build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -78,7 +79,7 @@ impl Stage {
         match self {
             Stage::Embed | Stage::Split => 1,
             Stage::Augment => 4,
-            Stage::Train | Stage::Evaluate => 6,
+            Stage::Train | Stage::Evaluate => 7,
         }
     }
 }
@@ -91,7 +92,7 @@ pub enum BuildError {
     Table(#[from] TableError),
     /// The encoder's folder cannot be used.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Folder(#[from] FolderError),
     /// The encoder failed.
     #[error(transparent)]
     Encoder(#[from] EncoderError),
@@ -178,6 +179,17 @@ pub struct BuildSettings {
     pub from: Option<Stage>,
 }
 
+/// See to it that heads of `kinds` can be trained, before any work that they would make useless is begun.
+fn check_networks(
+    kinds: impl IntoIterator<Item = HeadKind>,
+    engine: Option<&dyn Engine>,
+) -> Result<(), BuildError> {
+    if engine.is_none() && kinds.into_iter().any(|kind| kind == HeadKind::Network) {
+        return Err(HeadError::NeedsTorch.into());
+    }
+    Ok(())
+}
+
 /// A stage that was run or found fresh.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StageOutcome {
@@ -198,10 +210,16 @@ pub struct StageOutcome {
 pub fn build(
     project: &Project,
     settings: BuildSettings,
-    engine: &dyn Engine,
+    engine: Option<&dyn Engine>,
     progress: &dyn Progress,
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Vec<StageOutcome>, BuildError> {
+    let stale = |s: &StageStatus| !s.reasons.is_empty() || settings.from.is_some_and(|from| s.stage >= from);
+    let trains = |s: &StageStatus| (Stage::Train..=settings.to).contains(&s.stage) && stale(s);
+    let networks = check_networks(project.config.train.heads(), engine);
+    if networks.is_err() && plan::plan(project)?.iter().any(trains) {
+        networks?;
+    }
     let _lock = crate::store::Lock::take(&project.state_folder())?;
     let mut sources = Sources::measure(project)?;
     let mut outcomes = Vec::new();

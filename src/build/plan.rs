@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use pipeline_encoder::{Encoders, Model, Place, locate};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{BuildError, Project, Stage};
-use crate::embed::{Encoders, Model, Place, locate};
-use crate::store::{Manifest, Output, checksum};
+use crate::store::{Manifest, Output, checksum, user_cache};
 use crate::table;
 
 /// Why a stage has to run.
@@ -133,6 +133,9 @@ pub struct Sources {
 /// Name of the encoder among the inputs.
 const ENCODER: &str = "the encoder";
 
+/// Name of the way in which the encoder's numbers are computed; the fingerprint says it too, but not to people.
+const ARITHMETIC: &str = "the encoder's arithmetic";
+
 impl Sources {
     /// Hash the raw files and the encoder's.
     ///
@@ -160,11 +163,15 @@ impl Sources {
                 Place::Hub { .. } => folders.push(None),
             }
         }
-        let fingerprint = match folders.into_iter().collect() {
-            Some(folders) => open_encoders(project, folders)?.fingerprint(),
-            None => "not downloaded".to_owned(),
+        let (fingerprint, arithmetic) = match folders.into_iter().collect() {
+            Some(folders) => {
+                let encoders = open_encoders(project, folders)?;
+                (encoders.fingerprint(), encoders.arithmetic())
+            }
+            None => ("not downloaded".to_owned(), "not known".to_owned()),
         };
         self.inputs.insert(ENCODER.into(), fingerprint);
+        self.inputs.insert(ARITHMETIC.into(), arithmetic);
         Ok(())
     }
 }
@@ -207,13 +214,13 @@ pub fn ingredients(project: &Project, stage: Stage, sources: &Sources) -> Ingred
 pub fn places(project: &Project) -> Result<Vec<Place>, BuildError> {
     let encoder = &project.config.encoder;
     let names = std::iter::once(&encoder.model).chain(&encoder.second);
-    Ok(names.map(|name| locate(name, &project.root)).collect::<Result<_, _>>()?)
+    Ok(names.map(|name| locate(name, &project.root, &user_cache())).collect::<Result<_, _>>()?)
 }
 
 /// The encoders in `folders` with the config's limits.
 pub fn open_encoders(project: &Project, folders: Vec<PathBuf>) -> Result<Encoders, BuildError> {
     let encoder = &project.config.encoder;
-    let open = |folder: &PathBuf| Model::open(folder, encoder.max_tokens, encoder.precision);
+    let open = |folder: &PathBuf| Model::open(folder, encoder.max_tokens, encoder.precision, encoder.backend);
     Ok(Encoders { models: folders.iter().map(open).collect::<Result<_, _>>()? })
 }
 

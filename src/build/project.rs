@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Stage;
 use crate::config::{Config, file_name};
-use crate::predict::ModelFiles;
+use crate::model::ModelFiles;
 
 /// A config and the folder that its paths are relative to.
 pub struct Project {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::BuildError;
 use super::stages::{Context, RowPlace, StageResult, place, write_csv};
-use crate::predict::raw_inputs;
+use crate::inputs::raw_inputs;
 use crate::report::Table;
 use crate::split::{Part, deal, for_each_near_pair, groups, mean_cosine_vectors};
 use crate::table::Dataset;

@@ -3,18 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use pipeline_encoder::{Encoders, Place, fetch};
 use serde_json::Value;
 
 use super::plan::{Sources, ingredients, open_encoders, places};
 use super::{BuildError, Project, Stage};
-use crate::config::{Config, EncoderConfig, TaskConfig};
-use crate::embed::{
-    Cache, EmbedReport, Embeddings, Encode, EncoderError, EncoderSettings, Encoders, Joined, Model,
-    NpyWriter, Place, embed, read_npy,
-};
-use crate::engine::Engine;
-use crate::inputs::RawInputs;
-use crate::predict::raw_inputs;
+use crate::config::{Config, TaskConfig};
+use crate::embed::{Cache, EmbedReport, Embeddings, NpyWriter, embed, read_npy};
+use crate::engine::{Engine, load_encoders};
+use crate::inputs::{RawInputs, raw_inputs};
 use crate::progress::Progress;
 use crate::split::Part;
 use crate::store::{Manifest, Output, StoreError, write_atomic};
@@ -29,7 +26,7 @@ pub fn run(
     project: &Project,
     stage: Stage,
     sources: &mut Sources,
-    engine: &dyn Engine,
+    engine: Option<&dyn Engine>,
     progress: &dyn Progress,
 ) -> Result<Value, BuildError> {
     let context = Context { project, engine, progress };
@@ -67,7 +64,7 @@ pub fn run(
 /// What the stages and validation share.
 pub(super) struct Context<'a> {
     pub project: &'a Project,
-    pub engine: &'a dyn Engine,
+    pub engine: Option<&'a dyn Engine>,
     pub progress: &'a dyn Progress,
 }
 
@@ -129,7 +126,7 @@ impl Context<'_> {
                 Place::Here(folder) => folder,
                 Place::Hub { name, folder } => {
                     self.progress.note(&format!("downloading the encoder {name} to {}", folder.display()));
-                    self.engine.fetch_encoder(&name, &folder)?;
+                    fetch(&name, &folder, &mut |_| !self.progress.interrupted())?;
                     folder
                 }
             });
@@ -148,7 +145,7 @@ impl Context<'_> {
         cache: &Cache,
         encoders: &Encoders,
     ) -> Result<EmbedReport, BuildError> {
-        let mut load = || load_encoders(self.engine, &self.project.config.encoder, encoders);
+        let mut load = || load_encoders(self.engine, self.project.config.encoder.workers, encoders);
         let report = embed(texts, cache, encoders.max_tokens(), &mut load, self.progress)?;
         if report.truncated > 0 {
             self.progress.note(&format!(
@@ -215,30 +212,6 @@ impl Context<'_> {
             return Err(failed(format!("it has {} rows, the data has {rows}", parts.len())));
         }
         Ok((parts, groups))
-    }
-}
-
-/// Load `encoders` as one: one worker a core unless the config says otherwise.
-///
-/// # Errors
-/// As [`Engine::load_encoder`].
-pub fn load_encoders(
-    engine: &dyn Engine,
-    config: &EncoderConfig,
-    encoders: &Encoders,
-) -> Result<Box<dyn Encode>, EncoderError> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let load = |model: &Model| {
-        engine.load_encoder(&EncoderSettings {
-            folder: model.folder.clone(),
-            max_tokens: model.max_tokens,
-            precision: model.precision,
-            workers: config.workers.unwrap_or(cores),
-        })
-    };
-    match &encoders.models[..] {
-        [only] => load(only),
-        all => Ok(Box::new(Joined { encoders: all.iter().map(load).collect::<Result<_, _>>()? })),
     }
 }
 

@@ -7,9 +7,12 @@ use std::path::PathBuf;
 
 use super::BuildError;
 use crate::augment::Mixed;
-use crate::embed::{Embeddings, Model, NpyWriter};
-use crate::inputs::RawInputs;
-use crate::predict::{EncoderCard, FORMAT, ModelCard, raw_inputs};
+use pipeline_encoder::Model;
+
+use crate::embed::{Embeddings, NpyWriter};
+use crate::engine::networks;
+use crate::inputs::{RawInputs, raw_inputs};
+use crate::model::{EncoderCard, FORMAT, ModelCard};
 use crate::progress::Progress;
 use crate::split::Part;
 use crate::store::{StoreError, checksum, write_atomic, write_json};
@@ -80,7 +83,8 @@ impl Context<'_> {
             mixed: learning.mixed,
         };
         let features = (config.features.min_count.unwrap_or(5), config.features.terms);
-        Ok(train(&input, &config.train, features, seed, self.engine, progress)?)
+        let networks = networks(self.engine);
+        Ok(train(&input, &config.train, features, seed, networks, progress)?)
     }
 
     /// Write everything that predicting on another machine needs, and the history.
@@ -92,7 +96,8 @@ impl Context<'_> {
             fingerprint: model.fingerprint.clone(),
             dims: model.dims,
             max_tokens: model.max_tokens,
-            precision: model.precision,
+            precision: model.arithmetic.precision(),
+            arithmetic: Some(model.arithmetic),
         };
         let encoders = names.zip(&self.encoders()?.models).map(of_model).collect();
         std::fs::create_dir_all(&files.folder).map_err(StoreError::of("write", &files.folder))?;

@@ -13,7 +13,7 @@ use super::stages::{Context, Rows};
 use super::{BuildError, Stage};
 use crate::embed::Embeddings;
 use crate::evaluate::{Figure, point_class_scores, point_figures};
-use crate::predict::raw_inputs;
+use crate::inputs::raw_inputs;
 use crate::split::Fold;
 use crate::store::write_json;
 use crate::table;
@@ -23,7 +23,7 @@ use crate::table;
 pub(super) struct Trial {
     pub figures: Vec<BTreeMap<Figure, f64>>,
     pub class_f1: Vec<Vec<f64>>,
-    /// Mean over the folds, as [`crate::train::Fitted::parameters`].
+    /// Mean over the folds, as [`crate::heads::Fitted::parameters`].
     pub parameters: f64,
     /// Mean time to train a head, as many folds at once as there are cores.
     pub seconds: f64,

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::plan::Sources;
 use super::stages::{Context, Rows};
 use super::trial::Trial;
-use super::{BuildError, BuildSettings, Project, Reason, Stage, build};
-use crate::config::{Config, ConfigError, SpaceAxis, TuneMetric};
+use super::{BuildError, BuildSettings, Project, Reason, Stage, build, check_networks};
+use crate::config::{Config, ConfigError, SpaceAxis, TrainConfig, TuneMetric};
 use crate::engine::Engine;
 use crate::evaluate::{Estimate, Figure, TunedTrial, Tuning, fold_mean};
 use crate::progress::{Background, Progress};
@@ -49,7 +49,7 @@ struct Found {
 pub fn tune(
     project: &Project,
     settings: TuneSettings,
-    engine: &dyn Engine,
+    engine: Option<&dyn Engine>,
     progress: &dyn Progress,
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Tuning, BuildError> {
@@ -59,6 +59,12 @@ pub fn tune(
     } else {
         config.tune.space.clone()
     };
+    // Whatever heads the search may come to.
+    let named = space.get("train.head").map(|axis| json!(axis)).unwrap_or_default();
+    let tried =
+        named.as_array().into_iter().flatten().filter_map(|head| serde_json::from_value(head.clone()).ok());
+    let both = |head| TrainConfig { head, ..config.train.clone() }.heads();
+    check_networks(tried.chain([config.train.head]).flat_map(both), engine)?;
     for (key, axis) in &space {
         // A key that does not exist is told before anything is trained.
         let values = Search::new(&BTreeMap::from([(key.clone(), axis.clone())]), 0).ask();
@@ -120,7 +126,7 @@ pub fn tune(
 
 struct Tuner<'a> {
     project: &'a Project,
-    engine: &'a dyn Engine,
+    engine: Option<&'a dyn Engine>,
     progress: &'a dyn Progress,
     /// The rows as the present config reads them, with their parts.
     dealt: &'a Rows,

@@ -8,8 +8,8 @@ use super::train::Learning;
 use super::{BuildError, BuildSettings, Project, Reason, Stage, build};
 use crate::engine::Engine;
 use crate::evaluate::agreement;
-use crate::inputs::RawInputs;
-use crate::predict::{answers, raw_inputs};
+use crate::inputs::{RawInputs, raw_inputs};
+use crate::model::answers;
 use crate::progress::{Background, Progress};
 use crate::split::{Part, folds, groups, mean_cosine_vectors};
 use crate::store::write_json;
@@ -27,7 +27,7 @@ const FOLDS: usize = 5;
 /// The data cannot be read or embedded; bad rows are findings, not errors.
 pub fn validate(
     project: &Project,
-    engine: &dyn Engine,
+    engine: Option<&dyn Engine>,
     progress: &dyn Progress,
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Validation, BuildError> {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::exit::Exit;
 use super::progress::Terminal;
-use super::{ProjectArgs, because, become_torch_program, print, print_json};
+use super::{ProjectArgs, because, print, print_json};
 use crate::build::{self, AblateSettings};
 use crate::engine::Engine;
 use crate::progress::Progress;
@@ -46,7 +46,6 @@ pub fn ablate(args: &AblateArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
         return print(&lines.concat());
     }
     let project = args.project.open()?;
-    let Some(engine) = engine else { return Err(become_torch_program()) };
     let terminal = Terminal::new(args.quiet);
     let settings =
         AblateSettings { presets: args.presets.clone(), all: args.all, reference: args.reference.clone() };

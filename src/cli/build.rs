@@ -7,7 +7,7 @@ use console::style;
 
 use super::exit::{Exit, FailedGates};
 use super::progress::Terminal;
-use super::{BuildArgs, StageArgs, TrainArgs, because, become_torch_program, print, print_json};
+use super::{BuildArgs, StageArgs, TrainArgs, because, print, print_json};
 use crate::build::{self, BuildSettings, Project, Stage, StageOutcome, StageStatus, plan};
 use crate::engine::Engine;
 use crate::evaluate::Gate;
@@ -82,20 +82,6 @@ fn run(
     wishes: Wishes,
     engine: Option<&dyn Engine>,
 ) -> Result<Exit> {
-    let Some(engine) = engine else {
-        let statuses = plan(project)?;
-        let wanted: Vec<&StageStatus> = statuses.iter().filter(|s| s.stage <= settings.to).collect();
-        if settings.from.is_some() || wanted.iter().any(|s| !s.reasons.is_empty()) {
-            return Err(become_torch_program());
-        }
-        let fresh = |s: &&StageStatus| StageOutcome {
-            stage: s.stage,
-            ran_because: Vec::new(),
-            summary: s.summary.clone(),
-            seconds: 0.0,
-        };
-        return report(project, &wanted.iter().map(fresh).collect::<Vec<_>>(), wishes);
-    };
     let terminal = Terminal::new(wishes.quiet);
     let outcomes = build::build(project, settings, engine, &terminal, &mut |stage, reasons| {
         terminal.note(&format!("{}: {}", stage.name(), because(reasons)));

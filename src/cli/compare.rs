@@ -9,7 +9,7 @@ use serde_json::json;
 use super::exit::Exit;
 use super::{print, print_json};
 use crate::build;
-use crate::predict::ModelFiles;
+use crate::model::ModelFiles;
 use crate::report::comparison_text;
 
 #[derive(Args)]

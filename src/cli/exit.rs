@@ -1,14 +1,15 @@
 //! Exit codes: part of the interface, documented in the README and in `--help`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::build::BuildError;
+use pipeline_encoder::EncoderError;
+
 use crate::config::ConfigError;
 use crate::embed::{CacheError, EmbedError};
-use crate::predict::PredictError;
+use crate::heads::HeadError;
+use crate::model::PredictError;
 use crate::store::LockError;
-use crate::train::HeadError;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +40,38 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The program that links libtorch cannot be started.
+/// libtorch, or the program that links it, is not there.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot start {}: {reason}\n  hint: it is built together with `pipeline`; run `make build` (or `cargo build --release`)",
-    program.display()
+    "{}{reason}\n  hint: `make build` in a checkout of pipeline gets libtorch 2.4 and builds pipeline-torch beside pipeline; a \
+     libtorch of your own is named by LIBTORCH",
+    setting.as_ref().map_or(String::new(), |setting| format!("{setting}, and "))
 )]
 pub struct TorchMissing {
-    /// The program.
-    pub program: PathBuf,
-    /// What the system said.
+    /// What needs it.
+    pub setting: Option<String>,
+    /// What is not there.
     pub reason: String,
+}
+
+/// The setting because of which the work cannot go on without libtorch, where that is what the error says.
+pub fn needs_torch(error: &anyhow::Error) -> Option<String> {
+    let of_encoder = |error: &EncoderError| {
+        matches!(error, EncoderError::NeedsTorch { .. }).then(|| format!("{error} (encoder.backend)"))
+    };
+    let of_head = |error: &HeadError| matches!(error, HeadError::NeedsTorch).then(|| error.to_string());
+    let of_predict = |error: &PredictError| match error {
+        PredictError::Head(error) => of_head(error),
+        PredictError::Encode(error) => of_encoder(error),
+        _ => None,
+    };
+    match error.downcast_ref::<BuildError>() {
+        Some(BuildError::Head(error)) => of_head(error),
+        Some(BuildError::Encoder(error) | BuildError::Embed(EmbedError::Encoder(error))) => of_encoder(error),
+        Some(BuildError::Predict(error)) => of_predict(error),
+        Some(_) => None,
+        None => error.downcast_ref::<PredictError>().and_then(of_predict),
+    }
 }
 
 /// Bad rows among those to predict, already reported one by one.
@@ -99,7 +121,9 @@ impl Exit {
             Self::of_build(error)
         } else if error.is::<ConfigError>() {
             Self::Config
-        } else if error.is::<TorchMissing>() || error.is::<PredictError>() {
+        } else if let Some(error) = error.downcast_ref::<PredictError>() {
+            Self::of_predict(error)
+        } else if error.is::<TorchMissing>() {
             Self::Missing
         } else if error.is::<BadRows>() || error.is::<BadData>() || error.is::<BadInput>() {
             Self::Data
@@ -107,6 +131,14 @@ impl Exit {
             Self::Gates
         } else {
             Self::Failed
+        }
+    }
+
+    fn of_predict(error: &PredictError) -> Self {
+        match error {
+            PredictError::Interrupted | PredictError::Encode(EncoderError::Interrupted) => Self::Interrupted,
+            PredictError::Encoders { .. } => Self::Data,
+            _ => Self::Missing,
         }
     }
 
@@ -118,10 +150,10 @@ impl Exit {
             | BuildError::NotComparable(_) => Self::Data,
             BuildError::Preset(_) => Self::Config,
             BuildError::NoTestFiles => Self::Config,
-            BuildError::Model(_)
-            | BuildError::Encoder(_)
-            | BuildError::Lexicon(_)
-            | BuildError::Predict(_) => Self::Missing,
+            BuildError::Encoder(EncoderError::Interrupted)
+            | BuildError::Embed(EmbedError::Encoder(EncoderError::Interrupted)) => Self::Interrupted,
+            BuildError::Predict(error) => Self::of_predict(error),
+            BuildError::Folder(_) | BuildError::Encoder(_) | BuildError::Lexicon(_) => Self::Missing,
             BuildError::Embed(EmbedError::Encoder(_)) => Self::Missing,
             BuildError::Embed(EmbedError::Interrupted { .. })
             | BuildError::Head(HeadError::Interrupted)

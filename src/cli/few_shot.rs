@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::exit::Exit;
 use super::progress::Terminal;
-use super::{ProjectArgs, because, become_torch_program, print, print_json};
+use super::{ProjectArgs, because, print, print_json};
 use crate::build::{self, FewShotSettings};
 use crate::engine::Engine;
 use crate::progress::Progress;
@@ -29,7 +29,6 @@ pub struct FewShotArgs {
 /// Measure and print mean and spread.
 pub fn few_shot(args: &FewShotArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     let project = args.project.open()?;
-    let Some(engine) = engine else { return Err(become_torch_program()) };
     let terminal = Terminal::new(args.quiet);
     let settings = FewShotSettings { per_class: args.per_class.into(), draws: args.draws.into() };
     let found = build::few_shot(&project, settings, engine, &terminal, &mut |stage, reasons| {

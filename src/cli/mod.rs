@@ -8,15 +8,14 @@ mod few_shot;
 mod predict;
 mod progress;
 mod status;
+mod torch;
 mod tune;
 mod validate;
 
-use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -25,9 +24,6 @@ use crate::build::{Project, Stage};
 use crate::config::Config;
 use crate::engine::Engine;
 use exit::Exit;
-
-/// Name of the program that carries libtorch; it lies beside this one.
-const TORCH_PROGRAM: &str = "pipeline-torch";
 
 #[derive(Parser)]
 #[command(
@@ -202,12 +198,26 @@ impl ProjectArgs {
     }
 }
 
-/// Run the program; `engine` is there in the program that links libtorch.
+/// Run the program; `engine` is there in the program that links libtorch. The other one becomes that program when it meets
+/// a head or an encoder that only libtorch can run: what is finished until then is not done again.
 pub fn main(engine: Option<&dyn Engine>) -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
         eprintln!("internal error, please report it: {info}");
     }));
-    match run(Cli::parse().command, engine) {
+    let done = run(Cli::parse().command, engine).map_err(|error| match exit::needs_torch(&error) {
+        Some(setting) if engine.is_none() => torch::become_program(Some(setting)),
+        _ => error,
+    });
+    end(done)
+}
+
+/// Become the program that links libtorch, once libtorch is found.
+pub fn launch_torch() -> ExitCode {
+    end(Err(torch::become_linked_program()))
+}
+
+fn end(done: Result<Exit>) -> ExitCode {
+    match done {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("error: {}", exit::with_causes(&error));
@@ -258,21 +268,4 @@ fn because(reasons: &[impl Display]) -> String {
         shown.push(format!("and {} more", reasons.len() - SHOWN));
     }
     shown.join("; ")
-}
-
-/// Become the program that links libtorch, with the same arguments.
-///
-/// Loading libtorch costs 0.4 s; this one decides first whether it is needed at all.
-fn become_torch_program() -> anyhow::Error {
-    let here = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("pipeline"));
-    let program = here.with_file_name(TORCH_PROGRAM);
-    // The loader's own message would not say what to do.
-    let link = here.ancestors().nth(3).map(|root| root.join(".deps/libtorch"));
-    if let Some(link) = link.filter(|l| l.is_symlink() && !l.exists()) {
-        let reason = format!("libtorch is gone: {} leads nowhere; run `make setup`", link.display());
-        return exit::TorchMissing { program, reason }.into();
-    }
-    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let error = Command::new(&program).args(args).exec();
-    exit::TorchMissing { program, reason: error.to_string() }.into()
 }

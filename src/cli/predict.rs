@@ -1,8 +1,7 @@
 //! `pipeline predict`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Read;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -10,16 +9,13 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::exit::{BadInput, BadRows, Exit};
+use super::print;
 use super::progress::Terminal;
-use super::{become_torch_program, print};
-use crate::build::{BuildError, load_encoders};
+use crate::build::BuildError;
 use crate::config::{Config, nearest};
-use crate::embed::{Embeddings, Encode, Encoders, Model, Place, locate};
 use crate::engine::Engine;
-use crate::evaluate::{apply_temperature, likeliest};
-use crate::predict::{
-    Answers, ModelCard, ModelFiles, PredictError, answers, load_card, load_temperature, raw_inputs,
-};
+use crate::evaluate::likeliest;
+use crate::model::{Answers, ModelCard, ModelFiles, Places, Predicted, Predictor};
 use crate::progress::Progress;
 use crate::report::Table;
 use crate::table::{Cells, NamedRow, read_named};
@@ -50,6 +46,9 @@ pub struct PredictArgs {
     /// Folder of the encoder that the model was trained with, where it lies elsewhere on this machine; once for each
     #[arg(long, value_name = "FOLDER")]
     encoder: Vec<PathBuf>,
+    /// Where this processor cannot compute embeddings as the training did, compute them in another way (cosine at least 0.999)
+    #[arg(long)]
+    any_arithmetic: bool,
     /// The project file that names the model
     #[arg(long, short, value_name = "FILE", default_value = "pipeline.toml")]
     config: PathBuf,
@@ -96,34 +95,35 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
         ))
         .into());
     }
-    let (card, inputs) = load_card(&files)?;
-    let temperature = load_temperature(&files, &card)?;
-    // Everything that can be refused is refused before libtorch is loaded.
-    // A pipe can be read only once, by the program that labels.
-    let readable_twice =
-        args.file.as_deref().is_none_or(|path| path != Path::new("-") && (path.is_file() || !path.exists()));
-    let (items, bad_rows) = if engine.is_some() || readable_twice {
-        items(args, &card, engine.is_some())?
-    } else {
-        (Vec::new(), 0)
+    let terminal = Terminal::new(false);
+    let places = Places {
+        root: args.config.parent().unwrap_or(Path::new("")),
+        encoders: &args.encoder,
+        any_arithmetic: args.any_arithmetic,
     };
-    let Some(engine) = engine else { return Err(become_torch_program()) };
-
-    let encoders = encoders(&card, args, engine)?;
-    let mut encoder = load_encoders(engine, &card.config.encoder, &encoders).map_err(BuildError::from)?;
-    let fields = embed_fields(encoder.as_mut(), &items, encoders.dims(), encoders.max_tokens())?;
-    let head = engine.load_head(&card.head, &files.head()).map_err(PredictError::from)?;
-    let raw = raw_inputs(&fields, items.iter().map(|i| &i.cells), Some(&card.config));
-    let mut given = answers(head.as_ref(), &card.head, &inputs, &raw)?;
-    match temperature {
-        Some(temperature) => apply_temperature(&mut given.label, card.classes.len(), temperature),
-        None => eprintln!(
+    // Loaded before the rows are read: a pipe can be read only once, by the program that labels.
+    let predictor = Predictor::load(&files, places, engine, &terminal)?;
+    let card = predictor.card();
+    let (items, bad_rows) = items(args, card)?;
+    let cells: Vec<&Cells> = items.iter().map(|item| &item.cells).collect();
+    let Predicted { answers, truncated } = predictor.rows(&cells, &terminal)?;
+    if truncated > 0 {
+        let limit = predictor.encoders().max_tokens();
+        terminal.note(&format!(
+            "note: {truncated} texts are longer than {limit} tokens; only their beginning counts"
+        ));
+    }
+    if !predictor.is_calibrated() {
+        let file = files.calibration();
+        terminal.note(&format!(
             "note: probabilities are not calibrated: {} is not there or of another training",
-            files.calibration().display()
-        ),
+            file.display()
+        ));
     }
     let format = if args.json { OutputFormat::Jsonl } else { args.format };
-    print(&render(&items, &given, &card, format, args.min_confidence)?)?;
+    print(&render(&items, &answers, card, format, args.min_confidence)?)?;
+    // The program ends here: giving back a hundred thousand pieces of memory one by one is a tenth of its time.
+    std::mem::forget(predictor);
     if bad_rows > 0 { Err(BadRows { rows: bad_rows }.into()) } else { Ok(Exit::Done) }
 }
 
@@ -136,48 +136,15 @@ fn model_files(args: &PredictArgs) -> Result<ModelFiles> {
     Ok(ModelFiles { folder: root.join("data/models").join(name) })
 }
 
-/// The encoders of the training, on this machine.
-fn encoders(card: &ModelCard, args: &PredictArgs, engine: &dyn Engine) -> Result<Encoders> {
-    let root = args.config.parent().unwrap_or(Path::new(""));
-    if !args.encoder.is_empty() && args.encoder.len() != card.encoders.len() {
-        let (given, wanted) = (args.encoder.len(), card.encoders.len());
-        return Err(
-            BadInput(format!("the model has {wanted} encoders, --encoder names {given}; name each")).into()
-        );
-    }
-    let mut models = Vec::new();
-    for (i, wanted) in card.encoders.iter().enumerate() {
-        let place = match args.encoder.get(i) {
-            Some(folder) => Place::Here(folder.clone()),
-            None => locate(&wanted.model, root).map_err(BuildError::from)?,
-        };
-        let folder = match place {
-            Place::Here(folder) => folder,
-            Place::Hub { name, folder } => {
-                engine.fetch_encoder(&name, &folder).map_err(BuildError::from)?;
-                folder
-            }
-        };
-        let model =
-            Model::open(&folder, Some(wanted.max_tokens), wanted.precision).map_err(BuildError::from)?;
-        if model.fingerprint != wanted.fingerprint {
-            let expected = wanted.fingerprint.clone();
-            return Err(PredictError::Encoder { folder, found: model.fingerprint, expected }.into());
-        }
-        models.push(model);
-    }
-    Ok(Encoders { models })
-}
-
-/// The rows to label, and how many could not be read; notes and faults are told once, by the program that labels.
-fn items(args: &PredictArgs, card: &ModelCard, tell: bool) -> Result<(Vec<Item>, usize)> {
+/// The rows to label, and how many could not be read.
+fn items(args: &PredictArgs, card: &ModelCard) -> Result<(Vec<Item>, usize)> {
     let wanted = card.wanted();
     let columns: Vec<&String> =
         [wanted.texts, wanted.numeric, wanted.categorical].into_iter().flatten().collect();
     let rows = match &args.file {
         Some(path) => file_rows(args, path, card.config.data.delimiter)?,
         None if args.text.is_empty() => vec![field_row(args, &columns)?],
-        None => text_rows(args, wanted.texts, tell),
+        None => text_rows(args, wanted.texts),
     };
     let lower = |row: NamedRow| NamedRow {
         line: row.line,
@@ -197,7 +164,7 @@ fn items(args: &PredictArgs, card: &ModelCard, tell: bool) -> Result<(Vec<Item>,
             return Err(BadInput(message).into());
         }
         let missing: Vec<&str> = columns.iter().filter(|c| !has(c)).map(|c| c.as_str()).collect();
-        if tell && !missing.is_empty() && args.text.is_empty() {
+        if !missing.is_empty() && args.text.is_empty() {
             eprintln!("note: the input has no {}; empty is taken", missing.join(", "));
         }
     }
@@ -208,17 +175,15 @@ fn items(args: &PredictArgs, card: &ModelCard, tell: bool) -> Result<(Vec<Item>,
             Ok(cells) => items.push(Item { line: row.line, cells }),
             Err(reason) => {
                 bad += 1;
-                if tell {
-                    eprintln!("error: line {}: {reason}", row.line);
-                }
+                eprintln!("error: line {}: {reason}", row.line);
             }
         }
     }
     Ok((items, bad))
 }
 
-fn text_rows(args: &PredictArgs, fields: &[String], tell: bool) -> Vec<NamedRow> {
-    if tell && fields.len() > 1 {
+fn text_rows(args: &PredictArgs, fields: &[String]) -> Vec<NamedRow> {
+    if fields.len() > 1 {
         eprintln!(
             "note: the model reads {}; --text stands in each (use --field for better)",
             fields.join(", ")
@@ -288,49 +253,6 @@ fn json_row(line: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(object.into_iter().map(|(name, value)| (name, cell(value))).collect())
 }
 
-/// One matrix a text field; each different text is computed once.
-fn embed_fields(
-    encoder: &mut dyn Encode,
-    items: &[Item],
-    dims: usize,
-    max_tokens: usize,
-) -> Result<Vec<Embeddings>, BuildError> {
-    let mut places: HashMap<&str, usize> = HashMap::new();
-    let mut texts: Vec<&str> = Vec::new();
-    for text in items.iter().flat_map(|i| &i.cells.texts) {
-        places.entry(text).or_insert_with(|| {
-            texts.push(text);
-            texts.len() - 1
-        });
-    }
-    let terminal = Terminal::new(false);
-    terminal.start("embedding", texts.len() as u64, "texts");
-    let mut vectors: Vec<Vec<f32>> = vec![Vec::new(); texts.len()];
-    let mut truncated = 0;
-    encoder.encode(&texts, &mut |batch| {
-        terminal.advance(batch.len() as u64);
-        for encoded in batch {
-            truncated += usize::from(encoded.tokens > max_tokens);
-            vectors[encoded.text] = encoded.embedding;
-        }
-        if terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    terminal.finish();
-    if terminal.interrupted() {
-        return Err(BuildError::Interrupted);
-    }
-    if truncated > 0 {
-        terminal.note(&format!(
-            "note: {truncated} texts are longer than {max_tokens} tokens; only their beginning counts"
-        ));
-    }
-    let fields = items.first().map_or(0, |i| i.cells.texts.len());
-    let column = |field: usize| -> Vec<f32> {
-        items.iter().flat_map(|i| &vectors[places[i.cells.texts[field].as_str()]]).copied().collect()
-    };
-    Ok((0..fields).map(|field| Embeddings { dims, values: column(field) }).collect())
-}
-
 /// One row with its answers.
 struct Answered<'a> {
     line: u64,
@@ -357,7 +279,7 @@ fn render(
     };
     let rows = items.iter().enumerate().map(|(i, item)| {
         let probabilities = &given.label[i * classes.len()..(i + 1) * classes.len()];
-        let task = |(block, all): &'_ (crate::train::Block, Vec<f32>)| {
+        let task = |(block, all): &'_ (crate::heads::Block, Vec<f32>)| {
             let own = &all[i * block.width..(i + 1) * block.width];
             (likeliest(own), own[likeliest(own)])
         };

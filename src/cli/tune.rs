@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::exit::{BadInput, Exit};
 use super::progress::Terminal;
-use super::{ProjectArgs, because, become_torch_program, print, print_json};
+use super::{ProjectArgs, because, print, print_json};
 use crate::build::{self, TuneSettings};
 use crate::engine::Engine;
 use crate::progress::Progress;
@@ -33,7 +33,6 @@ pub fn tune(args: &TuneArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
         return Err(BadInput("--minutes must be above 0".into()).into());
     }
     let project = args.project.open()?;
-    let Some(engine) = engine else { return Err(become_torch_program()) };
     let terminal = Terminal::new(args.quiet);
     let settings = TuneSettings { trials: args.trials.map(|t| t as usize), minutes: args.minutes };
     let found = build::tune(&project, settings, engine, &terminal, &mut |stage, reasons| {

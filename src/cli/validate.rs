@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::exit::{BadData, Exit};
 use super::progress::Terminal;
-use super::{ValidateArgs, because, become_torch_program, print, print_json};
+use super::{ValidateArgs, because, print, print_json};
 use crate::build;
 use crate::engine::Engine;
 use crate::progress::Progress;
@@ -14,7 +14,6 @@ use crate::report::validation_text;
 /// Validate the data; errors in it make the exit code 4.
 pub fn validate(args: &ValidateArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     let project = args.project.open()?;
-    let Some(engine) = engine else { return Err(become_torch_program()) };
     let terminal = Terminal::new(args.quiet);
     let found = build::validate(&project, engine, &terminal, &mut |stage, reasons| {
         terminal.note(&format!("{}: {}", stage.name(), because(reasons)));

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
 
-use super::{Embeddings, Encoded};
+use pipeline_encoder::Encoded;
+
+use super::Embeddings;
 
 const TABLE: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("embeddings-1");
 

@@ -1,22 +1,18 @@
 //! Texts to embeddings, each text computed once: the encoder's interface, the content-addressed cache, the export.
 //!
-//! The encoder itself needs libtorch and lives in its own crate (`crates/torch`); here is only what it must do
-//! ([`Encode`]). No label comes in.
+//! The encoder itself lives in its own crate (`crates/encoder`). No label comes in.
 
 mod cache;
-mod encode;
 mod export;
-mod model;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
+use pipeline_encoder::{Encode, EncoderError};
 use serde::{Deserialize, Serialize};
 
 pub use cache::{Cache, CacheError};
-pub use encode::{Encode, Encoded, EncoderError, EncoderSettings, Joined};
 pub use export::{Embeddings, ExportError, NpyWriter, read_npy};
-pub use model::{Encoders, Model, ModelError, Place, locate};
 
 use crate::progress::Progress;
 
@@ -72,9 +68,9 @@ pub fn embed(
     let missing = different(&unknown);
     if !missing.is_empty() {
         progress.start("embedding", missing.len() as u64, "texts");
-        let mut encoder = encoder()?;
+        let encoder = encoder()?;
         for window in missing.chunks(WINDOW_TEXTS) {
-            report.computed += compute(window, cache, encoder.as_mut(), progress)?;
+            report.computed += compute(window, cache, encoder.as_ref(), progress)?;
             if progress.interrupted() {
                 progress.finish();
                 return Err(EmbedError::Interrupted { computed: report.computed });
@@ -123,7 +119,7 @@ fn different<'t>(texts: &[&'t str]) -> Vec<&'t str> {
 fn compute(
     texts: &[&str],
     cache: &Cache,
-    encoder: &mut dyn Encode,
+    encoder: &dyn Encode,
     progress: &dyn Progress,
 ) -> Result<usize, EmbedError> {
     let mut stored = 0;
@@ -144,18 +140,20 @@ fn compute(
 mod tests {
     use super::*;
     use crate::progress::Silent;
+    use pipeline_encoder::{Encoded, Joined};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Embeds a text as its length and first byte, and counts what it is asked.
-    struct Counting<'a>(&'a std::cell::Cell<usize>);
+    struct Counting<'a>(&'a AtomicUsize);
 
     impl Encode for Counting<'_> {
         fn encode(
-            &mut self,
+            &self,
             texts: &[&str],
             sink: &mut dyn FnMut(Vec<Encoded>) -> ControlFlow<()>,
         ) -> Result<(), EncoderError> {
             for (text, t) in texts.iter().enumerate() {
-                self.0.set(self.0.get() + 1);
+                self.0.fetch_add(1, Ordering::Relaxed);
                 let embedding = vec![t.len() as f32, t.bytes().next().map_or(0.0, f32::from)];
                 if sink(vec![Encoded { text, tokens: t.len() + 2, embedding }]).is_break() {
                     break;
@@ -165,14 +163,14 @@ mod tests {
         }
     }
 
-    fn run(texts: &[&str], cache: &Cache, asked: &'static std::cell::Cell<usize>) -> EmbedReport {
+    fn run(texts: &[&str], cache: &Cache, asked: &'static AtomicUsize) -> EmbedReport {
         embed(texts, cache, 6, &mut || Ok(Box::new(Counting(asked))), &Silent).unwrap()
     }
 
     #[test]
     fn several_encoders_stand_side_by_side() {
-        let asked: &'static std::cell::Cell<usize> = Box::leak(Box::default());
-        let mut joined = Joined { encoders: vec![Box::new(Counting(asked)), Box::new(Counting(asked))] };
+        let asked: &'static AtomicUsize = Box::leak(Box::default());
+        let joined = Joined { encoders: vec![Box::new(Counting(asked)), Box::new(Counting(asked))] };
         let texts: Vec<String> = (0..2000).map(|i| "x".repeat(i % 7)).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut seen = vec![false; texts.len()];
@@ -192,12 +190,12 @@ mod tests {
     #[test]
     fn every_text_is_computed_once_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
-        let asked: &'static std::cell::Cell<usize> = Box::leak(Box::default());
+        let asked: &'static AtomicUsize = Box::leak(Box::default());
         let cache = Cache::open(&folder.path().join("c"), "model-a", 2).unwrap();
         let report = run(&["one", "two", "one", " ", "longer"], &cache, asked);
         assert_eq!(report, EmbedReport { texts: 5, computed: 4, truncated: 1, blank: 1 });
         assert_eq!(run(&["two", "one", "three"], &cache, asked).computed, 1);
-        assert_eq!(asked.get(), 5);
+        assert_eq!(asked.load(Ordering::Relaxed), 5);
         assert_eq!(cache.get(&["two", "longer"]).unwrap().values, [3.0, 116.0, 6.0, 108.0]);
         drop(cache);
         // Another model shares the file but none of the entries.

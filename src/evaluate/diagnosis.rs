@@ -8,7 +8,7 @@ use super::figure::Figure;
 use super::gates::{late_deviation, loss_gap};
 use super::interval::Estimate;
 use super::metrics::Metrics;
-use crate::train::Epoch;
+use crate::heads::Epoch;
 
 /// One thing that is wrong, or may be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

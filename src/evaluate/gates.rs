@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::figure::Figure;
 use super::metrics::Metrics;
 use crate::config::GatesConfig;
-use crate::train::Epoch;
+use crate::heads::Epoch;
 
 /// A limit and the value that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,25 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Sparse, Terms, TfIdf};
+use super::{RawInputs, Sparse, Terms, TfIdf};
 
 /// A term in fewer training texts is no term.
 const MIN_TEXTS: usize = 2;
-
-/// Inputs of several rows before anything is learned from them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RawInputs {
-    /// Values of the (concatenated) embeddings of one row.
-    pub embedding_dims: usize,
-    /// `rows × embedding_dims`, row-major.
-    pub embedding: Vec<f32>,
-    /// For each row, the value of each numeric feature, `None` where it is missing.
-    pub numeric: Vec<Vec<Option<f32>>>,
-    /// For each row, the values of each categorical feature.
-    pub categories: Vec<Vec<Vec<String>>>,
-    /// For each row, its texts as one.
-    pub texts: Vec<String>,
-}
 
 /// How raw inputs become a head's input row: embedding, numeric features (missing → mean; as ln(1 + x) where no training
 /// row is negative, since counts, minutes and prices are skewed), then for each categorical feature one indicator a known

@@ -2,7 +2,10 @@
 //! training part; targets stay out.
 
 mod encoder;
+mod raw;
+mod strings;
 mod tfidf;
 
-pub use encoder::{InputEncoder, RawInputs};
+pub use encoder::InputEncoder;
+pub use raw::{RawInputs, raw_inputs};
 pub use tfidf::{Sparse, Terms, TfIdf};

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::strings::Strings;
+
 /// Rows of few non-zero values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sparse {
@@ -79,34 +81,42 @@ pub enum Terms {
 
 /// A vocabulary with its document frequencies, learned from training texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Saved", into = "Saved")]
+#[serde(try_from = "Saved", into = "Saved")]
 pub struct TfIdf {
     kind: Terms,
-    columns: HashMap<String, u32>,
+    /// In ascending order; the place is the column.
+    terms: Strings,
     /// ln((1 + texts) / (1 + texts with the term)) + 1 of each column.
     idf: Vec<f32>,
 }
 
-/// The terms in the order of their columns.
+/// From so many texts on, a table of all terms is worth making.
+const MANY_TEXTS: usize = 200;
+
 #[derive(Clone, Serialize, Deserialize)]
 struct Saved {
     kind: Terms,
-    terms: Vec<String>,
+    terms: Strings,
     idf: Vec<f32>,
 }
 
-impl From<Saved> for TfIdf {
-    fn from(saved: Saved) -> Self {
-        Self { kind: saved.kind, columns: saved.terms.into_iter().zip(0..).collect(), idf: saved.idf }
+impl TryFrom<Saved> for TfIdf {
+    type Error = String;
+
+    fn try_from(Saved { kind, terms, idf }: Saved) -> Result<Self, String> {
+        if terms.len() != idf.len() {
+            return Err(format!("{} terms and {} frequencies", terms.len(), idf.len()));
+        }
+        match (1..terms.len()).find(|&i| terms.get(i - 1) >= terms.get(i)) {
+            Some(i) => Err(format!("the terms are not in ascending order at {:?}", terms.get(i))),
+            None => Ok(Self { kind, terms, idf }),
+        }
     }
 }
 
 impl From<TfIdf> for Saved {
-    fn from(tfidf: TfIdf) -> Self {
-        let mut terms: Vec<(String, u32)> = tfidf.columns.into_iter().collect();
-        terms.sort_unstable_by_key(|&(_, column)| column);
-        let terms = terms.into_iter().map(|(term, _)| term).collect();
-        Self { kind: tfidf.kind, terms, idf: tfidf.idf }
+    fn from(TfIdf { kind, terms, idf }: TfIdf) -> Self {
+        Self { kind, terms, idf }
     }
 }
 
@@ -131,17 +141,22 @@ impl TfIdf {
             .collect();
         kept.sort_unstable();
         let idf = kept.iter().map(|&(_, n)| ((1 + count) as f32 / (1 + n) as f32).ln() + 1.0).collect();
-        let columns = kept.into_iter().map(|(term, _)| term).zip(0..).collect();
-        Self { kind, columns, idf }
+        Self { kind, terms: kept.iter().map(|(term, _)| term.as_str()).collect(), idf }
     }
 
     /// One row a text, of length 1 (or 0 for a text without known terms): (1 + ln count) · idf, scaled.
-    pub fn rows<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Sparse {
+    pub fn rows<'t>(&self, texts: impl ExactSizeIterator<Item = &'t str>) -> Sparse {
+        let table: Option<HashMap<&str, u32>> =
+            (texts.len() >= MANY_TEXTS).then(|| self.terms.iter().zip(0..).collect());
+        let column = |term: &str| match &table {
+            Some(table) => table.get(term).copied(),
+            None => self.terms.find(term).map(|column| column as u32),
+        };
         let mut rows = Sparse { width: self.idf.len(), ..Sparse::default() };
         let mut found: Vec<u32> = Vec::new();
         for text in texts {
             found.clear();
-            for_each_term(text, self.kind, &mut |term| found.extend(self.columns.get(term)));
+            for_each_term(text, self.kind, &mut |term| found.extend(column(term)));
             found.sort_unstable();
             let start = rows.columns.len();
             for same in found.chunk_by(|a, b| a == b) {
@@ -210,7 +225,7 @@ mod tests {
             let rows = tfidf.rows(texts.into_iter());
             assert_eq!(rows.width, width);
             for &(row, term, expected) in expected {
-                let column = tfidf.columns.get(term).map(|&c| c as usize);
+                let column = tfidf.terms.find(term);
                 let found =
                     rows.row(row).find(|&(c, _)| Some(c) == column).map_or(0.0, |(_, v)| f64::from(v));
                 assert!((found - expected).abs() < 1e-6, "{term}: {found}");
@@ -261,7 +276,7 @@ mod tests {
     #[test]
     fn rare_and_unknown_terms_are_left_out() {
         let tfidf = TfIdf::learn(["red ball", "red kite", "blue"].into_iter(), 2, Terms::Words);
-        assert_eq!(tfidf.columns.keys().collect::<Vec<_>>(), ["red"]);
+        assert_eq!(tfidf.terms.iter().collect::<Vec<_>>(), ["red"]);
         let rows = tfidf.rows(["green", "red green"].into_iter());
         assert_eq!((rows.ends, rows.columns, rows.values), (vec![0, 1], vec![0], vec![1.0]));
     }

@@ -5,7 +5,7 @@ use plotters::prelude::*;
 
 use super::MapPoint;
 use crate::evaluate::{ClassMetrics, Coverage, ReliabilityBin};
-use crate::train::Epoch;
+use crate::heads::Epoch;
 
 type Drawing<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::chart;
 use super::terminal::verdict;
 use crate::evaluate::{Evaluation, Figure};
-use crate::train::Epoch;
+use crate::heads::Epoch;
 
 /// Classes beyond this number are not drawn one by one.
 const CLASSES_DRAWN: usize = 30;

@@ -59,6 +59,20 @@ fn make_readable(file: &File) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(0o644))
 }
 
+/// The bytes of a file, mapped into memory instead of copied: of a large one only what is looked at costs time.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn map(path: &Path) -> io::Result<memmap2::Mmap> {
+    let file = File::open(path)?;
+    // SAFETY: the bytes are only read, as bytes or numbers, of which none is invalid; artefacts are replaced by a rename, which
+    // leaves the mapped file as it was.
+    #[expect(unsafe_code, reason = "memory maps")]
+    unsafe {
+        memmap2::MmapOptions::new().populate().map(&file)
+    }
+}
+
 /// Write `value` as indented JSON with a final line break.
 ///
 /// # Errors

@@ -1,20 +1,16 @@
-//! Training rows to a head: class weights, targets, the call of the trainer, the history.
+//! Training rows to a head: class weights, targets, the recipe that the config asks for, the history.
 //!
-//! The trainer itself needs libtorch and lives in its own crate (`crates/torch`); here is only what it must do ([`Fit`]).
-//! Metrics beyond the loss are made elsewhere.
-
-mod fit;
+//! The heads themselves are in [`crate::heads`]. Metrics beyond the loss are made elsewhere.
 
 use std::ops::ControlFlow;
 
-pub use fit::{
-    Averaging, Block, BlockKind, EnsembleShape, Epoch, Fit, FitData, Fitted, Head, HeadError, HeadShape,
-    KernelSettings, KernelShape, NeighbourSettings, NeighbourShape, NetworkSettings, NetworkShape, Output,
-    Recipe, Rows, Schedule, TreeSettings, TreeShape,
-};
-
 use crate::augment::Mixed;
 use crate::config::{AveragingKind, HeadKind, OutputKind, ScheduleKind, TrainConfig};
+use crate::heads::{
+    self, Averaging, Block, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, KernelSettings,
+    NeighbourSettings, NetworkSettings, NetworkShape, Networks, Output, Recipe, Rows, Schedule, TreeSettings,
+    softmax,
+};
 use crate::inputs::{InputEncoder, RawInputs};
 use crate::progress::Progress;
 
@@ -83,7 +79,7 @@ pub struct Trained {
 /// part. A categorical value needs `min_count` rows; `terms` lets a kernel machine see words and letters too.
 ///
 /// # Errors
-/// Divergence, interruption, or a failure of libtorch.
+/// As [`heads::fit`].
 ///
 /// # Panics
 /// If an augmented row has a parent outside the training part: that is a bug of the caller, and a leak.
@@ -92,7 +88,7 @@ pub fn train(
     config: &TrainConfig,
     (min_count, terms): (usize, bool),
     seed: u64,
-    trainer: &dyn Fit,
+    networks: Option<&dyn Networks>,
     progress: &dyn Progress,
 ) -> Result<Trained, HeadError> {
     let mut in_training = vec![false; input.classes.len()];
@@ -135,7 +131,7 @@ pub fn train(
     let recipe = recipe(config, config.head, width, &teacher.blocks);
     let epochs = if config.head == HeadKind::Network { config.epochs } else { 1 };
     progress.start("training", epochs as u64, "epochs");
-    let fitted = trainer.fit(&recipe, &data, &mut |_| {
+    let fitted = heads::fit(&recipe, &data, networks, &mut |_| {
         progress.advance(1);
         if progress.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -219,14 +215,6 @@ impl<'a> Targets<'a> {
     }
 }
 
-/// Softmax in place, by the maximum of the row itself.
-pub fn softmax(logits: &mut [f32]) {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    logits.iter_mut().for_each(|l| *l = (*l - max).exp());
-    let sum: f32 = logits.iter().sum();
-    logits.iter_mut().for_each(|l| *l /= sum);
-}
-
 /// Name of the block that answers with the numbers behind the class.
 const RANGE: &str = "range";
 
@@ -257,6 +245,7 @@ fn recipe(config: &TrainConfig, head: HeadKind, inputs: usize, blocks: &[Block])
             columns: trees.columns,
             rows: trees.rows,
         }),
+        HeadKind::Logistic => Recipe::Logistic,
         HeadKind::Ensemble => Recipe::Ensemble {
             recipes: config.heads().into_iter().map(|head| recipe(config, head, inputs, blocks)).collect(),
             stacked: config.ensemble.stacked,
@@ -333,8 +322,9 @@ fn blend(pair: &[f32], weights: [f32; 2]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heads::Tensors;
+    use crate::inputs::Sparse;
     use crate::progress::Silent;
-    use std::path::Path;
     use std::sync::Mutex;
 
     /// Keeps what it is given instead of training.
@@ -347,15 +337,16 @@ mod tests {
         fn logits(&self, _: &[f32], _: Option<&Sparse>) -> Result<Vec<f32>, HeadError> {
             Ok(Vec::new())
         }
-        fn save(&self, _: &Path) -> Result<(), HeadError> {
-            Ok(())
+        fn tensors(&self) -> Result<Tensors, HeadError> {
+            Ok(Tensors::default())
         }
     }
 
-    impl Fit for Recorder {
-        fn fit(
+    impl Networks for Recorder {
+        fn fit_network(
             &self,
-            _: &Recipe,
+            shape: &NetworkShape,
+            _: &NetworkSettings,
             data: &FitData<'_>,
             _: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
         ) -> Result<Fitted, HeadError> {
@@ -365,11 +356,9 @@ mod tests {
                 data.validation.inputs.to_vec(),
                 data.class_weights.clone(),
             ];
-            let shape = KernelShape { inputs: 0, terms: 0, landmarks: 0, blocks: vec![] };
-            let shape = HeadShape::Kernel(shape);
             Ok(Fitted {
                 head: Box::new(NoHead),
-                shape,
+                shape: HeadShape::Network(shape.clone()),
                 parameters: 0,
                 history: vec![],
                 best_epoch: 1,
@@ -377,7 +366,7 @@ mod tests {
                 validation: Some(Vec::new()),
             })
         }
-        fn load_head(&self, _: &HeadShape, _: &Path) -> Result<Box<dyn Head>, HeadError> {
+        fn load_network(&self, _: &NetworkShape, _: Tensors) -> Result<Box<dyn Head>, HeadError> {
             Ok(Box::new(NoHead))
         }
     }
@@ -401,17 +390,11 @@ mod tests {
             mixed,
         };
         let recorder = Recorder::default();
-        let config = TrainConfig { class_weights: true, ..TrainConfig::default() };
-        train(&input, &config, (1, false), 1, &recorder, &Silent).unwrap();
+        let config = TrainConfig { head: HeadKind::Network, class_weights: true, ..TrainConfig::default() };
+        let without = train(&input, &config, (1, false), 1, None, &Silent).err();
+        assert!(matches!(without, Some(HeadError::NeedsTorch)), "{without:?}");
+        train(&input, &config, (1, false), 1, Some(&recorder), &Silent).unwrap();
         recorder.0.into_inner().unwrap()
-    }
-
-    #[test]
-    fn softmax_is_a_distribution_also_for_large_logits() {
-        let mut row = [1000.0, 1001.0, -1e9];
-        softmax(&mut row);
-        assert!((row[0] - 0.26894143).abs() < 1e-6 && row[2] == 0.0);
-        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
     }
 
     #[test]

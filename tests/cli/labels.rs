@@ -218,7 +218,7 @@ fn tasks_and_the_range_behind_the_label_are_predicted_too() {
     let config = project.read("pipeline.toml");
     let (before, rest) = config.split_once("[augment.synonyms]").unwrap();
     let (_, after) = rest.split_once("[evaluate]").unwrap();
-    for head in ["kernel", "knn", "prototypes", "trees", "ensemble"] {
+    for head in ["kernel", "knn", "prototypes", "trees", "logistic", "ensemble"] {
         let train =
             format!("[[train.tasks]]\ncolumn = \"season\"\n[train]\nhead = \"{head}\"\nmembers = 2\n");
         project.write("pipeline.toml", format!("{before}[evaluate]{after}\n{train}"));

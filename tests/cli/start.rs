@@ -1,35 +1,113 @@
 //! Start-up, help, and how the two programs share the work.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::project::{Finished, Project, program};
 
-/// `pipeline` alone in a folder, without the program that links libtorch.
-fn alone(project: &Project, args: &[&str]) -> Finished {
+/// A folder of its own with some of the programs.
+fn installed(programs: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("pipeline");
-    fs::copy(program(), &copy).unwrap();
-    Finished(Command::new(copy).args(args).current_dir(project.path("")).output().unwrap())
+    for name in programs {
+        fs::copy(program().with_file_name(name), folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
+fn run(folder: &tempfile::TempDir, program: &str, project: &Project, args: &[&str]) -> Finished {
+    let mut command = Command::new(folder.path().join(program));
+    // cargo's own value, which tests inherit.
+    command.args(args).current_dir(project.path("")).env_remove("LIBTORCH").env_remove("LD_LIBRARY_PATH");
+    Finished(command.output().unwrap())
+}
+
+/// Everything but networks and rust-bert, by one file.
+#[test]
+fn the_program_alone_trains_evaluates_and_predicts() {
+    let folder = installed(&["pipeline"]);
+    let project = Project::small();
+    project.configure("[augment.synonyms]\nvariants = 1\n[augment.mixup]\nratio = 0.5\n", "");
+    let mut head = "network";
+    for (other, more) in [
+        ("kernel", ""),
+        ("logistic", ""),
+        ("knn", ""),
+        ("prototypes", ""),
+        ("trees", ""),
+        ("ensemble", "[train.ensemble]\nheads = [\"kernel\", \"trees\", \"logistic\"]\n"),
+    ] {
+        project.configure(&format!("head = \"{head}\""), &format!("head = \"{other}\""));
+        project.configure("[evaluate]", &format!("{more}[evaluate]"));
+        head = other;
+        for args in [
+            &["build", "--quiet"][..],
+            &["predict", "--text", "Build a den of cushions.", "--json"],
+            &["status"],
+            &["train", "--json"],
+        ] {
+            let finished = run(&folder, "pipeline", &project, args);
+            assert_eq!(finished.code(), 0, "{other} {args:?}: {}", finished.err());
+        }
+        assert!(project.path("data/models/small/report.html").exists());
+    }
+    let validated = run(&folder, "pipeline", &project, &["validate"]);
+    assert!([0, 4].contains(&validated.code()), "{}", validated.err());
+    assert!(validated.out().contains("everything is in"), "{}", validated.out());
 }
 
 #[test]
-fn what_needs_no_libtorch_does_not_start_it() {
+fn what_needs_libtorch_names_the_setting_and_how_to_get_it() {
     let project = Project::small();
+    let said = |folder: &tempfile::TempDir, args: &[&str]| {
+        let finished = run(folder, "pipeline", &project, args);
+        assert_eq!(finished.code(), 5, "{args:?}: {}", finished.err());
+        finished.err()
+    };
+    let alone = installed(&["pipeline"]);
     for args in [&["--help"][..], &["status"], &["build", "--dry-run"], &["completions", "bash"]] {
-        let finished = alone(&project, args);
-        assert_eq!(finished.code(), 0, "{args:?}: {}", finished.err());
+        assert_eq!(run(&alone, "pipeline", &project, args).code(), 0, "{args:?}");
     }
-    let finished = alone(&project, &["build"]);
+    for args in [&["build"][..], &["train"], &["ablate", "network", "best"], &["tune", "--trials", "1"]] {
+        let said = said(&alone, args);
+        assert!(said.contains("train.head") && said.contains("pipeline-torch"), "{args:?}: {said}");
+        assert!(said.contains("make build"), "{said}");
+    }
+    project.good(&["build"]);
+    assert_eq!(run(&alone, "pipeline", &project, &["build"]).code(), 0, "a build with nothing to do");
+    assert!(said(&alone, &["predict", "--text", "Run."]).contains("train.head"));
+    // The library is looked for before the program that links it is started.
+    let both = installed(&["pipeline", "pipeline-torch"]);
+    let nowhere = tempfile::tempdir().unwrap();
+    let mut command = Command::new(both.path().join("pipeline"));
+    command.args(["build", "--force"]).current_dir(project.path("")).env_remove("LD_LIBRARY_PATH");
+    for (variable, value) in [("LIBTORCH", "/nowhere"), ("PIPELINE_CACHE", nowhere.path().to_str().unwrap())]
+    {
+        command.env_remove("LIBTORCH").env_remove("PIPELINE_CACHE").env(variable, value);
+        if variable == "PIPELINE_CACHE" {
+            let encoder = pipeline_cache().join("all-MiniLM-L6-v2");
+            std::os::unix::fs::symlink(encoder, nowhere.path().join("all-MiniLM-L6-v2")).unwrap();
+        }
+        let finished = Finished(command.output().unwrap());
+        assert_eq!(finished.code(), 5, "{}", finished.err());
+        assert!(finished.err().contains(value) && finished.err().contains("hint"), "{}", finished.err());
+    }
+    let kernel = Project::small();
+    kernel.configure("[features]", "[encoder]\nbackend = \"rust-bert\"\n[features]");
+    let finished = run(&alone, "pipeline", &kernel, &["embed"]);
     assert_eq!(finished.code(), 5);
     assert!(
-        finished.err().contains("pipeline-torch") && finished.err().contains("make build"),
+        finished.err().contains("rust-bert") && finished.err().contains("encoder.backend"),
         "{}",
         finished.err()
     );
-    project.good(&["build"]);
-    assert_eq!(alone(&project, &["build"]).code(), 0, "a build with nothing to do");
-    assert_eq!(alone(&project, &["predict", "--field", "titel=x"]).code(), 4, "a refusal");
+}
+
+fn pipeline_cache() -> PathBuf {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    variable("PIPELINE_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|d| d.join("pipeline")))
+        .unwrap_or_else(|| variable("HOME").unwrap().join(".cache/pipeline"))
 }
 
 #[test]

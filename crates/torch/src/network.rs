@@ -6,13 +6,13 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use pipeline::inputs::Sparse;
-use pipeline::train::{
+use pipeline::heads::{
     Averaging, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, NetworkSettings, NetworkShape,
-    Output, Rows, Schedule,
+    Output, Rows, Schedule, Tensors, margins,
 };
+use pipeline::inputs::Sparse;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use tch::nn::{self, ModuleT, OptimizerConfig};
 use tch::{Device, Kind, Tensor};
 
-use crate::{Tensors, failed};
+use crate::failed;
 
 /// Members that are trained by one matrix multiplication.
 const MEMBERS_AT_ONCE: usize = 8;
@@ -131,9 +131,11 @@ impl Perceptron {
     /// # Errors
     /// They do not fit `shape`.
     pub fn load(shape: &NetworkShape, mut tensors: Tensors) -> Result<Self, HeadError> {
+        shape.check(tensors.numbers())?;
         let head = Self::blank(shape);
         for (name, mut variable) in head.store.variables() {
-            let saved = tensors.take(&name, &variable.size())?;
+            let size: Vec<usize> = variable.size().iter().map(|&n| n as usize).collect();
+            let saved = Tensor::from_slice(&tensors.take::<f32>(&name, &size)?).view_as(&variable);
             tch::no_grad(|| variable.copy_(&saved));
         }
         Ok(head)
@@ -256,15 +258,43 @@ impl Perceptron {
     }
 }
 
-impl Head for Perceptron {
+/// A network that several threads may ask: one at a time, as libtorch's tensors cannot be shared.
+pub struct Network(Mutex<Perceptron>);
+
+impl Network {
+    /// The network for all threads.
+    pub fn new(network: Perceptron) -> Self {
+        Self(Mutex::new(network))
+    }
+}
+
+impl Head for Network {
     fn logits(&self, inputs: &[f32], _: Option<&Sparse>) -> Result<Vec<f32>, HeadError> {
-        let x = Tensor::from_slice(inputs).view([-1, self.shape.inputs as i64]);
-        let answer = tch::no_grad(|| self.answer(&x));
+        // A thread that panicked has only read.
+        let network = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let width = network.shape.inputs;
+        if width == 0 || !inputs.len().is_multiple_of(width) {
+            let count = inputs.len();
+            return Err(HeadError::Shape(format!(
+                "it takes {width} inputs a row; {count} are no whole rows"
+            )));
+        }
+        // Threads and gradients are settings of the calling thread, which may be a new one.
+        crate::single_threaded();
+        let x = Tensor::f_from_slice(inputs).map_err(failed)?.view([-1, width as i64]);
+        let answer = tch::no_grad(|| network.answer(&x));
         Vec::<f32>::try_from(answer.contiguous().view([-1])).map_err(failed)
     }
 
-    fn save(&self, path: &Path) -> Result<(), HeadError> {
-        self.store.save(path).map_err(failed)
+    fn tensors(&self) -> Result<Tensors, HeadError> {
+        let network = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tensors = Tensors::default();
+        for (name, variable) in network.store.variables() {
+            let size: Vec<usize> = variable.size().iter().map(|&n| n as usize).collect();
+            let values = Vec::<f32>::try_from(variable.detach().contiguous().view([-1])).map_err(failed)?;
+            tensors.put(&name, &size, &values);
+        }
+        Ok(tensors)
     }
 }
 
@@ -318,7 +348,7 @@ fn all_but_one_fold(members: usize, rows: usize, rng: &mut ChaCha8Rng) -> Tensor
     Tensor::from_slice(&all).view([members as i64, rows as i64, 1])
 }
 
-/// [`pipeline::train::Fit::fit`] of a network.
+/// [`pipeline::heads::fit`] of a network.
 ///
 /// # Errors
 /// Divergence, interruption, or a libtorch failure.
@@ -340,7 +370,7 @@ pub fn fit(
     let class_weights = Tensor::from_slice(&data.class_weights);
     let mut order = Order::new(&y, data.blocks[0].width, settings);
     if settings.curriculum > 0 {
-        order.begin_with_easy(&crate::kernel::margins(data)?);
+        order.begin_with_easy(&margins(data)?);
     }
     let folds = (settings.member_folds && shape.members > 1)
         .then(|| all_but_one_fold(shape.members, x.size()[0] as usize, &mut rng));
@@ -402,7 +432,7 @@ pub fn fit(
         rate.after_epoch(validation_loss);
     }
     Ok(Fitted {
-        head: Box::new(joined(shape, &groups)),
+        head: Box::new(Network::new(joined(shape, &groups))),
         shape: HeadShape::Network(shape.clone()),
         parameters: shape.parameters(),
         history,
@@ -731,7 +761,7 @@ fn restore(store: &nn::VarStore, weights: &[(String, Tensor)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::train::Block;
+    use pipeline::heads::Block;
 
     fn shape() -> NetworkShape {
         NetworkShape {
@@ -841,7 +871,7 @@ mod tests {
             let path = file.path().join("head.safetensors");
             fitted.head.save(&path).unwrap();
             let inputs = exclusive_or().0;
-            let loaded = Perceptron::load(&shape, Tensors::read(&path).unwrap()).unwrap();
+            let loaded = Network::new(Perceptron::load(&shape, Tensors::read(&path).unwrap()).unwrap());
             assert_eq!(fitted.head.logits(&inputs, None).unwrap(), loaded.logits(&inputs, None).unwrap());
             assert!(fitted.history[fitted.best_epoch - 1].validation_accuracy > 0.9, "{members}");
         }

@@ -1,4 +1,5 @@
-//! Any of rust-bert's sentence encoders, over libtorch: every text of a batch padded to the same width.
+//! Any of rust-bert's sentence encoders, over libtorch: every text of a batch padded to the same width. The reference that
+//! the own pass is checked against, and the way to run what it cannot.
 //!
 //! rust-bert's own `SentenceEmbeddingsModel` is not used because it hides what must be seen: it truncates in silence,
 //! masks a literal `[PAD]` in the text, pads a whole slice to its longest text, panics without a path when a config
@@ -7,8 +8,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pipeline::config::Precision;
-use pipeline::embed::EncoderError;
+use pipeline_encoder::{
+    Architecture, Batch, Encoder, EncoderError, EncoderSettings, Folder, Precision, Worker,
+};
 use rust_bert::albert::AlbertConfig;
 use rust_bert::bert::BertConfig;
 use rust_bert::distilbert::DistilBertConfig;
@@ -17,14 +19,23 @@ use rust_bert::pipelines::sentence_embeddings::SentenceEmbeddingsOption;
 use rust_bert::pipelines::sentence_embeddings::layers::{Dense, DenseConfig, Pooling};
 use rust_bert::roberta::RobertaConfig;
 use rust_bert::t5::T5Config;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor, nn};
 
-use crate::batch::{Batch, Worker};
-use crate::folder::{Modules, read_json, weights_file};
+/// Load an encoder for rust-bert, on the CPU.
+///
+/// # Errors
+/// A missing, unreadable or unsuitable file, named by its path.
+pub fn load(settings: &EncoderSettings) -> Result<Encoder, EncoderError> {
+    Encoder::with_workers(settings, |folder, pad_id| {
+        let precision = settings.arithmetic.precision();
+        let padded = Padded::load(folder, precision, pad_id, settings.workers)?;
+        Ok(padded.into_iter().map(|padded| -> Box<dyn Worker> { Box::new(padded) }).collect())
+    })
+}
 
 /// What one thread needs to turn token ids into vectors. libtorch modules are `Send` but not `Sync`, hence one each.
-pub struct Padded {
+struct Padded {
     transformer: SentenceEmbeddingsOption,
     pooling: Pooling,
     dense: Option<Dense>,
@@ -37,34 +48,32 @@ impl Padded {
     ///
     /// # Errors
     /// A missing, unreadable or unsuitable file, named by its path.
-    pub fn load(
-        folder: &Path,
-        modules: &Modules,
+    fn load(
+        folder: &Folder,
         precision: Precision,
         pad_id: i64,
         workers: usize,
     ) -> Result<Vec<Self>, EncoderError> {
         crate::single_threaded();
-        let (first, weights) = Self::load_one(folder, modules, precision, pad_id, None)?;
+        let (first, weights) = Self::load_one(folder, precision, pad_id, None)?;
         let mut all = vec![first];
         for _ in 1..workers {
-            all.push(Self::load_one(folder, modules, precision, pad_id, Some(&weights))?.0);
+            all.push(Self::load_one(folder, precision, pad_id, Some(&weights))?.0);
         }
         Ok(all)
     }
 
     /// With `shared`, the weights are those tensors instead of copies. Returns the model and its named weights.
     fn load_one(
-        folder: &Path,
-        modules: &Modules,
+        folder: &Folder,
         precision: Precision,
         pad_id: i64,
         shared: Option<&BTreeMap<String, Tensor>>,
     ) -> Result<(Self, BTreeMap<String, Tensor>), EncoderError> {
-        let dense = match &modules.dense {
+        let dense = match &folder.dense {
             Some(path) => {
                 let config: DenseConfig = read_json(&path.join("config.json"))?;
-                let weights = weights_file(path)?;
+                let weights = Folder::weights_in(path);
                 Some(
                     Dense::new(config, &weights, Device::Cpu)
                         .map_err(|e| EncoderError::Invalid { path: weights, reason: e.to_string() })?,
@@ -72,16 +81,16 @@ impl Padded {
             }
             None => None,
         };
-        let config_path = folder.join("config.json");
-        let (model_type, config) = transformer_config(&config_path)?;
+        let config_path = folder.path.join("config.json");
+        let (model_type, config) = transformer_config(folder, &config_path)?;
         let mut store = nn::VarStore::new(Device::Cpu);
         let transformer = SentenceEmbeddingsOption::new(model_type, store.root(), &config)
             .map_err(|e| EncoderError::Invalid { path: config_path, reason: e.to_string() })?;
         match shared {
             None => {
-                let path = weights_file(folder)?;
+                let path = folder.weights();
                 store.load(&path).map_err(|e| EncoderError::Invalid { path, reason: e.to_string() })?;
-                if precision.resolved() == Precision::Bf16 {
+                if precision == Precision::Bf16 {
                     store.bfloat16();
                 }
             }
@@ -92,8 +101,8 @@ impl Padded {
             }
         }
         let weights = store.variables().into_iter().collect();
-        let pooling = Pooling::new(read_json(&modules.pooling)?);
-        Ok((Self { transformer, pooling, dense, normalize: modules.normalize, pad_id }, weights))
+        let pooling = Pooling::new(read_json(&folder.pooling_file)?);
+        Ok((Self { transformer, pooling, dense, normalize: folder.normalize, pad_id }, weights))
     }
 }
 
@@ -138,44 +147,19 @@ impl Worker for Padded {
 }
 
 /// Read config.json once to see that it parses (rust-bert panics where it does not) and hand it to rust-bert.
-fn transformer_config(path: &Path) -> Result<(ModelType, ConfigOption), EncoderError> {
-    #[derive(Deserialize)]
-    struct Kind {
-        model_type: String,
-    }
-    let kind: Kind = read_json(path)?;
-    let model_type = match kind.model_type.as_str() {
-        "bert" => read_json::<BertConfig>(path).map(|_| ModelType::Bert)?,
-        "distilbert" => read_json::<DistilBertConfig>(path).map(|_| ModelType::DistilBert)?,
-        "roberta" => read_json::<RobertaConfig>(path).map(|_| ModelType::Roberta)?,
-        "albert" => read_json::<AlbertConfig>(path).map(|_| ModelType::Albert)?,
-        "t5" => read_json::<T5Config>(path).map(|_| ModelType::T5)?,
-        other => {
-            return Err(EncoderError::Invalid {
-                path: path.to_owned(),
-                reason: format!(
-                    "model_type is `{other}`; the encoder can be bert, distilbert, roberta, albert or t5"
-                ),
-            });
-        }
+fn transformer_config(folder: &Folder, path: &Path) -> Result<(ModelType, ConfigOption), EncoderError> {
+    let model_type = match folder.architecture {
+        Architecture::Bert(_) => read_json::<BertConfig>(path).map(|_| ModelType::Bert)?,
+        Architecture::DistilBert {} => read_json::<DistilBertConfig>(path).map(|_| ModelType::DistilBert)?,
+        Architecture::Roberta {} => read_json::<RobertaConfig>(path).map(|_| ModelType::Roberta)?,
+        Architecture::Albert {} => read_json::<AlbertConfig>(path).map(|_| ModelType::Albert)?,
+        Architecture::T5 {} => read_json::<T5Config>(path).map(|_| ModelType::T5)?,
     };
     Ok((model_type, ConfigOption::from_file(model_type, path)))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn a_config_that_rust_bert_would_panic_on_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.json");
-        fs::write(&path, r#"{"model_type": "bert", "hidden_size": "many"}"#).unwrap();
-        let error = transformer_config(&path).err().unwrap().to_string();
-        assert!(error.contains("config.json"), "{error}");
-        fs::write(&path, r#"{"model_type": "mpnet"}"#).unwrap();
-        let error = transformer_config(&path).err().unwrap().to_string();
-        assert!(error.contains("mpnet"), "{error}");
-    }
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, EncoderError> {
+    let bytes = std::fs::read(path).map_err(|source| EncoderError::Read { path: path.to_owned(), source })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| EncoderError::Invalid { path: path.to_owned(), reason: e.to_string() })
 }

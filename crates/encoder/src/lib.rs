@@ -1,0 +1,31 @@
+//! Sentence embeddings on the CPU, as sentence-transformers computes them.
+//!
+//! A [`Folder`] says what an encoder is, a [`Model`] how it is run, and an [`Encoder`] turns texts into vectors: one thread
+//! tokenises ahead, each worker runs batches through the own forward pass (`transformer`, on the vector instructions of
+//! `simd`), the caller's thread takes the results. Nothing here knows config files, labels, the terminal or libtorch;
+//! another way to run a batch is a [`Worker`] of somebody else's.
+
+mod architecture;
+mod arithmetic;
+mod batch;
+mod encode;
+mod folder;
+mod hub;
+mod model;
+mod pool;
+#[expect(unsafe_code, reason = "vector instructions")]
+mod simd;
+mod threads;
+mod tokenize;
+#[expect(unsafe_code, reason = "vector instructions")]
+mod transformer;
+mod weights;
+
+pub use architecture::Architecture;
+pub use arithmetic::{Arithmetic, Backend, Precision};
+pub use batch::{Batch, Tokens, Worker};
+pub use encode::{Encode, Encoded, EncoderError, EncoderSettings, Joined};
+pub use folder::{Folder, FolderError, Pooling};
+pub use hub::{Place, fetch, locate};
+pub use model::{Encoders, Model};
+pub use threads::Encoder;

@@ -1,0 +1,93 @@
+//! Encoders on the own pass: the texts of a batch one behind the other, no padding, and the pooling of their states.
+
+use std::sync::Arc;
+
+use crate::architecture::Architecture;
+use crate::arithmetic::Arithmetic;
+use crate::batch::{Batch, Worker};
+use crate::encode::EncoderError;
+use crate::folder::Folder;
+use crate::transformer::{Bert, Scratch};
+use crate::weights::Weights;
+
+/// One thread's encoder; clones share the weights.
+pub struct Packed {
+    bert: Arc<Bert>,
+    pool: Pool,
+    normalize: bool,
+    scratch: Scratch,
+}
+
+/// How the states of a text's tokens become one vector.
+#[derive(Clone, Copy)]
+enum Pool {
+    /// That of the first token, `[CLS]`.
+    First,
+    Mean,
+}
+
+impl Clone for Packed {
+    fn clone(&self) -> Self {
+        Self { bert: Arc::clone(&self.bert), scratch: Scratch::default(), ..*self }
+    }
+}
+
+impl Packed {
+    /// Load an encoder that the own pass can run.
+    ///
+    /// # Errors
+    /// A missing, unreadable or unsuitable file, named by its path; or the own pass, or this processor, cannot run it.
+    pub fn load(folder: &Folder, arithmetic: Arithmetic) -> Result<Self, EncoderError> {
+        let needs = |reason| EncoderError::NeedsTorch { folder: folder.path.clone(), reason };
+        folder.runs_natively().map_err(needs)?;
+        if arithmetic.needs_torch() {
+            return Err(needs(format!("its arithmetic is to be {}", arithmetic.name())));
+        }
+        let Architecture::Bert(config) = &folder.architecture else {
+            return Err(needs(format!("it is a `{}`", folder.architecture.name())));
+        };
+        let path = folder.weights();
+        let invalid = |reason: String| EncoderError::Invalid { path: path.clone(), reason };
+        let bert = Weights::open(&path).and_then(|weights| Bert::pack(config, arithmetic, &weights));
+        Ok(Self {
+            bert: Arc::new(bert.map_err(invalid)?),
+            pool: if folder.pooling.pooling_mode_cls_token { Pool::First } else { Pool::Mean },
+            normalize: folder.normalize,
+            scratch: Scratch::default(),
+        })
+    }
+}
+
+impl Worker for Packed {
+    fn embed(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EncoderError> {
+        let texts: Vec<&[i64]> = batch.texts.iter().map(|t| &t.ids[..]).collect();
+        let mut states = self.bert.forward(&texts, &mut self.scratch).map_err(EncoderError::Forward)?;
+        let mut embeddings = Vec::with_capacity(texts.len());
+        for text in texts {
+            let (own, rest) = states.split_at(text.len() * self.bert.hidden_size());
+            states = rest;
+            embeddings.push(embedding(own, self.bert.hidden_size(), self.pool, self.normalize));
+        }
+        Ok(embeddings)
+    }
+}
+
+/// The embedding of a text from its tokens' states, each of `size` numbers.
+fn embedding(states: &[f32], size: usize, pool: Pool, normalize: bool) -> Vec<f32> {
+    let tokens = states.chunks_exact(size);
+    let counted = match pool {
+        Pool::First => tokens.take(1),
+        Pool::Mean => tokens.take(usize::MAX),
+    };
+    let count = counted.len().max(1) as f32;
+    let mut embedding = vec![0.0; size];
+    for state in counted {
+        embedding.iter_mut().zip(state).for_each(|(sum, s)| *sum += s);
+    }
+    embedding.iter_mut().for_each(|sum| *sum /= count);
+    if normalize {
+        let norm = embedding.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
+        embedding.iter_mut().for_each(|v| *v /= norm);
+    }
+    embedding
+}

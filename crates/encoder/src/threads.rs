@@ -1,0 +1,123 @@
+//! The threads of an encoder: one tokenises ahead, each worker runs batches, the caller's takes the results.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+use crate::batch::{Tokens, Worker};
+use crate::encode::{Encode, Encoded, EncoderError, EncoderSettings};
+use crate::folder::Folder;
+use crate::pool::Packed;
+use crate::tokenize::Truncating;
+
+/// A loaded sentence encoder.
+pub struct Encoder {
+    tokenizer: Truncating,
+    workers: Vec<Mutex<Box<dyn Worker>>>,
+}
+
+impl Encoder {
+    /// Load the folder named by `settings` for the own pass.
+    ///
+    /// # Errors
+    /// A missing, unreadable or unsuitable file, named by its path; or only rust-bert can run it.
+    pub fn load(settings: &EncoderSettings) -> Result<Self, EncoderError> {
+        let folder = Folder::open(&settings.folder)?;
+        let (tokenizer, packed) = rayon::join(
+            || Truncating::load(&folder, settings.max_tokens),
+            || Packed::load(&folder, settings.arithmetic),
+        );
+        let packed = packed?;
+        let worker = |_| -> Box<dyn Worker> { Box::new(packed.clone()) };
+        Ok(Self::of(tokenizer?, (0..settings.workers.max(1)).map(worker).collect()))
+    }
+
+    /// The folder's tokenizer with somebody else's workers, of which `load` makes as many as wanted; it is given the id of
+    /// the padding token.
+    ///
+    /// # Errors
+    /// As the tokenizer's and `load`'s.
+    pub fn with_workers(
+        settings: &EncoderSettings,
+        load: impl FnOnce(&Folder, i64) -> Result<Vec<Box<dyn Worker>>, EncoderError>,
+    ) -> Result<Self, EncoderError> {
+        let folder = Folder::open(&settings.folder)?;
+        let tokenizer = Truncating::load(&folder, settings.max_tokens)?;
+        let workers = load(&folder, tokenizer.pad_id())?;
+        Ok(Self::of(tokenizer, workers))
+    }
+
+    fn of(tokenizer: Truncating, workers: Vec<Box<dyn Worker>>) -> Self {
+        Self { tokenizer, workers: workers.into_iter().map(Mutex::new).collect() }
+    }
+}
+
+impl Encode for Encoder {
+    fn encode(
+        &self,
+        texts: &[&str],
+        sink: &mut dyn FnMut(Vec<Encoded>) -> ControlFlow<()>,
+    ) -> Result<(), EncoderError> {
+        let ahead = 2 * self.workers.len();
+        let (batch_sender, batches) = mpsc::sync_channel(ahead);
+        let (sender, results) = mpsc::sync_channel(ahead);
+        // Gone with the last worker, which also ends the tokenising.
+        let batches = Arc::new(Mutex::new(batches));
+        let tokenizer = &self.tokenizer;
+        std::thread::scope(|scope| {
+            let failed = sender.clone();
+            scope.spawn(move || {
+                if let Err(error) = tokenizer.batches(texts, &batch_sender) {
+                    let _ = failed.send(Err(error));
+                }
+            });
+            for worker in &self.workers {
+                let (batches, sender) = (Arc::clone(&batches), sender.clone());
+                scope.spawn(move || {
+                    let next = || batches.lock().ok()?.recv().ok();
+                    while let Some(batch) = next() {
+                        // Taken for a batch at a time, so that callers who come together share the workers.
+                        let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
+                        let embedded = worker.embed(&batch).map(|embeddings| {
+                            let named = |(t, embedding): (&Tokens, _)| Encoded {
+                                text: t.text,
+                                tokens: t.length,
+                                embedding,
+                            };
+                            batch.texts.iter().zip(embeddings).map(named).collect::<Vec<_>>()
+                        });
+                        drop(worker);
+                        if sender.send(embedded).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop((batches, sender));
+            for result in results {
+                if sink(result?).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arithmetic::Arithmetic;
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = EncoderSettings {
+            folder: folder.path().to_owned(),
+            max_tokens: 256,
+            arithmetic: Arithmetic::F32,
+            workers: 1,
+        };
+        let error = Encoder::load(&settings).err().unwrap();
+        assert!(error.to_string().contains("modules.json"), "{error}");
+    }
+}

@@ -1,0 +1,417 @@
+//! The few dense operations that heads share: double precision, on the calling thread.
+//!
+//! A matrix of rows has one column a row, so that a row's numbers lie side by side as they do in the lists of floats that
+//! come in and go out.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::{
+    LltParams, LltRegularization, cholesky_in_place, cholesky_in_place_scratch,
+};
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
+use faer::{Accum, Mat, MatRef, Par, Spec};
+
+use super::head::Score;
+use super::tensors::Floats;
+use super::{FitData, HeadError};
+
+/// Columns of an inverse that are made at once.
+const INVERSE_COLUMNS: usize = 256;
+
+/// `rows` of `width` numbers each, as `width × rows`.
+pub fn columns(rows: &[f32], width: usize) -> Mat<f64> {
+    Mat::from_fn(width, rows.len() / width.max(1), |i, row| f64::from(rows[row * width + i]))
+}
+
+/// The columns one after the other.
+pub fn floats(matrix: &Mat<f64>) -> Vec<f32> {
+    matrix.col_iter().flat_map(|column| column.iter().map(|&v| v as f32)).collect()
+}
+
+/// `a · b`.
+pub fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
+    let mut out = Mat::zeros(a.nrows(), b.ncols());
+    faer::linalg::matmul::matmul(out.as_mut(), Accum::Replace, a, b, 1.0, Par::Seq);
+    out
+}
+
+/// `a · aᵀ`, of which only the lower triangle is made.
+pub fn square(a: MatRef<'_, f64>) -> Mat<f64> {
+    let mut out = Mat::zeros(a.nrows(), a.nrows());
+    let whole = BlockStructure::Rectangular;
+    let lower = BlockStructure::TriangularLower;
+    let (out_view, b) = (out.as_mut(), a.transpose());
+    triangular::matmul(out_view, lower, Accum::Replace, a, whole, b, whole, 1.0, Par::Seq);
+    out
+}
+
+/// Points with their squared lengths.
+pub struct Points {
+    /// `inputs × points`.
+    pub at: Mat<f64>,
+    /// `points`.
+    lengths: Vec<f64>,
+}
+
+impl Points {
+    /// `inputs × points`.
+    pub fn new(at: Mat<f64>) -> Self {
+        let lengths = at.col_iter().map(|point| point.iter().map(|v| v * v).sum()).collect();
+        Self { at, lengths }
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.at.ncols()
+    }
+
+    /// `own × other`: for each of the other points the squared distances of these to it.
+    pub fn squared_distances(&self, other: &Self) -> Mat<f64> {
+        let mut out = product(self.at.transpose(), other.at.as_ref());
+        for (i, &length) in other.lengths.iter().enumerate() {
+            let with = |(product, own): (&mut f64, &f64)| *product = (own + length - 2.0 * *product).max(0.0);
+            out.col_as_slice_mut(i).iter_mut().zip(&self.lengths).for_each(with);
+        }
+        out
+    }
+
+    /// As [`Points::squared_distances`] to themselves; only the lower triangle is made.
+    pub fn squared_distances_among(&self) -> Mat<f64> {
+        let mut out = square(self.at.transpose());
+        for (i, &length) in self.lengths.iter().enumerate() {
+            let with = |(product, own): (&mut f64, &f64)| *product = (own + length - 2.0 * *product).max(0.0);
+            out.col_as_slice_mut(i)[i..].iter_mut().zip(&self.lengths[i..]).for_each(with);
+        }
+        out
+    }
+}
+
+/// Points that others are compared with, in single precision as the file of a head has them.
+pub struct Remembered {
+    values: Floats,
+    width: usize,
+}
+
+/// Lanes in which a sum runs, whatever the width of the vectors, and points that are compared with a remembered one at once.
+const LANES: usize = 8;
+const AT_ONCE: usize = 4;
+
+impl Remembered {
+    /// Points of `width` numbers each, one after the other.
+    pub fn new(values: Floats, width: usize) -> Self {
+        Self { values, width }
+    }
+
+    /// The numbers, one point after the other.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.values.len() / self.width.max(1)
+    }
+
+    /// `own × other`: for each of the other points, of as many numbers, the squared distances of these to it.
+    ///
+    /// They do not depend on how many points are asked about, to the bit.
+    pub fn squared_distances(&self, others: &[f64]) -> Mat<f64> {
+        struct Compare<'a>(&'a Remembered, &'a [f64], &'a mut Mat<f64>);
+
+        impl pulp::WithSimd for Compare<'_> {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: pulp::Simd>(self, _: S) {
+                let Self(Remembered { values, width }, others, out) = self;
+                let points = others.len() / width;
+                let point = |i: usize| &others[i * width..(i + 1) * width];
+                for first in (0..points).step_by(AT_ONCE) {
+                    // Past the last one it is compared again, and the answer not used.
+                    let asked: [&[f64]; AT_ONCE] =
+                        std::array::from_fn(|i| point((first + i).min(points - 1)));
+                    for (place, own) in values.chunks_exact(*width).enumerate() {
+                        let sums = squared_differences(own, asked);
+                        (first..points).zip(sums).for_each(|(i, sum)| out[(place, i)] = sum);
+                    }
+                }
+            }
+        }
+
+        let points = others.len().checked_div(self.width).unwrap_or(0);
+        let mut out = Mat::zeros(self.count(), points);
+        if self.width > 0 {
+            pulp::Arch::new().dispatch(Compare(self, others, &mut out));
+        }
+        out
+    }
+}
+
+#[inline(always)]
+fn squared_differences(own: &[f32], others: [&[f64]; AT_ONCE]) -> [f64; AT_ONCE] {
+    let mut sums = [[0.0; LANES]; AT_ONCE];
+    let (whole, rest) = own.as_chunks::<LANES>();
+    for (i, own) in whole.iter().enumerate() {
+        let own = own.map(f64::from);
+        for (sums, other) in sums.iter_mut().zip(others) {
+            for (lane, other) in other[i * LANES..(i + 1) * LANES].iter().enumerate() {
+                let difference = other - own[lane];
+                sums[lane] += difference * difference;
+            }
+        }
+    }
+    let from = own.len() - rest.len();
+    std::array::from_fn(|i| {
+        let rest = rest.iter().zip(&others[i][from..]).map(|(own, other)| (other - f64::from(*own)).powi(2));
+        sums[i].iter().sum::<f64>() + rest.sum::<f64>()
+    })
+}
+
+/// Each number to e to the minus that number; numbers are not negative.
+pub fn exp_of_minus(numbers: &mut [f64]) {
+    struct OfMinus<'a>(&'a mut [f64]);
+
+    impl pulp::WithSimd for OfMinus<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(self, _: S) {
+            self.0.iter_mut().for_each(|number| *number = exp(-*number));
+        }
+    }
+
+    // With the processor's widest vectors; the numbers are the same for any width.
+    pulp::Arch::new().dispatch(OfMinus(numbers));
+}
+
+/// e to the `x`, for x ≤ 0, to the last bit but one or two; below 1e-307 it falls no further. What is no number stays so.
+///
+/// The standard library's is exact to the last bit, but is no code that a compiler can make vector instructions of, and of
+/// a kernel matrix it would take most of the time.
+#[inline(always)]
+fn exp(x: f64) -> f64 {
+    /// Added to a number below 2^51 and taken away again, it rounds the number to a whole one.
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    /// ln 2 in two parts, the first with so few bits that whole numbers times it are exact (fdlibm's `e_exp.c`).
+    const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
+    /// 1 / n! for n = 13 … 0.
+    const SERIES: [f64; 14] = [
+        1.0 / 6_227_020_800.0,
+        1.0 / 479_001_600.0,
+        1.0 / 39_916_800.0,
+        1.0 / 3_628_800.0,
+        1.0 / 362_880.0,
+        1.0 / 40_320.0,
+        1.0 / 5040.0,
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+        1.0,
+    ];
+    let x = if x < -708.0 { -708.0 } else { x };
+    // e^x = 2^k · e^r with |r| ≤ ln(2) / 2.
+    let shifted = x * std::f64::consts::LOG2_E + ROUND;
+    let k = shifted - ROUND;
+    let r = (x - k * LN_2[0]) - k * LN_2[1];
+    let mut sum = SERIES[0];
+    for term in &SERIES[1..] {
+        sum = sum * r + term;
+    }
+    // The last bits of `shifted` are k; as an exponent they are 2^k.
+    sum * f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52)
+}
+
+/// Lower Cholesky factor of `matrix + ridge · I`; a matrix too near to singular gets a little more. Only the lower triangle
+/// of the matrix is looked at. It is made anew for each attempt: there is seldom a second one, and two copies of a matrix
+/// of all rows are much memory.
+///
+/// # Errors
+/// There is none, as for numbers that are none.
+pub fn cholesky(matrix: impl Fn() -> Mat<f64>, ridge: f64) -> Result<Mat<f64>, HeadError> {
+    for more in [0.0, 1e-3, 1e-2] {
+        let mut factor = matrix();
+        let size = factor.nrows();
+        (0..size).for_each(|i| factor[(i, i)] += ridge + more);
+        let params = Spec::<LltParams, f64>::default();
+        let mut memory = MemBuffer::new(cholesky_in_place_scratch(size, Par::Seq, params));
+        let (memory, strict) = (MemStack::new(&mut memory), LltRegularization::default());
+        let done = cholesky_in_place(factor.as_mut(), strict, Par::Seq, memory, Spec::default());
+        if done.is_ok() {
+            return Ok(factor);
+        }
+    }
+    let problem = "the kernel matrix has no Cholesky factor; are there values that are no numbers?";
+    Err(HeadError::Failed(problem.into()))
+}
+
+/// The diagonal of A⁻¹ by A's lower Cholesky factor L: the squared lengths of the columns of L⁻¹, of which some at a time
+/// are made. That is half the work of the inverse, and none of its memory.
+pub fn inverse_diagonal(factor: &Mat<f64>) -> Vec<f64> {
+    let size = factor.nrows();
+    let mut diagonal = Vec::with_capacity(size);
+    for start in (0..size).step_by(INVERSE_COLUMNS) {
+        let rest = size - start;
+        let mut columns = Mat::<f64>::identity(rest, INVERSE_COLUMNS.min(rest));
+        let below = factor.submatrix(start, start, rest, rest);
+        solve_lower_triangular_in_place(below, columns.as_mut(), Par::Seq);
+        diagonal.extend(columns.col_iter().map(|column| column.iter().map(|v| v * v).sum::<f64>()));
+    }
+    diagonal
+}
+
+/// Softmax in place, by the row's own maximum.
+pub fn softmax(logits: &mut [f32]) {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    logits.iter_mut().for_each(|l| *l = (*l - max).exp());
+    let sum: f32 = logits.iter().sum();
+    logits.iter_mut().for_each(|l| *l /= sum);
+}
+
+/// Log of the sum of what has these logs.
+pub fn log_sum_exp(logs: impl Iterator<Item = f64> + Clone) -> f64 {
+    let most = logs.clone().fold(f64::NEG_INFINITY, f64::max);
+    most + logs.map(|l| (l - most).exp()).sum::<f64>().ln()
+}
+
+/// Class-weighted cross entropy and accuracy of the label, of answers and targets of `outputs` columns.
+pub fn score<T: Copy + Into<f64>>(answers: &[T], targets: &[f32], data: &FitData<'_>) -> Score {
+    let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+    let classes = data.blocks[0].width;
+    let (mut loss, mut total, mut right, mut rows) = (0.0, 0.0, 0, 0);
+    for (answer, target) in answers.chunks_exact(outputs).zip(targets.chunks_exact(outputs)) {
+        let logit = |class: usize| -> f64 { answer[class].into() };
+        let whole = log_sum_exp((0..classes).map(logit));
+        for (class, (&share, &weight)) in target.iter().zip(&data.class_weights).enumerate() {
+            let weight = f64::from(share) * f64::from(weight);
+            // A class that counts for nothing may have the probability 0.
+            if weight != 0.0 {
+                loss -= weight * (logit(class) - whole);
+                total += weight;
+            }
+        }
+        let first_greatest = |value: &dyn Fn(usize) -> f64| {
+            (1..classes).fold(0, |best, c| if value(c) > value(best) { c } else { best })
+        };
+        right += usize::from(first_greatest(&logit) == first_greatest(&|c| f64::from(target[c])));
+        rows += 1;
+    }
+    Score { loss: loss / total, accuracy: right as f64 / rows as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heads::{Block, Rows};
+
+    #[test]
+    fn the_exponential_is_that_of_the_standard_library() {
+        let given: Vec<f64> = (0..70_001).map(|i| f64::from(i) / 100.0).chain([1e-300, 0.0]).collect();
+        let mut found = given.clone();
+        exp_of_minus(&mut found);
+        for (x, found) in given.iter().zip(&found) {
+            let expected = (-x).exp();
+            assert!((found - expected).abs() <= 4.0 * f64::EPSILON * expected, "{x}: {found} {expected}");
+        }
+        let mut far = [1e5, f64::INFINITY, f64::NAN];
+        exp_of_minus(&mut far);
+        assert!(far[0] < 1e-300 && far[1] < 1e-300 && far[2].is_nan(), "{far:?}");
+    }
+
+    /// More rows than are inverted at once.
+    fn positive(size: usize) -> Mat<f64> {
+        let a = Mat::from_fn(size, size, |i, j| ((i * 7 + j * 13) as f64).sin());
+        let mut out = product(a.as_ref(), a.transpose());
+        (0..size).for_each(|i| out[(i, i)] += 1.0);
+        out
+    }
+
+    #[test]
+    fn the_factor_times_itself_is_the_matrix_and_the_diagonal_its_inverses() {
+        let size = INVERSE_COLUMNS + 40;
+        let matrix = positive(size);
+        let factor = cholesky(|| matrix.clone(), 0.5).unwrap();
+        let lower = Mat::from_fn(size, size, |i, j| if i >= j { factor[(i, j)] } else { 0.0 });
+        let again = product(lower.as_ref(), lower.transpose());
+        for i in 0..size {
+            for j in 0..=i {
+                let expected = matrix[(i, j)] + if i == j { 0.5 } else { 0.0 };
+                assert!((again[(i, j)] - expected).abs() < 1e-9);
+            }
+        }
+        // Each column of the inverse by itself: L Lᵀ x = e.
+        let diagonal = inverse_diagonal(&factor);
+        for at in [0, 1, INVERSE_COLUMNS - 1, INVERSE_COLUMNS, size - 1] {
+            let mut x = Mat::from_fn(size, 1, |i, _| f64::from(u8::from(i == at)));
+            solve_lower_triangular_in_place(factor.as_ref(), x.as_mut(), Par::Seq);
+            let upper = factor.transpose();
+            faer::linalg::triangular_solve::solve_upper_triangular_in_place(upper, x.as_mut(), Par::Seq);
+            assert!((x[(at, 0)] - diagonal[at]).abs() < 1e-9, "{at}");
+        }
+    }
+
+    #[test]
+    fn no_factor_of_what_is_no_number() {
+        let mut matrix = positive(5);
+        matrix[(3, 1)] = f64::NAN;
+        assert!(matches!(cholesky(|| matrix.clone(), 0.1), Err(HeadError::Failed(_))));
+        // Singular, but not with a little more.
+        assert!(cholesky(|| Mat::zeros(3, 3), 0.0).is_ok());
+    }
+
+    #[test]
+    fn distances_are_those_of_differences() {
+        let [a, b] = [5, 8]
+            .map(|count| Points::new(Mat::from_fn(3, count, |i, j| ((i + 3 * j * count) as f64).sin())));
+        let (found, among) = (a.squared_distances(&b), b.squared_distances_among());
+        for j in 0..8 {
+            let off = |other: &Points, i: usize| {
+                (0..3).map(|k| (other.at[(k, i)] - b.at[(k, j)]).powi(2)).sum::<f64>()
+            };
+            assert!((0..5).all(|i| (found[(i, j)] - off(&a, i)).abs() < 1e-12));
+            assert!((j..8).all(|i| (among[(i, j)] - off(&b, i)).abs() < 1e-12));
+        }
+        for width in [1, 7, 8, 21] {
+            let number = |i: usize| (i as f32 * 0.7).sin();
+            let own = Remembered::new(Floats::Own((0..5 * width).map(number).collect()), width);
+            let others: Vec<f64> = (90..90 + 7 * width).map(|i| f64::from(number(i))).collect();
+            let found = own.squared_distances(&others);
+            for (j, other) in others.chunks(width).enumerate() {
+                for (i, own) in own.values().chunks(width).enumerate() {
+                    let off: f64 = own.iter().zip(other).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
+                    assert!((found[(i, j)] - off).abs() < 1e-12);
+                }
+                let alone = own.squared_distances(other);
+                assert!((0..5).all(|i| alone[(i, 0)] == found[(i, j)]));
+            }
+        }
+    }
+
+    #[test]
+    fn the_score_is_pytorchs_weighted_cross_entropy() {
+        // logits [[2,0],[0,1],[1,1]], classes 0,1,0, weights 1,3:
+        // -log p = 0.126928, 0.313262, 0.693147; (0.126928 + 3*0.313262 + 0.693147) / (1+3+1) = 0.351972
+        let rows = Rows { inputs: &[], terms: None, targets: &[] };
+        let data = FitData {
+            inputs: 1,
+            embedding_dims: 1,
+            blocks: &[Block { width: 2, ..Block::default() }],
+            class_weights: vec![1.0, 3.0],
+            train: rows,
+            validation: rows,
+            seed: 1,
+        };
+        let found = score(&[2.0f32, 0., 0., 1., 1., 1.], &[1., 0., 0., 1., 1., 0.], &data);
+        assert!((found.loss - 0.351972).abs() < 1e-5 && found.accuracy == 1.0, "{found:?}");
+    }
+
+    #[test]
+    fn softmax_is_a_distribution_also_for_large_logits() {
+        let mut row = [1000.0, 1001.0, -1e9];
+        softmax(&mut row);
+        assert!((row[0] - 0.26894143).abs() < 1e-6 && row[2] == 0.0);
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,222 @@
+//! What a head is, what it is trained from and what training leaves.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{HeadShape, TensorError, Tensors};
+use crate::inputs::Sparse;
+
+/// What one column block of the targets, and of a head's answer, means.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// Name of the column (or columns) it comes from.
+    pub name: String,
+    /// Columns: one a class, or one a value.
+    pub width: usize,
+    /// Classes or numbers.
+    pub kind: BlockKind,
+    /// Weight in the loss of a network; the label's is 1.
+    pub weight: f64,
+    /// Class names of a task; the label's are in the model's card.
+    pub classes: Vec<String>,
+    /// Mean and standard deviation of each value in the training part.
+    pub scales: Vec<[f32; 2]>,
+}
+
+/// Classes or numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BlockKind {
+    /// Probabilities that add up to 1 (a row of zeros where the label is missing); answered by logits.
+    #[default]
+    Classes,
+    /// Standardised numbers; answered as they are.
+    Values,
+}
+
+/// What a head is trained from.
+pub struct FitData<'a> {
+    /// Length of an input row.
+    pub inputs: usize,
+    /// The first so many inputs are embedding, the rest tabular.
+    pub embedding_dims: usize,
+    /// Blocks of the targets; the label's is the first. They add up to the width of a target row.
+    pub blocks: &'a [Block],
+    /// Weight of each class of the label in the loss.
+    pub class_weights: Vec<f32>,
+    /// Rows to learn from.
+    pub train: Rows<'a>,
+    /// Rows that choose the epoch.
+    pub validation: Rows<'a>,
+    /// Seed of every random choice.
+    pub seed: u64,
+}
+
+/// Rows of one part, row-major.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// `n × inputs` values.
+    pub inputs: &'a [f32],
+    /// `n` rows of words and letters, where the head sees them; a network does not.
+    pub terms: Option<&'a Sparse>,
+    /// `n × outputs` targets, block beside block; one-hot for ordinary rows, soft for mixed ones.
+    pub targets: &'a [f32],
+}
+
+/// One line of the training history. Losses are class-weighted cross entropy of the label in nats, dropout off.
+///
+/// Heads other than networks have one line; the loss of a kernel machine and of k-NN on the training rows is the
+/// leave-one-out loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Adam's learning rate in this epoch.
+    pub learning_rate: f64,
+    /// Loss on the training rows after the epoch.
+    pub train_loss: f64,
+    /// Share of training rows whose likeliest class is right, in `[0, 1]`.
+    pub train_accuracy: f64,
+    /// Loss on the validation rows.
+    pub validation_loss: f64,
+    /// Share of validation rows whose likeliest class is right, in `[0, 1]`.
+    pub validation_accuracy: f64,
+}
+
+/// A trained head with its history.
+pub struct Fitted {
+    /// The weights of the best epoch.
+    pub head: Box<dyn Head>,
+    /// What loads them again.
+    pub shape: HeadShape,
+    /// Trained parameters of a network; a kernel machine's effective ones: degrees of freedom times outputs (Hastie,
+    /// Tibshirani & Friedman 2009, section 5.4.1).
+    pub parameters: usize,
+    /// All epochs that were run.
+    pub history: Vec<Epoch>,
+    /// The epoch whose weights were kept.
+    pub best_epoch: usize,
+    /// Whether early stopping ended the training.
+    pub stopped_early: bool,
+    /// Answers to the validation rows, `n × outputs`, as by a head that has not learned them; `None` where this one has not.
+    pub validation: Option<Vec<f32>>,
+}
+
+impl Fitted {
+    /// A head that was not trained in epochs: the history has one line. `train` and `validation` are loss and accuracy, as
+    /// in [`Epoch`].
+    pub(super) fn at_once(
+        head: Box<dyn Head>,
+        shape: HeadShape,
+        parameters: usize,
+        [train, validation]: [Score; 2],
+        each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+    ) -> Result<Self, HeadError> {
+        let epoch = Epoch {
+            epoch: 1,
+            learning_rate: 0.0,
+            train_loss: train.loss,
+            train_accuracy: train.accuracy,
+            validation_loss: validation.loss,
+            validation_accuracy: validation.accuracy,
+        };
+        if each_epoch(&epoch).is_break() {
+            return Err(HeadError::Interrupted);
+        }
+        let history = vec![epoch];
+        Ok(Self { head, shape, parameters, history, best_epoch: 1, stopped_early: false, validation: None })
+    }
+}
+
+/// Loss and accuracy of the label, as in [`Epoch`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Score {
+    pub loss: f64,
+    pub accuracy: f64,
+}
+
+/// Why a head cannot be trained, asked, saved or loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum HeadError {
+    /// The numbers do not allow it.
+    #[error("the head failed: {0}")]
+    Failed(String),
+    /// libtorch failed.
+    #[error("the network failed: {0}")]
+    Torch(String),
+    /// A network was asked for where there is no libtorch.
+    #[error("a network head needs libtorch (train.head, train.ensemble.heads)")]
+    NeedsTorch,
+    /// The weights file cannot be read or written, or does not fit the shape.
+    #[error(transparent)]
+    Tensors(#[from] TensorError),
+    /// No head has this shape, or it does not fit the rows that are asked about.
+    #[error("the head does not fit: {0}")]
+    Shape(String),
+    /// The loss is not a number.
+    #[error(
+        "training diverged: the validation loss of epoch {epoch} is {loss}\n  \
+         hint: lower train.learning_rate (it was {learning_rate})"
+    )]
+    Diverged {
+        /// The epoch.
+        epoch: usize,
+        /// Its validation loss.
+        loss: f64,
+        /// The learning rate it ran with.
+        learning_rate: f64,
+    },
+    /// The user asked to stop.
+    #[error("interrupted while training; nothing was changed")]
+    Interrupted,
+}
+
+/// A head with its weights.
+pub trait Head: Send + Sync {
+    /// Answers to `n × inputs` rows, `n × outputs`, block beside block: logits and values; dropout off.
+    /// `terms` has their words and letters, where the head was trained with them.
+    ///
+    /// # Errors
+    /// The rows are not of this head's width, or libtorch failed.
+    fn logits(&self, inputs: &[f32], terms: Option<&Sparse>) -> Result<Vec<f32>, HeadError>;
+
+    /// The weights, as they are saved.
+    ///
+    /// # Errors
+    /// libtorch failed.
+    fn tensors(&self) -> Result<Tensors, HeadError>;
+
+    /// Write the weights as safetensors.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    fn save(&self, path: &Path) -> Result<(), HeadError> {
+        Ok(self.tensors()?.write(path)?)
+    }
+}
+
+/// Columns of all blocks together.
+///
+/// # Errors
+/// There is no block, or one is empty, or their sum is beyond any machine's memory.
+pub(super) fn outputs_of(blocks: &[Block]) -> Result<usize, HeadError> {
+    let sum = blocks.iter().try_fold(0usize, |sum, block| match block.width {
+        0 => None,
+        width => sum.checked_add(width),
+    });
+    match sum {
+        Some(outputs) if outputs > 0 => Ok(outputs),
+        _ => Err(HeadError::Shape("its card has a block without columns, or none".into())),
+    }
+}
+
+/// Refuse rows that are not whole ones of `width` inputs.
+pub(super) fn check_rows(inputs: &[f32], width: usize) -> Result<(), HeadError> {
+    if width == 0 || !inputs.len().is_multiple_of(width) {
+        let count = inputs.len();
+        return Err(HeadError::Shape(format!("it takes {width} inputs a row; {count} are no whole rows")));
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! The search for kernel and ridge: one value after the other, by leave-one-out loss on some training rows.
+
+use super::KernelSettings;
+use super::problem::{Choice, Problem};
+use crate::heads::{FitData, HeadError, Rows};
+use crate::inputs::Sparse;
+
+/// Rows on which kernel and ridge are chosen, all of them landmarks: what is best for them is best, or nearly so, for all.
+pub const SEARCH_ROWS: usize = 1000;
+
+/// Values tried, from the one the search begins with.
+const GAMMAS: [f64; 4] = [0.5, 0.25, 1.0, 2.0];
+const RIDGES: [f64; 4] = [0.3, 0.1, 1.0, 3.0];
+const FEATURE_WEIGHTS: [f64; 4] = [0.1, 0.03, 0.06, 0.2];
+const TERM_WEIGHTS: [f64; 4] = [0.6, 0.0, 0.3, 1.2];
+
+/// Where the search begins.
+pub const FIRST: Choice = Choice {
+    gamma: GAMMAS[0],
+    ridge: RIDGES[0],
+    feature_weight: FEATURE_WEIGHTS[0],
+    term_weight: TERM_WEIGHTS[0],
+};
+
+/// Whether a value is open, what is tried for it, and where it goes.
+type Axis = (bool, &'static [f64], fn(&mut Choice, f64));
+
+/// One value after the other, in the order in which they matter: the one with the least leave-one-out loss stays.
+///
+/// # Errors
+/// Values that are no numbers.
+pub fn choose(
+    settings: &KernelSettings,
+    data: &FitData<'_>,
+    whole: &Problem<'_>,
+) -> Result<Choice, HeadError> {
+    let given = Choice {
+        gamma: settings.gamma.unwrap_or(FIRST.gamma),
+        ridge: settings.ridge.unwrap_or(FIRST.ridge),
+        feature_weight: settings.feature_weight.unwrap_or(FIRST.feature_weight),
+        term_weight: settings.term_weight.unwrap_or(FIRST.term_weight),
+    };
+    let tabular = whole.embedding < whole.inputs;
+    let set: [Axis; 4] = [
+        (settings.term_weight.is_none() && whole.terms.is_some(), &TERM_WEIGHTS, |c, v| c.term_weight = v),
+        (settings.feature_weight.is_none() && tabular, &FEATURE_WEIGHTS, |c, v| c.feature_weight = v),
+        (settings.gamma.is_none(), &GAMMAS, |c, v| c.gamma = v),
+        (settings.ridge.is_none(), &RIDGES, |c, v| c.ridge = v),
+    ];
+    if set.iter().all(|(open, ..)| !open) {
+        return Ok(given);
+    }
+    let rows = whole.draw(SEARCH_ROWS, data.seed);
+    let (inputs, terms, targets) = pick(data, &rows);
+    let few = FitData {
+        train: Rows { inputs: &inputs, terms: terms.as_ref(), targets: &targets },
+        class_weights: data.class_weights.clone(),
+        ..*data
+    };
+    let problem = Problem::new(&few);
+    let parts = problem.parts();
+    let answers = |choice: Choice| {
+        let kernel = || parts.kernel(problem.gammas(choice), choice.term_weight);
+        Ok::<_, HeadError>(problem.answers(&problem.solve_own(kernel, choice.ridge)?))
+    };
+    let penalty = problem.penalty(&answers(given)?);
+    let all: Vec<usize> = (0..problem.rows()).collect();
+    let loss = |choice| Ok::<_, HeadError>(problem.left_out_score(&answers(choice)?, &all, &[penalty]).loss);
+    let (mut best, mut least) = (given, loss(given)?);
+    for (open, tried, put) in set {
+        let from = best;
+        for &value in tried.iter().filter(|_| open) {
+            let mut candidate = from;
+            put(&mut candidate, value);
+            if candidate == best {
+                continue;
+            }
+            let loss = loss(candidate)?;
+            if loss < least {
+                (best, least) = (candidate, loss);
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// Inputs, terms and targets of some training rows.
+fn pick(data: &FitData<'_>, rows: &[usize]) -> (Vec<f32>, Option<Sparse>, Vec<f32>) {
+    let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+    let of = |values: &[f32], width: usize| -> Vec<f32> {
+        rows.iter().flat_map(|&row| &values[row * width..(row + 1) * width]).copied().collect()
+    };
+    let terms = data.train.terms.map(|terms| terms.pick(rows.iter().copied()));
+    (of(data.train.inputs, data.inputs), terms, of(data.train.targets, outputs))
+}

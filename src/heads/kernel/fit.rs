@@ -1,0 +1,350 @@
+//! Training a kernel machine.
+
+use std::ops::ControlFlow;
+
+use faer::Mat;
+
+use super::answer::KernelMachine;
+use super::choice::{FIRST, SEARCH_ROWS, choose};
+use super::problem::{Problem, draw};
+use super::stack::CS;
+use super::{KernelSettings, KernelShape};
+use crate::heads::dense::{Remembered, floats, product, score, softmax};
+use crate::heads::tensors::Floats;
+use crate::heads::{Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows};
+use crate::inputs::Sparse;
+
+/// Where not all rows can be landmarks, at least so many are none.
+const OTHER_ROWS: usize = 1000;
+
+/// [`crate::heads::fit`] of a kernel machine.
+///
+/// # Errors
+/// Interruption, or values that are no numbers.
+pub fn fit(
+    settings: &KernelSettings,
+    data: &FitData<'_>,
+    each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<Fitted, HeadError> {
+    let choice = choose(settings, data, &Problem::new(data))?;
+    // Nothing is chosen on the validation rows, so they can teach, too: what is said of them is left out like the rest.
+    let both = settings.all_rows.then(|| train_and_validation(data));
+    let whole = match &both {
+        Some((inputs, terms, targets)) => {
+            let train = Rows { inputs, terms: terms.as_ref(), targets };
+            &FitData { train, class_weights: data.class_weights.clone(), ..*data }
+        }
+        None => data,
+    };
+    let (problem, trained_on) = (Problem::new(whole), data.train.inputs.len() / data.inputs);
+    let count = problem.rows();
+    let rows = if count <= settings.exact_rows {
+        problem.draw(count, data.seed)
+    } else {
+        // The validation rows, where they teach, stay among those that are like new.
+        let most = count - OTHER_ROWS.min(count / 2);
+        draw(trained_on, most.min(settings.landmarks), data.seed)
+    };
+    let solved = problem.solve(choice, &rows)?;
+    let left_out = problem.with_means(solved.left_out);
+    let (given, asked) = (floats(&left_out), problem.like_new(&rows));
+    let stack = problem.stack(&given, &asked);
+    // A class counts as often as its weight says: its prior odds are multiplied by it.
+    let weighted = |mut bias: Vec<f32>| {
+        let log_weights = data.class_weights.iter().map(|w| w.max(f32::MIN_POSITIVE).ln());
+        bias.iter_mut().zip(log_weights).for_each(|(bias, weight)| *bias += weight);
+        bias
+    };
+    let weights = product(stack.matrix.as_ref(), solved.weights.as_ref());
+    let of_means = floats(&product(stack.matrix.as_ref(), problem.means.as_ref()));
+    let head = KernelMachine {
+        shape: KernelShape {
+            inputs: data.inputs,
+            terms: data.train.terms.map_or(0, |t| t.width),
+            landmarks: rows.len(),
+            blocks: data.blocks.to_vec(),
+        },
+        scale: problem.scale(choice).iter().map(|&v| v as f32).collect(),
+        landmarks: Remembered::new(Floats::Own(floats(&problem.scaled(choice, &rows).at)), data.inputs),
+        term_weights: problem.term_weights(choice, &rows, &weights),
+        weights: single(weights),
+        bias: weighted(stack.bias).iter().zip(of_means).map(|(bias, mean)| bias + mean).collect(),
+    };
+
+    let train = problem.left_out_score(&given, &asked, &CS);
+    let outputs = left_out.nrows();
+    let answers = if both.is_some() {
+        // The logistic regression learns from every second row asked and answers the others, and the other way round.
+        let (even, odd): (Vec<_>, Vec<_>) = asked.iter().partition(|&row| row % 2 == 0);
+        let held = left_out.subcols(trained_on, count - trained_on);
+        let [by_odd, by_even] = [odd, even].map(|asked| {
+            let stack = problem.stack(&given, &asked);
+            let bias = weighted(stack.bias);
+            let mut logits = product(stack.matrix.as_ref(), held);
+            for row in logits.col_iter_mut() {
+                row.iter_mut().zip(&bias).for_each(|(logit, &bias)| *logit += f64::from(bias));
+            }
+            floats(&logits)
+        });
+        let of_row = |row: usize| {
+            let own = row * outputs..(row + 1) * outputs;
+            if (trained_on + row).is_multiple_of(2) { &by_odd[own] } else { &by_even[own] }
+        };
+        (0..count - trained_on).flat_map(of_row).copied().collect()
+    } else {
+        head.logits(data.validation.inputs, data.validation.terms)?
+    };
+    let validation = score(&answers, data.validation.targets, data);
+    let shape = HeadShape::Kernel(head.shape.clone());
+    let parameters = (solved.freedom * outputs as f64).round() as usize;
+    let fitted = Fitted::at_once(Box::new(head), shape, parameters, [train, validation], each_epoch)?;
+    Ok(Fitted { validation: Some(answers), ..fitted })
+}
+
+/// Rounded to what the file keeps, so that a head answers the same before and after it is saved.
+fn single(mut matrix: Mat<f64>) -> Mat<f64> {
+    matrix.col_iter_mut().for_each(|column| column.iter_mut().for_each(|v| *v = f64::from(*v as f32)));
+    matrix
+}
+
+fn train_and_validation(data: &FitData<'_>) -> (Vec<f32>, Option<Sparse>, Vec<f32>) {
+    let terms = data.train.terms.zip(data.validation.terms).map(|(train, other)| train.above(other));
+    (
+        [data.train.inputs, data.validation.inputs].concat(),
+        terms,
+        [data.train.targets, data.validation.targets].concat(),
+    )
+}
+
+/// How sure each training row's own class is when the row is left out: its probability minus the greatest other one's,
+/// in `[-1, 1]`. Small for hard rows and for those near a class boundary.
+///
+/// # Errors
+/// Values that are no numbers.
+pub fn margins(data: &FitData<'_>) -> Result<Vec<f32>, HeadError> {
+    let problem = Problem::new(data);
+    let rows = problem.draw(SEARCH_ROWS, data.seed);
+    let left_out = problem.with_means(problem.solve(FIRST, &rows)?.left_out);
+    let stack = problem.stack(&floats(&left_out), &problem.like_new(&rows));
+    let logits = product(stack.matrix.as_ref(), left_out.as_ref());
+    let classes = problem.blocks[0].width;
+    let margin = |(row, truth): (usize, &Option<usize>)| {
+        let mut given: Vec<f32> = (0..classes).map(|c| logits[(c, row)] as f32 + stack.bias[c]).collect();
+        softmax(&mut given);
+        let truth = truth.unwrap_or(0);
+        let other = (0..classes).filter(|&c| c != truth).map(|c| given[c]).fold(0.0, f32::max);
+        given[truth] - other
+    };
+    Ok(problem.truth[0].iter().enumerate().map(margin).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heads::kernel::problem::Choice;
+    use crate::heads::{Block, BlockKind, Tensors};
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Points in the square, class 1 inside a circle, and how far out as a value.
+    fn circle(rows: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+        for _ in 0..rows {
+            let (a, b) = (rng.random_range(-1.0..1.0f32), rng.random_range(-1.0..1.0f32));
+            let inside = f32::from(u8::from(a * a + b * b < 0.5));
+            inputs.extend([a, b]);
+            targets.extend([1.0 - inside, inside, (a * a + b * b).sqrt()]);
+        }
+        (inputs, targets)
+    }
+
+    fn blocks() -> Vec<Block> {
+        let block = |width, kind| Block { width, kind, weight: 1.0, ..Block::default() };
+        vec![block(2, BlockKind::Classes), block(1, BlockKind::Values)]
+    }
+
+    fn data<'a>(blocks: &'a [Block], train: &'a (Vec<f32>, Vec<f32>)) -> FitData<'a> {
+        let rows = Rows { inputs: &train.0, terms: None, targets: &train.1 };
+        FitData {
+            inputs: 2,
+            embedding_dims: 1,
+            blocks,
+            class_weights: vec![1.0, 1.0],
+            train: rows,
+            validation: rows,
+            seed: 1,
+        }
+    }
+
+    fn settings(landmarks: usize) -> KernelSettings {
+        KernelSettings {
+            exact_rows: landmarks,
+            landmarks,
+            gamma: None,
+            ridge: None,
+            feature_weight: Some(1.0),
+            term_weight: None,
+            all_rows: false,
+        }
+    }
+
+    #[test]
+    fn it_learns_a_circle_and_its_radius_also_from_few_landmarks() {
+        let (train, held) = (circle(400, 1), circle(300, 2));
+        let blocks = blocks();
+        for landmarks in [400, 60] {
+            let fitted =
+                fit(&settings(landmarks), &data(&blocks, &train), &mut |_| ControlFlow::Continue(()))
+                    .unwrap();
+            let given = fitted.head.logits(&held.0, None).unwrap();
+            let rows = || given.chunks(3).zip(held.1.chunks(3));
+            let right = rows().filter(|(g, t)| (g[1] > g[0]) == (t[1] > 0.5)).count();
+            let error: f32 = rows().map(|(g, t)| (g[2] - t[2]).powi(2)).sum::<f32>() / 300.0;
+            assert!(right > 280 && error < 0.01, "{landmarks}: {right} {error}");
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("head.safetensors");
+            fitted.head.save(&path).unwrap();
+            let HeadShape::Kernel(shape) = &fitted.shape else { panic!("a kernel machine") };
+            assert_eq!(
+                KernelMachine::load(shape, Tensors::read(&path).unwrap())
+                    .unwrap()
+                    .logits(&held.0, None)
+                    .unwrap(),
+                given
+            );
+        }
+    }
+
+    /// All rows as landmarks, once as such and once, in another order, as landmarks among rows.
+    #[test]
+    fn rows_as_their_own_landmarks_are_solved_like_any_landmarks() {
+        let all = circle(80, 7);
+        let blocks = blocks();
+        let choice = Choice { gamma: 1.0, ridge: 0.3, feature_weight: 1.0, term_weight: 0.0 };
+        let problem = Problem::new(&data(&blocks, &all));
+        let [one, other] = [(0..80).collect::<Vec<usize>>(), (0..80).rev().collect()]
+            .map(|landmarks| problem.solve(choice, &landmarks).unwrap());
+        let off = |a: &Mat<f64>, b: &Mat<f64>| (a - b).norm_max();
+        assert!(off(&one.left_out, &other.left_out) < 2e-3, "{}", off(&one.left_out, &other.left_out));
+        let kernel = problem.to_rows(choice, &(0..80).collect::<Vec<_>>());
+        let flipped = Mat::from_fn(3, 80, |i, j| other.weights[(i, 79 - j)]);
+        let answers = [&one.weights, &flipped].map(|weights| product(weights.as_ref(), kernel.as_ref()));
+        assert!(off(&answers[0], &answers[1]) < 2e-3, "{}", off(&answers[0], &answers[1]));
+        assert!((one.freedom - other.freedom).abs() < 0.05, "{} {}", one.freedom, other.freedom);
+    }
+
+    /// What the search keeps the parts of is the kernel that a fit makes in place.
+    #[test]
+    fn parts_make_the_kernel_that_is_made_at_once() {
+        let all = circle(50, 8);
+        let blocks = blocks();
+        let terms = Sparse {
+            width: 3,
+            ends: (1..=50).collect(),
+            columns: (0..50).map(|row| row % 3).collect(),
+            values: (0..50).map(|row| 1.0 + row as f32).collect(),
+        };
+        let mut data = data(&blocks, &all);
+        data.train.terms = Some(&terms);
+        let problem = Problem::new(&data);
+        let choice = Choice { gamma: 2.0, ridge: 0.3, feature_weight: 0.2, term_weight: 0.6 };
+        let parts = problem.parts().kernel(problem.gammas(choice), choice.term_weight);
+        let rows: Vec<usize> = (0..50).collect();
+        let (whole, to_rows) = (problem.among(choice, &rows), problem.to_rows(choice, &rows));
+        for j in 0..50 {
+            for i in j..50 {
+                assert!((parts[(i, j)] - whole[(i, j)]).abs() < 1e-9);
+                assert!((parts[(i, j)] - to_rows[(j, i)]).abs() < 1e-9);
+            }
+        }
+    }
+
+    /// Taught the left half; the right half comes with the validation rows.
+    #[test]
+    fn the_validation_rows_teach_too_and_are_answered_as_if_they_did_not() {
+        let (mut all, held) = (circle(600, 5), circle(300, 6));
+        // A fifth of the labels are wrong, so that whoever answers by heart is seen.
+        all.1.chunks_mut(3).step_by(5).for_each(|target| target.swap(0, 1));
+        let half = |left: bool| -> (Vec<f32>, Vec<f32>) {
+            let rows = all.0.chunks(2).zip(all.1.chunks(3)).filter(|(x, _)| (x[0] < 0.0) == left);
+            let (x, y): (Vec<&[f32]>, Vec<&[f32]>) = rows.unzip();
+            (x.concat(), y.concat())
+        };
+        let (train, validation, blocks) = (half(true), half(false), blocks());
+        // All rows are landmarks, or a part of the training rows.
+        for landmarks in [5000, 150] {
+            let fit_with = |all_rows| {
+                let rows = Rows { inputs: &validation.0, terms: None, targets: &validation.1 };
+                let data = FitData { validation: rows, ..data(&blocks, &train) };
+                let settings = KernelSettings { all_rows, ..settings(landmarks) };
+                fit(&settings, &data, &mut |_| ControlFlow::Continue(())).unwrap()
+            };
+            let (one, both) = (fit_with(false), fit_with(true));
+            let right = |fitted: &Fitted| {
+                let given = fitted.head.logits(&held.0, None).unwrap();
+                given.chunks(3).zip(held.1.chunks(3)).filter(|(g, t)| (g[1] > g[0]) == (t[1] > 0.5)).count()
+            };
+            assert!(right(&both) > right(&one), "{landmarks}: {} {}", right(&both), right(&one));
+            let epoch = &both.history[0];
+            assert!((0.7..0.85).contains(&epoch.validation_accuracy), "{landmarks}: {epoch:?}");
+            assert_eq!(both.validation.unwrap().len(), validation.1.len());
+        }
+    }
+
+    /// The answer to a row of a fit without it, by the formula and by leaving it out indeed.
+    #[test]
+    fn leaving_one_out_in_closed_form_is_leaving_it_out() {
+        let all = circle(60, 3);
+        let blocks = blocks();
+        let choice = Choice { gamma: 1.0, ridge: 0.3, feature_weight: 1.0, term_weight: 0.0 };
+        let problem = Problem::new(&data(&blocks, &all));
+        // The same landmarks with and without the row, so that only the row differs: the first 20, without row 40.
+        let landmarks: Vec<usize> = (0..20).collect();
+        let whole = problem.solve(choice, &landmarks).unwrap().left_out;
+        let kernel = problem.to_rows(choice, &landmarks);
+        let others: Vec<usize> = (0..60).filter(|&row| row != 40).collect();
+        let pick = |of: &Mat<f64>| Mat::from_fn(of.nrows(), 59, |i, row| of[(i, others[row])]);
+        let among = || problem.among(choice, &landmarks);
+        let without =
+            Problem { y: pick(&problem.y), x: pick(&problem.x), ..Problem::new(&data(&blocks, &all)) };
+        let weights = without.solve_among(among, || pick(&kernel), choice.ridge).unwrap().weights;
+        let found = product(weights.as_ref(), kernel.subcols(40, 1));
+        let off = (0..3).map(|i| (found[(i, 0)] - whole[(i, 40)]).abs()).fold(0.0, f64::max);
+        assert!(off < 1e-9, "{off}");
+    }
+
+    /// The same for rows that are their own landmarks, where the row's own landmark goes, too.
+    #[test]
+    fn leaving_a_landmark_out_in_closed_form_is_leaving_it_out() {
+        let all = circle(30, 3);
+        let blocks = blocks();
+        let choice = Choice { gamma: 1.0, ridge: 0.3, feature_weight: 1.0, term_weight: 0.0 };
+        let problem = Problem::new(&data(&blocks, &all));
+        let rows: Vec<usize> = (0..30).collect();
+        let whole = problem.solve(choice, &rows).unwrap().left_out;
+        let kernel = problem.to_rows(choice, &rows);
+        let others: Vec<usize> = (0..30).filter(|&row| row != 17).collect();
+        let pick = |of: &Mat<f64>| Mat::from_fn(of.nrows(), 29, |i, row| of[(i, others[row])]);
+        let without =
+            Problem { y: pick(&problem.y), x: pick(&problem.x), ..Problem::new(&data(&blocks, &all)) };
+        let among = || Mat::from_fn(29, 29, |i, j| kernel[(others[i], others[j])]);
+        let weights = without.solve_own(among, choice.ridge).unwrap().weights;
+        let to_row = Mat::from_fn(29, 1, |i, _| kernel[(others[i], 17)]);
+        let found = product(weights.as_ref(), to_row.as_ref());
+        let off = (0..3).map(|i| (found[(i, 0)] - whole[(i, 17)]).abs()).fold(0.0, f64::max);
+        assert!(off < 1e-9, "{off}");
+    }
+
+    #[test]
+    fn rows_near_the_boundary_have_small_margins() {
+        let train = circle(400, 4);
+        let margins = margins(&data(&blocks(), &train)).unwrap();
+        let mean = |near: bool| {
+            let of = |(m, t): (&f32, &[f32])| (((t[2] - 0.707).abs() < 0.08) == near).then_some(*m);
+            let chosen: Vec<f32> = margins.iter().zip(train.1.chunks(3)).filter_map(of).collect();
+            chosen.iter().sum::<f32>() / chosen.len() as f32
+        };
+        assert!(mean(false) > mean(true) + 0.3, "{} {}", mean(false), mean(true));
+    }
+}

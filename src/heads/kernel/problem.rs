@@ -1,0 +1,220 @@
+//! The training rows, ready for linear algebra, and ridge regression on them.
+
+use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
+use faer::{Mat, Par};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::heads::dense::{cholesky, columns, inverse_diagonal, product, square};
+use crate::heads::{Block, BlockKind, FitData, HeadError};
+use crate::inputs::Sparse;
+
+/// Added to the diagonal of the kernel among landmarks that are some of the rows, where two may be alike.
+const AMONG_RIDGE: f64 = 1e-4;
+
+/// What is chosen before a fit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// In units of 1 / variance of the inputs.
+    pub gamma: f64,
+    /// Added to the diagonal of the kernel matrix.
+    pub ridge: f64,
+    /// Factor on the tabular inputs.
+    pub feature_weight: f64,
+    /// Weight of the linear kernel of words and letters.
+    pub term_weight: f64,
+}
+
+/// The training rows. Matrices of rows have a column a row.
+pub struct Problem<'a> {
+    pub blocks: &'a [Block],
+    pub inputs: usize,
+    /// The first so many inputs are embedding.
+    pub embedding: usize,
+    /// `inputs × rows`.
+    pub x: Mat<f64>,
+    pub terms: Option<&'a Sparse>,
+    /// `outputs × rows`, minus the means; 0 where the label of a block is missing.
+    pub y: Mat<f64>,
+    /// `outputs × 1`.
+    pub means: Mat<f64>,
+    /// For each block of classes, the class of each row.
+    pub truth: Vec<Vec<Option<usize>>>,
+    /// Mean squared distance of the embeddings, and of the tabular inputs, to their mean.
+    pub variance: [f64; 2],
+}
+
+/// What ridge regression leaves.
+pub struct Solved {
+    /// `outputs × rows`, minus the means: the answer to each row of a fit without it.
+    pub left_out: Mat<f64>,
+    /// `outputs × landmarks`.
+    pub weights: Mat<f64>,
+    /// Effective degrees of freedom: the trace of what makes fitted values of targets.
+    pub freedom: f64,
+}
+
+impl<'a> Problem<'a> {
+    pub fn new(data: &FitData<'a>) -> Self {
+        let (inputs, embedding) = (data.inputs, data.embedding_dims);
+        let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+        let (x, mut y) = (columns(data.train.inputs, inputs), columns(data.train.targets, outputs));
+        let (mut means, mut truth, mut at) = (Mat::zeros(outputs, 1), Vec::new(), 0);
+        for block in data.blocks {
+            let own = at..at + block.width;
+            let known: Vec<f64> = match block.kind {
+                BlockKind::Classes => y.col_iter().map(|row| own.clone().map(|i| row[i]).sum()).collect(),
+                BlockKind::Values => vec![1.0; y.ncols()],
+            };
+            let count = known.iter().sum::<f64>().max(1.0);
+            for i in own.clone() {
+                means[(i, 0)] = y.row(i).iter().sum::<f64>() / count;
+                let centred = |(value, known): (&mut f64, &f64)| *value = (*value - means[(i, 0)]) * known;
+                y.row_mut(i).iter_mut().zip(&known).for_each(centred);
+            }
+            let rows = data.train.targets.chunks_exact(outputs).map(|row| &row[own.clone()]);
+            truth.push(match block.kind {
+                BlockKind::Classes => rows.map(likeliest).collect(),
+                BlockKind::Values => Vec::new(),
+            });
+            at += block.width;
+        }
+        let variance = [0..embedding, embedding..inputs].map(|part| {
+            let of = |i: usize| {
+                let mean = x.row(i).iter().sum::<f64>() / x.ncols() as f64;
+                x.row(i).iter().map(|v| (v - mean).powi(2)).sum::<f64>() / x.ncols() as f64
+            };
+            part.map(of).sum()
+        });
+        let (blocks, terms) = (data.blocks, data.train.terms);
+        Self { blocks, inputs, embedding, x, terms, y, means, truth, variance }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.x.ncols()
+    }
+
+    /// The rows whose left-out answers are like those to new rows.
+    pub fn like_new(&self, landmarks: &[usize]) -> Vec<usize> {
+        let mut other = vec![true; self.rows()];
+        if landmarks.len() < self.rows() {
+            landmarks.iter().for_each(|&row| other[row] = false);
+        }
+        (0..self.rows()).filter(|&row| other[row]).collect()
+    }
+
+    /// At most `count` rows, evenly drawn; all of them in their order.
+    pub fn draw(&self, count: usize, seed: u64) -> Vec<usize> {
+        if count >= self.rows() { (0..self.rows()).collect() } else { draw(self.rows(), count, seed) }
+    }
+
+    /// γ on the squared distance of the embeddings, and on that of the tabular inputs.
+    pub fn gammas(&self, choice: Choice) -> [f64; 2] {
+        let squared = choice.feature_weight.powi(2);
+        let gamma = choice.gamma / (self.variance[0] + squared * self.variance[1]).max(1e-12);
+        [gamma, gamma * squared]
+    }
+
+    /// `inputs`: what inputs are multiplied by, so that the kernel is exp(-‖a - b‖²).
+    pub fn scale(&self, choice: Choice) -> Vec<f64> {
+        let [embedding, tabular] = self.gammas(choice).map(f64::sqrt);
+        (0..self.inputs).map(|i| if i < self.embedding { embedding } else { tabular }).collect()
+    }
+
+    /// `outputs × columns` numbers, plus the means.
+    pub fn with_means(&self, mut answers: Mat<f64>) -> Mat<f64> {
+        for column in answers.col_iter_mut() {
+            column.iter_mut().zip(self.means.col_as_slice(0)).for_each(|(answer, mean)| *answer += mean);
+        }
+        answers
+    }
+
+    /// `terms × outputs`: Σ over the landmarks of their terms times their `weights`, `outputs × landmarks`.
+    pub fn term_weights(&self, choice: Choice, landmarks: &[usize], weights: &Mat<f64>) -> Vec<f32> {
+        let Some(terms) = self.terms else { return Vec::new() };
+        let outputs = weights.nrows();
+        let mut sums = vec![0.0; terms.width * outputs];
+        for (i, &row) in landmarks.iter().enumerate() {
+            for (column, value) in terms.row(row) {
+                let value = f64::from(value) * choice.term_weight;
+                let sums = &mut sums[column * outputs..(column + 1) * outputs];
+                sums.iter_mut().zip(weights.col_as_slice(i)).for_each(|(sum, weight)| *sum += value * weight);
+            }
+        }
+        sums.into_iter().map(|sum| sum as f32).collect()
+    }
+
+    /// Ridge regression of the targets on the kernel to the landmarks.
+    pub fn solve(&self, choice: Choice, landmarks: &[usize]) -> Result<Solved, HeadError> {
+        let among = || self.among(choice, landmarks);
+        if landmarks.iter().copied().eq(0..self.rows()) {
+            self.solve_own(among, choice.ridge)
+        } else {
+            self.solve_among(among, || self.to_rows(choice, landmarks), choice.ridge)
+        }
+    }
+
+    /// Where the rows themselves are the landmarks, A = K + ridge · I has the weights A⁻¹ y, and the answer to a row of a
+    /// fit without it is y - weight / (A⁻¹)ᵢᵢ (Rifkin & Lippert 2007). Of `kernel` only the lower triangle is looked at.
+    pub fn solve_own(&self, kernel: impl Fn() -> Mat<f64>, ridge: f64) -> Result<Solved, HeadError> {
+        let factor = cholesky(kernel, ridge)?;
+        let inverse = inverse_diagonal(&factor);
+        let mut weights = self.y.transpose().to_owned();
+        solve_lower_triangular_in_place(factor.as_ref(), weights.as_mut(), Par::Seq);
+        solve_upper_triangular_in_place(factor.transpose(), weights.as_mut(), Par::Seq);
+        let weights = weights.transpose().to_owned();
+        let left_out = |i: usize, row: usize| self.y[(i, row)] - weights[(i, row)] / inverse[row];
+        Ok(Solved {
+            left_out: Mat::from_fn(self.y.nrows(), self.rows(), left_out),
+            freedom: self.rows() as f64 - inverse.iter().sum::<f64>() * ridge,
+            weights,
+        })
+    }
+
+    /// With Φ the rows in the landmarks' feature space, A = ΦᵀΦ + ridge · I and h the diagonal of Φ A⁻¹ Φᵀ, the answer to a
+    /// row of a fit without it is y - (y - ŷ) / (1 - h) (Allen's PRESS, 1974). `among` is the kernel of the landmarks,
+    /// whose lower triangle is looked at, `to_rows` that between them and all rows.
+    pub fn solve_among(
+        &self,
+        among: impl Fn() -> Mat<f64>,
+        to_rows: impl Fn() -> Mat<f64>,
+        ridge: f64,
+    ) -> Result<Solved, HeadError> {
+        let among = cholesky(among, AMONG_RIDGE)?;
+        let mut features = to_rows();
+        solve_lower_triangular_in_place(among.as_ref(), features.as_mut(), Par::Seq);
+        let factor = cholesky(|| square(features.as_ref()), ridge)?;
+        // In the place of the features: so that A is the identity.
+        let mut whitened = features;
+        solve_lower_triangular_in_place(factor.as_ref(), whitened.as_mut(), Par::Seq);
+        let mut weights = product(whitened.as_ref(), self.y.transpose());
+        let fitted = product(weights.transpose(), whitened.as_ref());
+        let leverage: Vec<f64> = whitened.col_iter().map(|row| row.iter().map(|v| v * v).sum()).collect();
+        let left_out = |i: usize, row: usize| {
+            let y = self.y[(i, row)];
+            y - (y - fitted[(i, row)]) / (1.0 - leverage[row]).max(1e-3)
+        };
+        solve_upper_triangular_in_place(factor.transpose(), weights.as_mut(), Par::Seq);
+        solve_upper_triangular_in_place(among.transpose(), weights.as_mut(), Par::Seq);
+        Ok(Solved {
+            left_out: Mat::from_fn(self.y.nrows(), self.rows(), left_out),
+            freedom: leverage.iter().sum(),
+            weights: weights.transpose().to_owned(),
+        })
+    }
+}
+
+/// `count` of the first `rows` rows, evenly drawn.
+pub fn draw(rows: usize, count: usize, seed: u64) -> Vec<usize> {
+    let mut drawn: Vec<usize> = (0..rows).collect();
+    drawn.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    drawn.truncate(count);
+    drawn
+}
+
+/// The class of a target row, `None` where all are 0.
+fn likeliest(row: &[f32]) -> Option<usize> {
+    let best = (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
+    (row[best] > 0.0).then_some(best)
+}

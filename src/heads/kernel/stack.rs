@@ -1,0 +1,139 @@
+//! From left-out answers to logits: a logistic regression on them.
+
+use faer::Mat;
+
+use super::problem::{Problem, Solved};
+use crate::heads::dense::{floats, log_sum_exp};
+use crate::heads::head::Score;
+use crate::heads::{BlockKind, LogisticRegression, Matrix};
+
+/// Penalties (C, ascending) that the logistic regression chooses from, and its most steps.
+pub const CS: [f64; 5] = [0.001, 0.01, 0.1, 1.0, 10.0];
+const ITERATIONS: u64 = 200;
+
+/// What makes logits of answers.
+pub struct Stack {
+    /// `outputs × outputs`: where a block is classes, the regression's weights; values pass.
+    pub matrix: Mat<f64>,
+    /// `outputs`.
+    pub bias: Vec<f32>,
+}
+
+impl Problem<'_> {
+    /// The answer to each row of a fit without it, `rows × outputs`, row-major.
+    pub fn answers(&self, solved: &Solved) -> Vec<f32> {
+        floats(&self.with_means(solved.left_out.clone()))
+    }
+
+    /// From `answers`, `rows × outputs`, to logits, learned on the rows `asked`.
+    pub fn stack(&self, answers: &[f32], asked: &[usize]) -> Stack {
+        let width = self.y.nrows();
+        let (mut matrix, mut bias, mut at) = (Mat::zeros(width, width), vec![0.0; width], 0);
+        for (block, truth) in self.blocks.iter().zip(&self.truth) {
+            match block.kind {
+                BlockKind::Values => (at..at + block.width).for_each(|i| matrix[(i, i)] = 1.0),
+                BlockKind::Classes => {
+                    let rows: Vec<usize> = asked.iter().copied().filter(|&r| truth[r].is_some()).collect();
+                    let stacked = Stacked::fit(answers, width, &rows, truth, block.width, &CS);
+                    for class in 0..block.width {
+                        for from in 0..width {
+                            matrix[(at + class, from)] = f64::from(stacked.weights[class * width + from]);
+                        }
+                        bias[at + class] = stacked.intercepts[class];
+                    }
+                }
+            }
+            at += block.width;
+        }
+        Stack { matrix, bias }
+    }
+
+    /// The penalty with the least loss on rows that the logistic regression has not seen.
+    pub fn penalty(&self, answers: &[f32]) -> f64 {
+        let rows: Vec<usize> = (0..self.rows()).collect();
+        Stacked::fit(answers, self.y.nrows(), &rows, &self.truth[0], self.blocks[0].width, &CS).penalty
+    }
+
+    /// Mean log loss and accuracy of the label: of the logistic regression taught on every other row asked, for the rest.
+    pub fn left_out_score(&self, answers: &[f32], asked: &[usize], penalties: &[f64]) -> Score {
+        let (width, truth, classes) = (self.y.nrows(), &self.truth[0], self.blocks[0].width);
+        let learn: Vec<usize> = asked.iter().copied().step_by(2).collect();
+        let ask: Vec<usize> = asked.iter().copied().skip(1).step_by(2).collect();
+        let stacked = Stacked::fit(answers, width, &learn, truth, classes, penalties);
+        let (mut loss, mut right) = (0.0, 0);
+        for &row in &ask {
+            let x = &answers[row * width..(row + 1) * width];
+            let logit = |class: usize| {
+                let weights = &stacked.weights[class * width..(class + 1) * width];
+                f64::from(stacked.intercepts[class])
+                    + weights.iter().zip(x).map(|(w, x)| f64::from(w * x)).sum::<f64>()
+            };
+            let logits: Vec<f64> = (0..classes).map(logit).collect();
+            let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let own = logits[truth[row].unwrap_or(0)];
+            loss += log_sum_exp(logits.iter().copied()) - own;
+            right += usize::from(own == most);
+        }
+        let count = ask.len().max(1) as f64;
+        Score { loss: loss / count, accuracy: right as f64 / count }
+    }
+}
+
+/// A logistic regression on answers, its inputs brought to unit variance and back.
+struct Stacked {
+    /// `classes × width`.
+    weights: Vec<f32>,
+    intercepts: Vec<f32>,
+    /// The penalty (C) that was chosen.
+    penalty: f64,
+}
+
+impl Stacked {
+    /// The penalty is the one of `penalties` that does best on a quarter of the rows when taught on the others.
+    fn fit(
+        given: &[f32],
+        width: usize,
+        rows: &[usize],
+        truth: &[Option<usize>],
+        classes: usize,
+        penalties: &[f64],
+    ) -> Self {
+        let column = |i: usize| rows.iter().map(move |&r| f64::from(given[r * width + i]));
+        let n = rows.len().max(1) as f64;
+        let (mut means, mut scales) = (Vec::new(), Vec::new());
+        for i in 0..width {
+            let mean = column(i).sum::<f64>() / n;
+            let variance = column(i).map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+            means.push(mean as f32);
+            scales.push(variance.sqrt().max(1e-6) as f32);
+        }
+        let inputs = |rows: &[usize]| {
+            let scaled = rows.iter().flat_map(|&r| {
+                let row = &given[r * width..(r + 1) * width];
+                row.iter().zip(means.iter().zip(&scales)).map(|(v, (m, s))| (v - m) / s)
+            });
+            Matrix::dense(width, scaled.collect())
+        };
+        let known = |rows: &[usize]| rows.iter().map(|&r| truth[r].unwrap_or(0)).collect::<Vec<_>>();
+        let penalty = if let [only] = penalties {
+            *only
+        } else {
+            let (held, kept): (Vec<_>, Vec<_>) = rows.iter().enumerate().partition(|(i, _)| i % 4 == 3);
+            let [held, kept] = [held, kept].map(|side| side.into_iter().map(|(_, &r)| r).collect::<Vec<_>>());
+            let (x, y, asked, answers) = (inputs(&kept), known(&kept), inputs(&held), known(&held));
+            let (kept, held) = ((&x, &y[..]), (&asked, &answers[..]));
+            LogisticRegression::best_penalty(penalties, kept, held, classes, ITERATIONS).0
+        };
+        let (x, y) = (inputs(rows), known(rows));
+        let model = LogisticRegression::fit(&x, &y, classes, penalty, ITERATIONS, None);
+        let (mut weights, mut intercepts) = model.parameters();
+        for class in 0..classes {
+            for i in 0..width {
+                let weight = &mut weights[class * width + i];
+                *weight /= scales[i];
+                intercepts[class] -= *weight * means[i];
+            }
+        }
+        Self { weights, intercepts, penalty }
+    }
+}

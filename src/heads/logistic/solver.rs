@@ -1,0 +1,369 @@
+//! Multinomial logistic regression with an L2 penalty, by L-BFGS.
+
+use std::cell::RefCell;
+
+use argmin::core::{CostFunction, Error, Executor, Gradient};
+use argmin::solver::linesearch::MoreThuenteLineSearch;
+use argmin::solver::quasinewton::LBFGS;
+use ndarray::{Array2, ArrayView2, Axis};
+
+use crate::inputs::Sparse;
+
+/// Input rows.
+pub enum Matrix {
+    /// `rows × width` values.
+    Dense(Array2<f32>),
+    /// Rows of few non-zero values.
+    Sparse(Sparse),
+}
+
+impl Matrix {
+    /// Rows of `width` values, one after the other.
+    pub fn dense(width: usize, values: Vec<f32>) -> Self {
+        let rows = values.len() / width.max(1);
+        Self::Dense(
+            Array2::from_shape_vec((rows, width), values).unwrap_or_else(|e| unreachable!("whole rows: {e}")),
+        )
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Dense(x) => x.nrows(),
+            Self::Sparse(x) => x.ends.len(),
+        }
+    }
+
+    /// Length of a row.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Dense(x) => x.ncols(),
+            Self::Sparse(x) => x.width,
+        }
+    }
+
+    /// `rows × classes` products with `weights`, `classes × width`.
+    fn product(&self, weights: ArrayView2<'_, f32>) -> Array2<f32> {
+        match self {
+            Self::Dense(x) => x.dot(&weights.t()),
+            Self::Sparse(x) => {
+                let columns = weights.t().as_standard_layout().into_owned();
+                let mut out = Array2::zeros((x.ends.len(), weights.nrows()));
+                for (row, mut sum) in out.axis_iter_mut(Axis(0)).enumerate() {
+                    x.row(row).for_each(|(column, value)| sum.scaled_add(value, &columns.row(column)));
+                }
+                out
+            }
+        }
+    }
+
+    /// `classes × width` sums of the rows, each weighted by its line of `residuals`, `rows × classes`.
+    fn weighted_sum(&self, residuals: &Array2<f32>) -> Array2<f32> {
+        match self {
+            Self::Dense(x) => residuals.t().dot(x),
+            Self::Sparse(x) => {
+                let mut columns = Array2::<f32>::zeros((x.width, residuals.ncols()));
+                for (row, residual) in residuals.axis_iter(Axis(0)).enumerate() {
+                    x.row(row).for_each(|(c, value)| columns.row_mut(c).scaled_add(value, &residual));
+                }
+                columns.reversed_axes()
+            }
+        }
+    }
+}
+
+/// A fitted model.
+#[derive(Clone, Debug)]
+pub struct LogisticRegression {
+    /// `classes × width`.
+    weights: Array2<f32>,
+    intercepts: Vec<f32>,
+}
+
+impl LogisticRegression {
+    /// Minimise mean cross entropy + ‖W‖² / (2 · `c` · rows), intercepts free: scikit-learn's `LogisticRegression(C=c)`.
+    ///
+    /// `classes` has the class of each row of `x`, below `count`; `start` is a model to begin from, zeros without one.
+    /// Ends after `iterations` or when the gradient's length is below 1e-4.
+    pub fn fit(
+        x: &Matrix,
+        classes: &[usize],
+        count: usize,
+        c: f64,
+        iterations: u64,
+        start: Option<&Self>,
+    ) -> Self {
+        Self::minimise(x, Targets::Classes(classes), count, c, iterations, start)
+    }
+
+    /// As [`Self::fit`], of rows that belong to classes in part, or count for more or less than one row: `shares` has
+    /// `rows × count` shares of the classes times the weight of the row. The rows' number is the sum of all.
+    pub fn fit_shares(
+        x: &Matrix,
+        shares: &[f32],
+        count: usize,
+        c: f64,
+        iterations: u64,
+        start: Option<&Self>,
+    ) -> Self {
+        Self::minimise(x, Targets::Shares(shares), count, c, iterations, start)
+    }
+
+    fn minimise(
+        x: &Matrix,
+        targets: Targets<'_>,
+        count: usize,
+        c: f64,
+        iterations: u64,
+        start: Option<&Self>,
+    ) -> Self {
+        let width = x.width();
+        let rows = match targets {
+            Targets::Classes(_) => x.rows().max(1) as f64,
+            // No known row is no cost, and needs no division by its weight.
+            Targets::Shares(shares) => {
+                let sum = shares.iter().map(|&share| f64::from(share)).sum::<f64>();
+                if sum > 0.0 { sum } else { 1.0 }
+            }
+        };
+        let problem =
+            Problem { x, targets, count, rows, penalty: 1.0 / (c * rows), last: RefCell::default() };
+        let start = start.map_or_else(|| vec![0.0; count * (width + 1)], Self::packed);
+        let solver = LBFGS::new(MoreThuenteLineSearch::new(), 10)
+            .with_tolerance_grad(1e-4)
+            .and_then(|s| s.with_tolerance_cost(1e-9))
+            .unwrap_or_else(|e| unreachable!("tolerances are positive: {e}"));
+        // A line search that finds nothing better ends the descent with an error; the best point so far is then lost,
+        // so the start is kept. It happens at the optimum only.
+        let best = Executor::new(problem, solver)
+            .configure(|state| state.param(start.clone()).max_iters(iterations))
+            .run()
+            .ok()
+            .and_then(|mut done| done.state.take_best_param())
+            .unwrap_or(start);
+        let (weights, intercepts) = unpack(&best, count, width);
+        Self { weights, intercepts }
+    }
+
+    /// Fit with the penalty of `choices` (values of C, ascending) that has the least log loss on held-back rows, then
+    /// once more on all rows, `x` and `held` together, given as `both`. Each pair is rows and their classes.
+    pub fn fit_best(
+        choices: &[f64],
+        (x, classes): (&Matrix, &[usize]),
+        (held, held_classes): (&Matrix, &[usize]),
+        (both, both_classes): (&Matrix, &[usize]),
+        count: usize,
+        iterations: u64,
+    ) -> Self {
+        let (c, start) = Self::best_penalty(choices, (x, classes), (held, held_classes), count, iterations);
+        Self::fit(both, both_classes, count, c, iterations, start.as_ref())
+    }
+
+    /// The penalty of `choices` (values of C, ascending) that has the least log loss on held-back rows, with its model.
+    pub fn best_penalty(
+        choices: &[f64],
+        (x, classes): (&Matrix, &[usize]),
+        (held, held_classes): (&Matrix, &[usize]),
+        count: usize,
+        iterations: u64,
+    ) -> (f64, Option<Self>) {
+        let mut last: Option<Self> = None;
+        let mut best: Option<(f64, f64, Self)> = None;
+        for &c in choices {
+            let model = Self::fit(x, classes, count, c, iterations, last.as_ref());
+            let given = model.probabilities(held);
+            let of = |(row, &class): (&[f32], &usize)| -f64::from(row[class].max(f32::EPSILON)).ln();
+            let loss = given.chunks_exact(count).zip(held_classes).map(of).sum::<f64>();
+            if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
+                best = Some((loss, c, model.clone()));
+            }
+            last = Some(model);
+        }
+        best.map_or((1.0, None), |(_, c, model)| (c, Some(model)))
+    }
+
+    /// Weights, `classes × width` row-major, and intercepts.
+    pub fn parameters(&self) -> (Vec<f32>, Vec<f32>) {
+        (self.weights.iter().copied().collect(), self.intercepts.clone())
+    }
+
+    fn packed(&self) -> Vec<f64> {
+        self.weights.iter().chain(&self.intercepts).map(|&v| f64::from(v)).collect()
+    }
+
+    /// Class probabilities of every row of `x`, `rows × classes`, row-major.
+    pub fn probabilities(&self, x: &Matrix) -> Vec<f32> {
+        let mut logits = x.product(self.weights.view());
+        for mut row in logits.axis_iter_mut(Axis(0)) {
+            softmax(row.as_slice_mut().unwrap_or_default(), &self.intercepts);
+        }
+        logits.into_raw_vec_and_offset().0
+    }
+}
+
+/// Cost and gradient at a point.
+#[derive(Clone)]
+struct Pass {
+    at: Vec<f64>,
+    cost: f64,
+    gradient: Vec<f64>,
+}
+
+/// What is to be answered to each row.
+#[derive(Clone, Copy)]
+enum Targets<'a> {
+    /// Its class.
+    Classes(&'a [usize]),
+    /// `rows × classes` shares, times the row's weight.
+    Shares(&'a [f32]),
+}
+
+struct Problem<'a> {
+    x: &'a Matrix,
+    targets: Targets<'a>,
+    count: usize,
+    /// Their number, or the sum of their weights.
+    rows: f64,
+    /// Weight of half the squared length of the weights.
+    penalty: f64,
+    /// The solver asks for cost and gradient of the same point one after the other; both come from one pass.
+    last: RefCell<Option<Pass>>,
+}
+
+impl Problem<'_> {
+    fn evaluate(&self, at: &[f64]) -> Pass {
+        if let Some(last) = &*self.last.borrow()
+            && last.at == at
+        {
+            return last.clone();
+        }
+        let (width, rows) = (self.x.width(), self.rows);
+        let (weights, intercepts) = unpack(at, self.count, width);
+        let mut residuals = self.x.product(weights.view());
+        let mut cost = 0.0;
+        for (i, mut row) in residuals.axis_iter_mut(Axis(0)).enumerate() {
+            let Some(row) = row.as_slice_mut() else { continue };
+            softmax(row, &intercepts);
+            match self.targets {
+                Targets::Classes(classes) => {
+                    cost -= f64::from(row[classes[i]].max(f32::MIN_POSITIVE)).ln();
+                    row[classes[i]] -= 1.0;
+                }
+                Targets::Shares(shares) => {
+                    let shares = &shares[i * self.count..(i + 1) * self.count];
+                    let weight: f32 = shares.iter().sum();
+                    for (p, &share) in row.iter_mut().zip(shares) {
+                        cost -= f64::from(share) * f64::from(p.max(f32::MIN_POSITIVE)).ln();
+                        *p = *p * weight - share;
+                    }
+                }
+            }
+        }
+        let length: f64 = at[..self.count * width].iter().map(|w| w * w).sum();
+        let cost = cost / rows + self.penalty * length / 2.0;
+        let sums = self.x.weighted_sum(&residuals);
+        let mut gradient: Vec<f64> = sums.iter().map(|&g| f64::from(g) / rows).collect();
+        gradient.iter_mut().zip(at).for_each(|(g, w)| *g += self.penalty * w);
+        gradient.extend(residuals.sum_axis(Axis(0)).iter().map(|&g| f64::from(g) / rows));
+        let pass = Pass { at: at.to_vec(), cost, gradient };
+        *self.last.borrow_mut() = Some(pass.clone());
+        pass
+    }
+}
+
+impl CostFunction for Problem<'_> {
+    type Param = Vec<f64>;
+    type Output = f64;
+    fn cost(&self, at: &Self::Param) -> Result<f64, Error> {
+        Ok(self.evaluate(at).cost)
+    }
+}
+
+impl Gradient for Problem<'_> {
+    type Param = Vec<f64>;
+    type Gradient = Vec<f64>;
+    fn gradient(&self, at: &Self::Param) -> Result<Vec<f64>, Error> {
+        Ok(self.evaluate(at).gradient)
+    }
+}
+
+/// Weights, `classes × width`, then intercepts.
+fn unpack(packed: &[f64], count: usize, width: usize) -> (Array2<f32>, Vec<f32>) {
+    let weights = Array2::from_shape_fn((count, width), |(c, i)| packed[c * width + i] as f32);
+    (weights, packed[count * width..].iter().map(|&v| v as f32).collect())
+}
+
+/// Add `intercepts`, then softmax in place, by the maximum of the row itself.
+fn softmax(logits: &mut [f32], intercepts: &[f32]) {
+    logits.iter_mut().zip(intercepts).for_each(|(l, b)| *l += b);
+    crate::heads::softmax(logits);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: [[f32; 2]; 9] = [
+        [0.5, 1.0],
+        [1.5, 0.3],
+        [-0.4, 0.9],
+        [-1.2, -0.7],
+        [0.1, -1.4],
+        [2.0, -0.5],
+        [-0.9, 0.2],
+        [0.7, 0.8],
+        [-0.3, -1.1],
+    ];
+    const CLASSES: [usize; 9] = [0, 1, 0, 2, 2, 1, 0, 1, 2];
+
+    fn dense(rows: &[[f32; 2]]) -> Matrix {
+        Matrix::Dense(Array2::from_shape_fn((rows.len(), 2), |(r, c)| rows[r][c]))
+    }
+
+    fn sparse(rows: &[[f32; 2]]) -> Matrix {
+        Matrix::Sparse(Sparse {
+            width: 2,
+            ends: (1..=rows.len()).map(|r| 2 * r).collect(),
+            columns: [0, 1].repeat(rows.len()),
+            values: rows.concat(),
+        })
+    }
+
+    /// scikit-learn 1.9: `LogisticRegression(C=c, tol=1e-8).fit(X, CLASSES).predict_proba([[0.2, 0.1], [1, -1]])`.
+    #[test]
+    fn probabilities_agree_with_scikit_learn() {
+        for (c, expected) in [
+            (1.0, [0.4092955, 0.3244432, 0.2662613, 0.0875462, 0.4654781, 0.4469758]),
+            (10.0, [0.4055034, 0.3906864, 0.2038102, 0.0048698, 0.5382724, 0.4568579]),
+        ] {
+            for kind in [dense, sparse] {
+                let model = LogisticRegression::fit(&kind(&X), &CLASSES, 3, c, 200, None);
+                let given = model.probabilities(&kind(&[[0.2, 0.1], [1.0, -1.0]]));
+                for (g, e) in given.iter().zip(expected) {
+                    assert!((f64::from(*g) - e).abs() < 1e-3, "C={c}: {given:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_penalty_is_chosen_on_held_back_rows() {
+        // Separable, so the least penalty wins; with held-back labels turned round, the greatest does.
+        let x = dense(&[[1.0, 0.0], [0.8, 0.1], [-1.0, 0.0], [-0.7, 0.2]]);
+        let sureness = |held: [usize; 2]| {
+            let seen = dense(&[[0.9, 0.0], [-0.9, 0.0]]);
+            let (rows, classes) = (&x, &[0, 0, 1, 1][..]);
+            let choices = [0.1, 1.0, 10.0];
+            let model = LogisticRegression::fit_best(
+                &choices,
+                (rows, classes),
+                (&seen, &held),
+                (rows, classes),
+                2,
+                100,
+            );
+            model.probabilities(&seen)[0]
+        };
+        assert!(sureness([0, 1]) > 0.9 && sureness([1, 0]) < 0.7);
+    }
+}

@@ -1,0 +1,150 @@
+//! Heads by their recipes, and files that are not what they should be.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+
+fn blocks() -> Vec<Block> {
+    let block = |width, kind| Block { width, kind, weight: 1.0, ..Block::default() };
+    vec![block(2, BlockKind::Classes), block(1, BlockKind::Values)]
+}
+
+/// Two classes on a line, and where a row lies as a value.
+fn line(rows: usize) -> (Vec<f32>, Vec<f32>) {
+    let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+    for row in 0..rows {
+        let x = ((row * 37) % rows) as f32 / rows as f32 - 0.5;
+        let right = f32::from(u8::from(x > 0.0));
+        inputs.extend([x, (row as f32).sin()]);
+        targets.extend([1.0 - right, right, x]);
+    }
+    (inputs, targets)
+}
+
+fn read(shape: &HeadShape, path: &Path) -> Result<Box<dyn Head>, HeadError> {
+    load(shape, Tensors::read(path)?, None)
+}
+
+fn fit_on(
+    recipe: &Recipe,
+    (inputs, targets): &(Vec<f32>, Vec<f32>),
+    networks: Option<&dyn Networks>,
+) -> Result<Fitted, HeadError> {
+    let rows = Rows { inputs, terms: None, targets };
+    let data = FitData {
+        inputs: 2,
+        embedding_dims: 1,
+        blocks: &blocks(),
+        class_weights: vec![1.0, 1.0],
+        train: rows,
+        validation: rows,
+        seed: 1,
+    };
+    fit(recipe, &data, networks, &mut |_| ControlFlow::Continue(()))
+}
+
+fn recipes() -> Vec<Recipe> {
+    let kernel = KernelSettings {
+        exact_rows: 1000,
+        landmarks: 1000,
+        gamma: None,
+        ridge: None,
+        feature_weight: None,
+        term_weight: None,
+        all_rows: false,
+    };
+    let trees = TreeSettings { depth: 3, learning_rate: 0.3, columns: 1.0, rows: 1.0 };
+    let ensemble =
+        Recipe::Ensemble { recipes: vec![Recipe::Kernel(kernel.clone()), Recipe::Logistic], stacked: true };
+    vec![
+        Recipe::Kernel(kernel),
+        Recipe::Neighbours(NeighbourSettings { prototypes: false, nearest: None }),
+        Recipe::Neighbours(NeighbourSettings { prototypes: true, nearest: None }),
+        Recipe::Trees(trees),
+        Recipe::Logistic,
+        ensemble,
+    ]
+}
+
+#[test]
+fn every_head_but_a_network_is_fitted_saved_loaded_and_asked_by_threads() {
+    let rows = line(200);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head.safetensors");
+    for recipe in recipes() {
+        let fitted = fit_on(&recipe, &rows, None).unwrap();
+        let given = fitted.head.logits(&rows.0, None).unwrap();
+        let right = given.chunks(3).zip(rows.1.chunks(3)).filter(|(g, t)| (g[1] > g[0]) == (t[1] > 0.5));
+        assert!(right.count() > 180, "{recipe:?}");
+        fitted.head.save(&path).unwrap();
+        let shape = serde_json::to_string(&fitted.shape).unwrap();
+        let loaded: Arc<dyn Head> = Arc::from(read(&serde_json::from_str(&shape).unwrap(), &path).unwrap());
+        let asked = [0, 1].map(|_| {
+            let (head, inputs) = (Arc::clone(&loaded), rows.0.clone());
+            std::thread::spawn(move || head.logits(&inputs, None).unwrap())
+        });
+        asked.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), given, "{recipe:?}"));
+        assert!(matches!(loaded.logits(&[0.5], None), Err(HeadError::Shape(_))), "{recipe:?}");
+    }
+}
+
+#[test]
+fn a_network_without_libtorch_is_refused() {
+    let shape = NetworkShape {
+        inputs: 2,
+        hidden: vec![],
+        blocks: blocks(),
+        dropout: 0.0,
+        batch_norm: false,
+        output: Output::Softmax,
+        members: 1,
+    };
+    let network = Recipe::Network { shape: shape.clone(), settings: NetworkSettings::default() };
+    let ensemble = Recipe::Ensemble { recipes: vec![Recipe::Logistic, network.clone()], stacked: false };
+    for recipe in [network, ensemble] {
+        assert!(matches!(fit_on(&recipe, &line(50), None), Err(HeadError::NeedsTorch)));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head.safetensors");
+    Tensors::default().write(&path).unwrap();
+    let error = read(&HeadShape::Network(shape.clone()), &path).err().unwrap();
+    assert!(error.to_string().contains("train.head"), "{error}");
+    // What libtorch would be asked to make is checked against the file first.
+    assert!(shape.check(9).is_ok());
+    for hostile in [
+        NetworkShape { members: 0, ..shape.clone() },
+        NetworkShape { hidden: vec![usize::MAX, usize::MAX], ..shape.clone() },
+        NetworkShape { blocks: vec![], ..shape.clone() },
+        NetworkShape { inputs: 3, ..shape.clone() },
+    ] {
+        assert!(matches!(hostile.check(9), Err(HeadError::Shape(_))), "{hostile:?}");
+    }
+}
+
+/// Cards of other sizes than the weights', and of none.
+#[test]
+fn shapes_that_do_not_fit_the_file_are_errors() {
+    let rows = line(60);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head.safetensors");
+    for recipe in recipes() {
+        let fitted = fit_on(&recipe, &rows, None).unwrap();
+        fitted.head.save(&path).unwrap();
+        let sound = serde_json::to_string(&fitted.shape).unwrap();
+        for (from, to) in [
+            ("\"inputs\":2", "\"inputs\":0"),
+            ("\"inputs\":2", "\"inputs\":18446744073709551615"),
+            ("\"width\":2", "\"width\":3"),
+            ("\"width\":1,", "\"width\":18446744073709551615,"),
+        ] {
+            let shape: HeadShape = serde_json::from_str(&sound.replace(from, to)).unwrap();
+            // A tree's inputs are in no tensor, but its questions are.
+            let refused = read(&shape, &path).is_err();
+            assert!(refused || matches!(shape, HeadShape::Trees(_)), "{recipe:?} {to}");
+        }
+    }
+    let none = HeadShape::Ensemble(EnsembleShape { heads: vec![], weights: vec![] });
+    assert!(matches!(read(&none, &path), Err(HeadError::Shape(_))));
+}

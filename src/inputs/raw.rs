@@ -1,0 +1,81 @@
+//! Rows before anything is learned from them: the fields' embeddings side by side, the columns, the shape of the texts.
+
+use crate::config::Config;
+use crate::embed::Embeddings;
+use crate::table::Cells;
+
+/// Inputs of several rows before anything is learned from them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawInputs {
+    /// Values of the (concatenated) embeddings of one row.
+    pub embedding_dims: usize,
+    /// `rows × embedding_dims`, row-major.
+    pub embedding: Vec<f32>,
+    /// For each row, the value of each numeric feature, `None` where it is missing.
+    pub numeric: Vec<Vec<Option<f32>>>,
+    /// For each row, the values of each categorical feature.
+    pub categories: Vec<Vec<Vec<String>>>,
+    /// For each row, its texts as one.
+    pub texts: Vec<String>,
+}
+
+/// One field's embeddings beside the other's, row by row, with the tabular features: what a head's inputs are made of.
+///
+/// `fields` has one matrix a text field, each with one row for every item of `cells`. With a `config`, fields are weighted
+/// and the shape of each text follows the numeric features, as it says; without, the texts are taken as they are.
+pub fn raw_inputs<'c>(
+    fields: &[Embeddings],
+    cells: impl Iterator<Item = &'c Cells>,
+    config: Option<&Config>,
+) -> RawInputs {
+    let weights = config.map_or(Vec::new(), Config::field_weights);
+    let text_shape = config.is_some_and(|c| c.features.text_shape);
+    let mut inputs =
+        RawInputs { embedding_dims: fields.iter().map(|f| f.dims).sum(), ..RawInputs::default() };
+    for (row, cells) in cells.enumerate() {
+        for (i, field) in fields.iter().enumerate() {
+            let weight = weights.get(i).copied().unwrap_or(1.0);
+            inputs.embedding.extend(field.row(row).iter().map(|value| value * weight));
+        }
+        let mut numeric = cells.numeric.clone();
+        if text_shape {
+            numeric.extend(cells.texts.iter().flat_map(|text| shape_of(text)).map(Some));
+        }
+        inputs.numeric.push(numeric);
+        inputs.categories.push(cells.categories.clone());
+        inputs.texts.push(cells.texts.join("\n"));
+    }
+    inputs
+}
+
+/// Words, letters a word, exclamation marks and question marks: what an embedding, which is of one length whatever the
+/// text, says little about.
+fn shape_of(text: &str) -> [f32; 4] {
+    let words = text.split_whitespace().count() as f32;
+    let letters = text.chars().filter(|c| c.is_alphanumeric()).count() as f32;
+    let count = |mark| text.chars().filter(|&c| c == mark).count() as f32;
+    [words, letters / words.max(1.0), count('!'), count('?')]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn fields_and_features_stand_side_by_side() {
+        let fields = [
+            Embeddings { dims: 1, values: vec![1.0, 2.0] },
+            Embeddings { dims: 2, values: vec![3.0, 4.0, 5.0, 6.0] },
+        ];
+        let cells = [Cells::default(), Cells::default()];
+        assert_eq!(shape_of("Run! Run, quick!"), [3.0, 11.0 / 3.0, 2.0, 0.0]);
+        assert_eq!(shape_of(""), [0.0; 4]);
+        assert_eq!(raw_inputs(&fields, cells.iter(), None).embedding, [1.0, 3.0, 4.0, 2.0, 5.0, 6.0]);
+        let config = "name = \"t\"\n[data]\nfiles = [\"*.csv\"]\ntext_fields = [\"a\", \"b\"]\n[label]\ncolumn = \"c\"\n\
+                      [features]\nfield_weights = { b = 0.5 }";
+        let config = Config::parse(config, Path::new("t.toml")).unwrap();
+        let weighted = raw_inputs(&fields, cells.iter(), Some(&config)).embedding;
+        assert_eq!(weighted, [1.0, 1.5, 2.0, 2.0, 2.5, 3.0]);
+    }
+}

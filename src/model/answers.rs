@@ -1,0 +1,56 @@
+//! What a head's numbers say: probabilities, tasks, the range behind the label.
+
+use crate::heads::{Block, BlockKind, Head, HeadError, HeadShape, softmax};
+use crate::inputs::{InputEncoder, RawInputs};
+
+/// What a head says of rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answers {
+    /// Probabilities of the label's classes, `rows × classes`, row-major.
+    pub label: Vec<f32>,
+    /// For each task, its block and the probabilities of its classes, `rows × its classes`. They are not calibrated.
+    pub tasks: Vec<(Block, Vec<f32>)>,
+    /// For each row, the two numbers behind the label, lower one first; empty where the head has not learned them.
+    pub ranges: Vec<[f32; 2]>,
+}
+
+/// The answers of a head of this `shape` to all rows of `raw`.
+///
+/// # Errors
+/// libtorch failed.
+pub fn answers(
+    head: &dyn Head,
+    shape: &HeadShape,
+    encoder: &InputEncoder,
+    raw: &RawInputs,
+) -> Result<Answers, HeadError> {
+    let rows: Vec<usize> = (0..raw.numeric.len()).collect();
+    if rows.is_empty() {
+        return Ok(Answers::default());
+    }
+    let given = head.logits(&encoder.encode(raw, &rows), encoder.terms(raw, &rows).as_ref())?;
+    let width = given.len() / rows.len();
+    let (mut answers, mut at) = (Answers::default(), 0);
+    for (i, block) in shape.blocks().iter().enumerate() {
+        let from = at;
+        let own = given.chunks_exact(width).map(|row| &row[from..from + block.width]);
+        at += block.width;
+        if block.kind == BlockKind::Values {
+            answers.ranges = own.map(|row| range_of(row, &block.scales)).collect();
+            continue;
+        }
+        let mut values: Vec<f32> = own.flatten().copied().collect();
+        values.chunks_exact_mut(block.width).for_each(softmax);
+        match i {
+            0 => answers.label = values,
+            _ => answers.tasks.push((block.clone(), values)),
+        }
+    }
+    Ok(answers)
+}
+
+/// The two ends of a range from the standardised ones.
+fn range_of(row: &[f32], scales: &[[f32; 2]]) -> [f32; 2] {
+    let [a, b] = [0, 1].map(|end| row[end] * scales[end][1] + scales[end][0]);
+    [a.min(b), a.max(b)]
+}

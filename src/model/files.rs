@@ -1,0 +1,248 @@
+//! The files of a saved model, and what their JSON says.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use pipeline_encoder::{Arithmetic, EncoderError, FolderError, Precision};
+
+use crate::config::Config;
+use crate::heads::{self, Head, HeadError, HeadShape, Networks, Tensors, Whole};
+use crate::inputs::InputEncoder;
+use crate::store::map;
+use crate::table::Wanted;
+
+/// Format of `model.json`; a model of another format is refused.
+pub const FORMAT: u32 = 3;
+
+/// `model.json`: everything but the numbers that a prediction needs, on any machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Version of the program that trained it.
+    pub pipeline_version: String,
+    /// Class names, in the order of the probabilities.
+    pub classes: Vec<String>,
+    /// The encoders whose embeddings, side by side, the head was trained on; mostly one.
+    pub encoders: Vec<EncoderCard>,
+    /// Layers of the head.
+    pub head: HeadShape,
+    /// BLAKE3 of `head.safetensors`, hex.
+    pub head_blake3: String,
+    /// BLAKE3 of `inputs.json`, hex.
+    pub inputs_blake3: String,
+    /// The resolved config of the training.
+    pub config: Config,
+}
+
+/// An encoder of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncoderCard {
+    /// Folder or name it was given by.
+    pub model: String,
+    /// Hash of its weights, tokenizer and settings.
+    pub fingerprint: String,
+    /// Length of an embedding.
+    pub dims: usize,
+    /// Tokens after which a text is cut.
+    pub max_tokens: usize,
+    /// Number format of its weights.
+    pub precision: Precision,
+    /// How its numbers are computed; models of older programs do not say, their fingerprint does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arithmetic: Option<Arithmetic>,
+}
+
+/// The files of a model folder.
+pub struct ModelFiles {
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+impl ModelFiles {
+    /// `model.json`.
+    pub fn card(&self) -> PathBuf {
+        self.folder.join("model.json")
+    }
+    /// `inputs.json`: means, scales and categories, learned on the training part.
+    pub fn inputs(&self) -> PathBuf {
+        self.folder.join("inputs.json")
+    }
+    /// `head.safetensors`: the head's weights.
+    pub fn head(&self) -> PathBuf {
+        self.folder.join("head.safetensors")
+    }
+    /// `metrics.json`: all that the evaluation found.
+    pub fn metrics(&self) -> PathBuf {
+        self.folder.join("metrics.json")
+    }
+    /// `calibration.json`: the temperature.
+    pub fn calibration(&self) -> PathBuf {
+        self.folder.join("calibration.json")
+    }
+    /// `predictions.csv`: the answer to every test row, and to every other row out of fold.
+    pub fn predictions(&self) -> PathBuf {
+        self.folder.join("predictions.csv")
+    }
+    /// `report.html`: everything for people.
+    pub fn report(&self) -> PathBuf {
+        self.folder.join("report.html")
+    }
+    /// `validation.npy`: probabilities of the validation rows, of a head that has not learned them; not calibrated.
+    pub fn validation(&self) -> PathBuf {
+        self.folder.join("validation.npy")
+    }
+    /// `history.csv`: a line an epoch.
+    pub fn history(&self) -> PathBuf {
+        self.folder.join("history.csv")
+    }
+}
+
+/// `calibration.json`: what makes probabilities mean what they say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Probabilities are raised to 1 / this and renormalised.
+    pub temperature: f64,
+    /// BLAKE3 of the `head.safetensors` that it was fitted for, hex.
+    pub head_blake3: String,
+}
+
+/// Why a model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PredictError {
+    /// A file of the model is missing or damaged.
+    #[error("cannot read the model file {}: {reason}\n  hint: train one with `pipeline build`, or name another with --model", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The encoder on this machine is not the one of the training.
+    #[error(
+        "the encoder in {} is not the one that the model was trained with (fingerprint {found}, expected {expected})\n  \
+         hint: install the same encoder; predictions from another one would be wrong",
+        folder.display()
+    )]
+    Encoder {
+        /// The encoder's folder.
+        folder: PathBuf,
+        /// Its fingerprint.
+        found: String,
+        /// The model's.
+        expected: String,
+    },
+    /// The encoder is that of the training, and this processor cannot compute as it was computed there.
+    #[error(
+        "the model was trained on embeddings computed as {}, for which this processor has no instructions\n  \
+         hint: --any-arithmetic computes them in another way (cosine at least 0.999); encoder.precision = \"f32\" before \
+         training gives the same bits on every processor with AVX2",
+        arithmetic.name()
+    )]
+    Arithmetic {
+        /// That of the training.
+        arithmetic: Arithmetic,
+    },
+    /// The number of encoders is not the model's.
+    #[error("the model has {wanted} encoders, --encoder names {given}; name each")]
+    Encoders {
+        /// How many are given.
+        given: usize,
+        /// How many it has.
+        wanted: usize,
+    },
+    /// The encoder's folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The encoder failed.
+    #[error(transparent)]
+    Encode(#[from] EncoderError),
+    /// The head failed.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The user asked to stop.
+    #[error("interrupted; nothing was labelled")]
+    Interrupted,
+}
+
+/// Read `model.json`.
+///
+/// # Errors
+/// It is missing, damaged, or of another format.
+pub fn load_card(files: &ModelFiles) -> Result<ModelCard, PredictError> {
+    let card: ModelCard = read_json(&files.card())?;
+    if card.format != FORMAT {
+        let reason = format!("its format is {}, this program reads {FORMAT}", card.format);
+        return Err(PredictError::File { path: files.card(), reason });
+    }
+    Ok(card)
+}
+
+/// Read `inputs.json`, and see that it is of the training of `card`.
+///
+/// # Errors
+/// The file is missing, damaged, or of another training.
+pub fn load_inputs(files: &ModelFiles, card: &ModelCard) -> Result<InputEncoder, PredictError> {
+    let path = files.inputs();
+    let bytes = read_checked(&path, &card.inputs_blake3)?;
+    serde_json::from_slice(&bytes).map_err(|e| PredictError::File { path, reason: e.to_string() })
+}
+
+/// Read `head.safetensors`, and see that it is of the training of `card`; `networks` is asked for what is a network's.
+///
+/// # Errors
+/// The file is missing, damaged, of another training, or does not fit the card; or it is a network's without `networks`.
+pub fn load_head(
+    files: &ModelFiles,
+    card: &ModelCard,
+    networks: Option<&dyn Networks>,
+) -> Result<Box<dyn Head>, PredictError> {
+    let path = files.head();
+    let bytes = read_checked(&path, &card.head_blake3)?;
+    Ok(heads::load(
+        &card.head,
+        Tensors::parse(&path, Whole::Mapped(bytes)).map_err(HeadError::from)?,
+        networks,
+    )?)
+}
+
+fn read_checked(path: &Path, expected: &str) -> Result<memmap2::Mmap, PredictError> {
+    let failed = |reason: String| PredictError::File { path: path.to_owned(), reason };
+    let bytes = map(path).map_err(|e| failed(e.to_string()))?;
+    let found = blake3::Hasher::new().update_rayon(&bytes).finalize().to_hex();
+    if found.as_str() != expected {
+        return Err(failed("it is damaged, or of another training than model.json".to_owned()));
+    }
+    Ok(bytes)
+}
+
+/// The temperature of `calibration.json`; `None` where there is no such file, or one of another training.
+///
+/// # Errors
+/// The file is damaged.
+pub fn load_temperature(files: &ModelFiles, card: &ModelCard) -> Result<Option<f64>, PredictError> {
+    if !files.calibration().exists() {
+        return Ok(None);
+    }
+    let calibration: Calibration = read_json(&files.calibration())?;
+    Ok((calibration.head_blake3 == card.head_blake3).then_some(calibration.temperature))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, PredictError> {
+    let failed = |reason: String| PredictError::File { path: path.to_owned(), reason };
+    let bytes = std::fs::read(path).map_err(|e| failed(e.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|e| failed(e.to_string()))
+}
+
+impl ModelCard {
+    /// The columns that the model wants in new data.
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            texts: &self.config.data.text_fields,
+            join_text: self.config.data.join_text,
+            numeric: &self.config.features.numeric,
+            categorical: &self.config.features.categorical,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! A saved model: its files, and [`Predictor`], which answers rows and texts with it.
+
+mod answers;
+mod files;
+mod predictor;
+
+pub use answers::{Answers, answers};
+pub use files::{
+    Calibration, EncoderCard, FORMAT, ModelCard, ModelFiles, PredictError, load_card, load_head, load_inputs,
+    load_temperature,
+};
+pub use predictor::{Places, Predicted, Predictor};

@@ -1,0 +1,230 @@
+//! New rows or texts to labels, probabilities, tasks and ranges: all that is needed for it loaded, and nothing else.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use pipeline_encoder::{
+    Arithmetic, Backend, Encode, Encoder, EncoderSettings, Encoders, Model, Place, Precision, fetch, locate,
+};
+
+use super::answers::{Answers, answers};
+use super::files::{
+    EncoderCard, ModelCard, ModelFiles, PredictError, load_card, load_head, load_inputs, load_temperature,
+};
+use crate::embed::Embeddings;
+use crate::engine::{Engine, joined, load_encoder, networks};
+use crate::evaluate::apply_temperature;
+use crate::heads::Head;
+use crate::inputs::{InputEncoder, raw_inputs};
+use crate::progress::Progress;
+use crate::store::user_cache;
+use crate::table::Cells;
+
+/// Where the encoders of a model are looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// The folder that names of encoders in the model's config are relative to.
+    pub root: &'a Path,
+    /// A folder for each encoder, instead of the names in the model; empty for those.
+    pub encoders: &'a [PathBuf],
+    /// Take another arithmetic where this processor lacks that of the training.
+    pub any_arithmetic: bool,
+}
+
+/// A loaded model. Several threads may ask it at once.
+pub struct Predictor {
+    card: ModelCard,
+    inputs: InputEncoder,
+    head: Box<dyn Head>,
+    temperature: Option<f64>,
+    encoder: Box<dyn Encode>,
+    encoders: Encoders,
+}
+
+/// What a [`Predictor`] says of the rows it was asked about.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Predicted {
+    /// Probabilities, tasks and ranges.
+    pub answers: Answers,
+    /// Different texts that were longer than the encoder's limit: only their beginning counted.
+    pub truncated: usize,
+}
+
+impl Predictor {
+    /// Load the model in `files` with its encoders; one of the hub's is downloaded first if it is not here.
+    ///
+    /// # Errors
+    /// A file is missing, damaged or of another training; the encoder is another one; this processor cannot compute as the
+    /// training did; or only libtorch can run the encoder or the head and `engine` is not there.
+    pub fn load(
+        files: &ModelFiles,
+        places: Places<'_>,
+        engine: Option<&dyn Engine>,
+        progress: &dyn Progress,
+    ) -> Result<Self, PredictError> {
+        let card = load_card(files)?;
+        let temperature = load_temperature(files, &card)?;
+        let folders = folders(&card, places, progress)?;
+        let workers = card.config.encoder.workers;
+        let rest = || {
+            Ok::<_, PredictError>((load_head(files, &card, networks(engine))?, load_inputs(files, &card)?))
+        };
+        let (encoder, rest) = rayon::join(|| encoder(&card, &folders, workers, places, engine), rest);
+        let ((encoder, encoders), (head, inputs)) = (encoder?, rest?);
+        Ok(Self { head, card, inputs, temperature, encoder, encoders })
+    }
+
+    /// What the model says of itself.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// Whether the probabilities of the label are calibrated.
+    pub fn is_calibrated(&self) -> bool {
+        self.temperature.is_some()
+    }
+
+    /// The encoders that it runs.
+    pub fn encoders(&self) -> &Encoders {
+        &self.encoders
+    }
+
+    /// Answer rows, each with the model's columns ([`ModelCard::wanted`]); each different text is computed once.
+    ///
+    /// # Errors
+    /// The encoder or the head failed, or the user interrupted.
+    pub fn rows(&self, rows: &[&Cells], progress: &dyn Progress) -> Result<Predicted, PredictError> {
+        let (fields, truncated) = self.embed(rows, progress)?;
+        let raw = raw_inputs(&fields, rows.iter().copied(), Some(&self.card.config));
+        let mut answers = answers(self.head.as_ref(), &self.card.head, &self.inputs, &raw)?;
+        if let Some(temperature) = self.temperature {
+            apply_temperature(&mut answers.label, self.card.classes.len(), temperature);
+        }
+        Ok(Predicted { answers, truncated })
+    }
+
+    /// Answer texts; each stands in every text column of the model, the other columns are missing.
+    ///
+    /// # Errors
+    /// As [`Predictor::rows`].
+    pub fn texts(&self, texts: &[&str], progress: &dyn Progress) -> Result<Predicted, PredictError> {
+        let wanted = self.card.wanted();
+        let row = |text: &&str| {
+            let named = wanted.texts.iter().map(|column| (column.to_lowercase(), (*text).to_owned()));
+            wanted.cells(&named.collect()).unwrap_or_else(|e| unreachable!("no number is given: {e}"))
+        };
+        let rows: Vec<Cells> = texts.iter().map(row).collect();
+        self.rows(&rows.iter().collect::<Vec<_>>(), progress)
+    }
+
+    /// One matrix a text field, and how many different texts were cut.
+    fn embed(
+        &self,
+        rows: &[&Cells],
+        progress: &dyn Progress,
+    ) -> Result<(Vec<Embeddings>, usize), PredictError> {
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut texts: Vec<&str> = Vec::new();
+        for text in rows.iter().flat_map(|cells| &cells.texts) {
+            places.entry(text).or_insert_with(|| {
+                texts.push(text);
+                texts.len() - 1
+            });
+        }
+        progress.start("embedding", texts.len() as u64, "texts");
+        let mut vectors: Vec<Vec<f32>> = vec![Vec::new(); texts.len()];
+        let mut truncated = 0;
+        let done = self.encoder.encode(&texts, &mut |batch| {
+            progress.advance(batch.len() as u64);
+            for encoded in batch {
+                truncated += usize::from(encoded.tokens > self.encoders.max_tokens());
+                vectors[encoded.text] = encoded.embedding;
+            }
+            if progress.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        progress.finish();
+        done?;
+        if progress.interrupted() {
+            return Err(PredictError::Interrupted);
+        }
+        let fields = rows.first().map_or(0, |cells| cells.texts.len());
+        let column = |field: usize| -> Vec<f32> {
+            rows.iter().flat_map(|cells| &vectors[places[cells.texts[field].as_str()]]).copied().collect()
+        };
+        let dims = self.encoders.dims();
+        Ok(((0..fields).map(|field| Embeddings { dims, values: column(field) }).collect(), truncated))
+    }
+}
+
+/// The folders of the encoders of the training, on this machine.
+fn folders(
+    card: &ModelCard,
+    places: Places<'_>,
+    progress: &dyn Progress,
+) -> Result<Vec<PathBuf>, PredictError> {
+    let Places { root, encoders, .. } = places;
+    if !encoders.is_empty() && encoders.len() != card.encoders.len() {
+        return Err(PredictError::Encoders { given: encoders.len(), wanted: card.encoders.len() });
+    }
+    let mut folders = Vec::new();
+    for (i, wanted) in card.encoders.iter().enumerate() {
+        let place = match encoders.get(i) {
+            Some(folder) => Place::Here(folder.clone()),
+            None => locate(&wanted.model, root, &user_cache())?,
+        };
+        folders.push(match place {
+            Place::Here(folder) => folder,
+            Place::Hub { name, folder } => {
+                progress.note(&format!("downloading the encoder {name} to {}", folder.display()));
+                fetch(&name, &folder, &mut |_| !progress.interrupted())?;
+                folder
+            }
+        });
+    }
+    Ok(folders)
+}
+
+/// The encoders of the training as one.
+///
+/// Seeing that they are those of the training takes as long as loading them, so both are done at once.
+fn encoder(
+    card: &ModelCard,
+    folders: &[PathBuf],
+    workers: Option<usize>,
+    places: Places<'_>,
+    engine: Option<&dyn Engine>,
+) -> Result<(Box<dyn Encode>, Encoders), PredictError> {
+    let (mut encoders, mut models) = (Vec::new(), Vec::new());
+    for (folder, wanted) in folders.iter().zip(&card.encoders) {
+        let likely = wanted.arithmetic.or(Arithmetic::native(wanted.precision)).filter(|a| a.runs_here());
+        let likely = likely.filter(|arithmetic| !arithmetic.needs_torch());
+        let (model, loaded) = rayon::join(
+            || open_as_trained(folder, wanted, places.any_arithmetic),
+            || {
+                let settings = EncoderSettings::new(folder, wanted.max_tokens, likely?, workers);
+                Encoder::load(&settings).ok()
+            },
+        );
+        let model = model?;
+        encoders.push(match loaded {
+            Some(encoder) if likely == Some(model.arithmetic) => Box::new(encoder),
+            _ => load_encoder(engine, &model.settings(workers))?,
+        });
+        models.push(model);
+    }
+    Ok((joined(encoders), Encoders { models }))
+}
+
+fn open_as_trained(folder: &Path, wanted: &EncoderCard, any_arithmetic: bool) -> Result<Model, PredictError> {
+    match Model::open_as(folder, wanted.max_tokens, &wanted.fingerprint)? {
+        Some(model) if model.arithmetic.runs_here() => Ok(model),
+        Some(model) if !any_arithmetic => Err(PredictError::Arithmetic { arithmetic: model.arithmetic }),
+        Some(_) => Ok(Model::open(folder, Some(wanted.max_tokens), Precision::Auto, Backend::Auto)?),
+        None => {
+            let found = Model::open(folder, Some(wanted.max_tokens), wanted.precision, Backend::Auto)?;
+            let (folder, expected) = (folder.to_owned(), wanted.fingerprint.clone());
+            Err(PredictError::Encoder { folder, found: found.fingerprint, expected })
+        }
+    }
+}
