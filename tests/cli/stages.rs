@@ -29,6 +29,15 @@ fn a_build_makes_everything_and_a_second_one_has_nothing_to_do() {
 }
 
 #[test]
+fn a_build_with_nothing_to_do_waits_for_nobody() {
+    let project = Project::small();
+    project.good(&["build", "--quiet"]);
+    let _lock = pipeline::store::Lock::take(&project.path("data/.pipeline")).unwrap();
+    assert_eq!(ran(&project.json(&["build"])), [""; 0]);
+    assert_eq!(project.run(&["build", "--force"]).code(), 6);
+}
+
+#[test]
 fn only_what_a_change_touches_runs_again_and_the_reason_is_said() {
     let project = Project::small();
     project.good(&["build"]);
