@@ -79,7 +79,7 @@ impl Stage {
         match self {
             Stage::Embed | Stage::Split => 1,
             Stage::Augment => 4,
-            Stage::Train | Stage::Evaluate => 7,
+            Stage::Train | Stage::Evaluate => 8,
         }
     }
 }
@@ -203,6 +203,25 @@ pub struct StageOutcome {
     pub seconds: f64,
 }
 
+impl BuildSettings {
+    /// The status, with the reason that it was asked for where there is no other.
+    fn asked(self, mut status: StageStatus) -> StageStatus {
+        if self.from.is_some_and(|from| status.stage >= from) && status.reasons.is_empty() {
+            status.reasons.push(Reason::Forced);
+        }
+        status
+    }
+}
+
+/// The stages up to `settings.to`, in order; those with a reason are to run.
+///
+/// # Errors
+/// The raw files or the encoder cannot be read.
+pub fn due(project: &Project, settings: BuildSettings) -> Result<Vec<StageStatus>, BuildError> {
+    let planned = plan::plan(project)?.into_iter().filter(|s| s.stage <= settings.to);
+    Ok(planned.map(|status| settings.asked(status)).collect())
+}
+
 /// Run what is stale, in order, up to `settings.to`; `announce` hears of each stage before it runs, with the reasons.
 ///
 /// # Errors
@@ -214,10 +233,8 @@ pub fn build(
     progress: &dyn Progress,
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Vec<StageOutcome>, BuildError> {
-    let mut planned = plan::plan(project)?;
-    planned.retain(|s| s.stage <= settings.to);
-    let due = |s: &StageStatus| !s.reasons.is_empty() || settings.from.is_some_and(|from| s.stage >= from);
-    if !planned.iter().any(due) {
+    let planned = due(project, settings)?;
+    if planned.iter().all(|s| s.reasons.is_empty()) {
         // Nothing is written, so a disk that cannot be written and a run at work beside it are no matter.
         let fresh = |s: StageStatus| StageOutcome {
             stage: s.stage,
@@ -227,7 +244,7 @@ pub fn build(
         };
         return Ok(planned.into_iter().map(fresh).collect());
     }
-    if planned.iter().any(|s| s.stage >= Stage::Train && due(s)) {
+    if planned.iter().any(|s| s.stage >= Stage::Train && !s.reasons.is_empty()) {
         check_networks(project.config.train.heads(), engine)?;
     }
     let _lock = crate::store::Lock::take(&project.state_folder())?;
@@ -238,18 +255,9 @@ pub fn build(
             return Err(BuildError::Interrupted);
         }
         // Planned anew before each stage: one that was run may have left what it had left before.
-        let status = plan::status(project, stage, &sources)?;
-        let mut reasons = status.reasons;
-        if settings.from.is_some_and(|from| stage >= from) && reasons.is_empty() {
-            reasons.push(Reason::Forced);
-        }
+        let StageStatus { reasons, summary, .. } = settings.asked(plan::status(project, stage, &sources)?);
         if reasons.is_empty() {
-            outcomes.push(StageOutcome {
-                stage,
-                ran_because: Vec::new(),
-                summary: status.summary,
-                seconds: 0.0,
-            });
+            outcomes.push(StageOutcome { stage, ran_because: Vec::new(), summary, seconds: 0.0 });
             continue;
         }
         announce(stage, &reasons);

@@ -9,7 +9,7 @@ use crate::heads::{BlockKind, LogisticRegression, Matrix};
 
 /// Penalties (C, ascending) that the logistic regression chooses from, and its most steps.
 pub const CS: [f64; 5] = [0.001, 0.01, 0.1, 1.0, 10.0];
-const ITERATIONS: u64 = 200;
+const ITERATIONS: u64 = 1000;
 
 /// What makes logits of answers.
 pub struct Stack {
@@ -37,9 +37,9 @@ impl Problem<'_> {
                     let stacked = Stacked::fit(answers, width, &rows, truth, block.width, &CS);
                     for class in 0..block.width {
                         for from in 0..width {
-                            matrix[(at + class, from)] = f64::from(stacked.weights[class * width + from]);
+                            matrix[(at + class, from)] = stacked.weights[class * width + from];
                         }
-                        bias[at + class] = stacked.intercepts[class];
+                        bias[at + class] = stacked.intercepts[class] as f32;
                     }
                 }
             }
@@ -65,8 +65,7 @@ impl Problem<'_> {
             let x = &answers[row * width..(row + 1) * width];
             let logit = |class: usize| {
                 let weights = &stacked.weights[class * width..(class + 1) * width];
-                f64::from(stacked.intercepts[class])
-                    + weights.iter().zip(x).map(|(w, x)| f64::from(w * x)).sum::<f64>()
+                stacked.intercepts[class] + weights.iter().zip(x).map(|(w, &x)| w * f64::from(x)).sum::<f64>()
             };
             let logits: Vec<f64> = (0..classes).map(logit).collect();
             let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -82,8 +81,8 @@ impl Problem<'_> {
 /// A logistic regression on answers, its inputs brought to unit variance and back.
 struct Stacked {
     /// `classes × width`.
-    weights: Vec<f32>,
-    intercepts: Vec<f32>,
+    weights: Vec<f64>,
+    intercepts: Vec<f64>,
     /// The penalty (C) that was chosen.
     penalty: f64,
 }
@@ -104,15 +103,15 @@ impl Stacked {
         for i in 0..width {
             let mean = column(i).sum::<f64>() / n;
             let variance = column(i).map(|v| (v - mean).powi(2)).sum::<f64>() / n;
-            means.push(mean as f32);
-            scales.push(variance.sqrt().max(1e-6) as f32);
+            means.push(mean);
+            scales.push(variance.sqrt().max(1e-6));
         }
         let inputs = |rows: &[usize]| {
             let scaled = rows.iter().flat_map(|&r| {
                 let row = &given[r * width..(r + 1) * width];
-                row.iter().zip(means.iter().zip(&scales)).map(|(v, (m, s))| (v - m) / s)
+                row.iter().zip(means.iter().zip(&scales)).map(|(&v, (m, s))| (f64::from(v) - m) / s)
             });
-            Matrix::dense(width, scaled.collect())
+            Matrix::exact(width, scaled.collect())
         };
         let known = |rows: &[usize]| rows.iter().map(|&r| truth[r].unwrap_or(0)).collect::<Vec<_>>();
         let penalty = if let [only] = penalties {
