@@ -1,8 +1,13 @@
 //! What libtorch does for the pipeline. The crate in `crates/torch` implements it; this one never links it.
 
-use pipeline_encoder::{Encode, Encoder, EncoderError, EncoderSettings, Encoders, Joined, Model};
+use std::path::PathBuf;
+
+use pipeline_encoder::{
+    Encode, Encoder, EncoderError, EncoderSettings, Encoders, Joined, Model, Place, fetch,
+};
 
 use crate::heads::Networks;
+use crate::progress::Progress;
 
 /// Encoders and heads that only libtorch can run.
 pub trait Engine: Networks {
@@ -16,6 +21,21 @@ pub trait Engine: Networks {
 /// The part of an engine that heads ask for.
 pub fn networks(engine: Option<&dyn Engine>) -> Option<&dyn Networks> {
     engine.map(|engine| engine as _)
+}
+
+/// The folder of an encoder; the hub's is downloaded first.
+///
+/// # Errors
+/// The download failed, or the user interrupted it.
+pub fn on_disk(place: Place, progress: &dyn Progress) -> Result<PathBuf, EncoderError> {
+    match place {
+        Place::Here(folder) => Ok(folder),
+        Place::Hub { name, folder } => {
+            progress.note(&format!("downloading the encoder {name} to {}", folder.display()));
+            fetch(&name, &folder, &mut |_| !progress.interrupted())?;
+            Ok(folder)
+        }
+    }
 }
 
 /// Load `encoders` as one, with `workers` threads, one a core where none are given.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use pipeline_encoder::{Encoders, Place, fetch};
+use pipeline_encoder::Encoders;
 use serde_json::Value;
 
 use super::plan::{Sources, ingredients, open_encoders, places};
 use super::{BuildError, Project, Stage};
 use crate::config::{Config, TaskConfig};
 use crate::embed::{Cache, EmbedReport, Embeddings, NpyWriter, embed, read_npy};
-use crate::engine::{Engine, load_encoders};
+use crate::engine::{Engine, load_encoders, on_disk};
 use crate::inputs::{RawInputs, raw_inputs};
 use crate::progress::Progress;
 use crate::split::Part;
@@ -120,17 +120,8 @@ impl Rows {
 impl Context<'_> {
     /// The encoder or encoders of the config, downloaded first if they are the hub's.
     pub fn encoders(&self) -> Result<Encoders, BuildError> {
-        let mut folders = Vec::new();
-        for place in places(self.project)? {
-            folders.push(match place {
-                Place::Here(folder) => folder,
-                Place::Hub { name, folder } => {
-                    self.progress.note(&format!("downloading the encoder {name} to {}", folder.display()));
-                    fetch(&name, &folder, &mut |_| !self.progress.interrupted())?;
-                    folder
-                }
-            });
-        }
+        let places = places(self.project)?.into_iter();
+        let folders = places.map(|place| on_disk(place, self.progress)).collect::<Result<_, _>>()?;
         open_encoders(self.project, folders)
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::BuildError;
 use crate::augment::Mixed;
-use pipeline_encoder::Model;
+use pipeline_encoder::{Folder, Model};
 
 use crate::embed::{Embeddings, NpyWriter};
 use crate::engine::networks;
@@ -15,7 +15,7 @@ use crate::inputs::{RawInputs, raw_inputs};
 use crate::model::{EncoderCard, FORMAT, ModelCard};
 use crate::progress::Progress;
 use crate::split::Part;
-use crate::store::{StoreError, checksum, write_atomic, write_json};
+use crate::store::{StoreError, checksum, map, quick_checksum, write_atomic, write_json};
 use crate::table::Dataset;
 use crate::train::{TrainInput, Trained, train};
 
@@ -91,22 +91,27 @@ impl Context<'_> {
     fn save(&self, dataset: &Dataset, trained: &Trained) -> Result<Vec<PathBuf>, BuildError> {
         let (config, files) = (&self.project.config, self.project.model());
         let names = std::iter::once(&config.encoder.model).chain(&config.encoder.second);
-        let of_model = |(name, model): (&String, &Model)| EncoderCard {
-            model: name.clone(),
-            fingerprint: model.fingerprint.clone(),
-            dims: model.dims,
-            max_tokens: model.max_tokens,
-            precision: model.arithmetic.precision(),
-            arithmetic: Some(model.arithmetic),
+        let of_model = |(name, model): (&String, &Model)| {
+            Ok::<_, BuildError>(EncoderCard {
+                model: name.clone(),
+                fingerprint: model.fingerprint.clone(),
+                dims: model.dims,
+                max_tokens: model.max_tokens,
+                precision: model.arithmetic.precision(),
+                arithmetic: Some(model.arithmetic),
+                xxh3: Some(Folder::open(&model.folder)?.checksum()?),
+            })
         };
-        let encoders = names.zip(&self.encoders()?.models).map(of_model).collect();
+        let encoders = names.zip(&self.encoders()?.models).map(of_model).collect::<Result<_, _>>()?;
         std::fs::create_dir_all(&files.folder).map_err(StoreError::of("write", &files.folder))?;
         // The head writes its own file, so the rename is made here.
         let fresh = files.folder.join("head.tmp.safetensors");
         trained.head.save(&fresh)?;
         std::fs::rename(&fresh, files.head()).map_err(StoreError::of("write", &files.head()))?;
-        write_json(&files.inputs(), &trained.inputs)?;
+        // Not for people's eyes, and half as long in one line; it is read again at every start.
+        write_atomic(&files.inputs(), |w| Ok(serde_json::to_writer(w, &trained.inputs)?))?;
         // The card goes last and knows the others by their hash: a mixture of two trainings is then refused.
+        let head = map(&files.head()).map_err(StoreError::of("read", &files.head()))?;
         write_json(
             &files.card(),
             &ModelCard {
@@ -116,6 +121,7 @@ impl Context<'_> {
                 encoders,
                 head: trained.shape.clone(),
                 head_blake3: checksum(&files.head())?,
+                head_xxh3: Some(quick_checksum(&head)),
                 inputs_blake3: checksum(&files.inputs())?,
                 config: config.clone(),
             },

@@ -8,7 +8,7 @@ use console::style;
 use super::exit::{Exit, FailedGates};
 use super::progress::Terminal;
 use super::{BuildArgs, StageArgs, TrainArgs, because, print, print_json};
-use crate::build::{self, BuildSettings, Project, Stage, StageOutcome, StageStatus, plan};
+use crate::build::{self, BuildSettings, Project, Stage, StageOutcome};
 use crate::engine::Engine;
 use crate::evaluate::Gate;
 use crate::progress::Progress;
@@ -59,21 +59,16 @@ pub fn build(args: &BuildArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
 }
 
 fn dry_run(project: &Project, settings: BuildSettings, json: bool) -> Result<Exit> {
-    let statuses = plan(project)?;
-    let runs = |s: &&StageStatus| !s.reasons.is_empty() || settings.from.is_some_and(|from| s.stage >= from);
-    let would: Vec<&StageStatus> = statuses.iter().filter(runs).collect();
+    let mut would = build::due(project, settings)?;
+    would.retain(|status| !status.reasons.is_empty());
     if json {
         return print_json(&json!({ "would_run": would }));
     }
     let mut text = String::new();
     for status in &would {
-        text += &format!("would run {}: {}\n", status.stage.name(), why(status));
+        text += &format!("would run {}: {}\n", status.stage.name(), because(&status.reasons));
     }
     print(if text.is_empty() { "nothing to do\n" } else { &text })
-}
-
-fn why(status: &StageStatus) -> String {
-    if status.reasons.is_empty() { "it was asked for".into() } else { because(&status.reasons) }
 }
 
 fn run(

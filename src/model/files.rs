@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use pipeline_encoder::{Arithmetic, EncoderError, FolderError, Precision};
+use pipeline_encoder::{Arithmetic, EncoderError, FolderError, Known, Precision};
 
 use crate::config::Config;
 use crate::heads::{self, Head, HeadError, HeadShape, Networks, Tensors, Whole};
 use crate::inputs::InputEncoder;
-use crate::store::map;
+use crate::store::{map, quick_checksum};
 use crate::table::Wanted;
 
 /// Format of `model.json`; a model of another format is refused.
@@ -28,8 +28,11 @@ pub struct ModelCard {
     pub encoders: Vec<EncoderCard>,
     /// Layers of the head.
     pub head: HeadShape,
-    /// BLAKE3 of `head.safetensors`, hex.
+    /// BLAKE3 of `head.safetensors`, hex: the name of the training.
     pub head_blake3: String,
+    /// [`quick_checksum`] of `head.safetensors`, by which it is checked; models of older programs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_xxh3: Option<String>,
     /// BLAKE3 of `inputs.json`, hex.
     pub inputs_blake3: String,
     /// The resolved config of the training.
@@ -52,6 +55,18 @@ pub struct EncoderCard {
     /// How its numbers are computed; models of older programs do not say, their fingerprint does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arithmetic: Option<Arithmetic>,
+    /// Checksum of its files, so that they are known again without hashing them for the fingerprint; models of older programs
+    /// have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xxh3: Option<String>,
+}
+
+impl EncoderCard {
+    /// What is remembered of it.
+    pub fn known(&self) -> Known<'_> {
+        let EncoderCard { max_tokens, fingerprint, .. } = self;
+        Known { max_tokens: *max_tokens, fingerprint, checked: self.xxh3.as_deref().zip(self.arithmetic) }
+    }
 }
 
 /// The files of a model folder.
@@ -185,7 +200,7 @@ pub fn load_card(files: &ModelFiles) -> Result<ModelCard, PredictError> {
 /// The file is missing, damaged, or of another training.
 pub fn load_inputs(files: &ModelFiles, card: &ModelCard) -> Result<InputEncoder, PredictError> {
     let path = files.inputs();
-    let bytes = read_checked(&path, &card.inputs_blake3)?;
+    let bytes = read_checked(&path, |bytes| blake3::hash(bytes).to_hex().as_str() == card.inputs_blake3)?;
     serde_json::from_slice(&bytes).map_err(|e| PredictError::File { path, reason: e.to_string() })
 }
 
@@ -199,7 +214,10 @@ pub fn load_head(
     networks: Option<&dyn Networks>,
 ) -> Result<Box<dyn Head>, PredictError> {
     let path = files.head();
-    let bytes = read_checked(&path, &card.head_blake3)?;
+    let bytes = read_checked(&path, |bytes| match &card.head_xxh3 {
+        Some(expected) => quick_checksum(bytes) == *expected,
+        None => blake3::Hasher::new().update_rayon(bytes).finalize().to_hex().as_str() == card.head_blake3,
+    })?;
     Ok(heads::load(
         &card.head,
         Tensors::parse(&path, Whole::Mapped(bytes)).map_err(HeadError::from)?,
@@ -207,11 +225,10 @@ pub fn load_head(
     )?)
 }
 
-fn read_checked(path: &Path, expected: &str) -> Result<memmap2::Mmap, PredictError> {
+fn read_checked(path: &Path, expected: impl Fn(&[u8]) -> bool) -> Result<memmap2::Mmap, PredictError> {
     let failed = |reason: String| PredictError::File { path: path.to_owned(), reason };
     let bytes = map(path).map_err(|e| failed(e.to_string()))?;
-    let found = blake3::Hasher::new().update_rayon(&bytes).finalize().to_hex();
-    if found.as_str() != expected {
+    if !expected(&bytes) {
         return Err(failed("it is damaged, or of another training than model.json".to_owned()));
     }
     Ok(bytes)

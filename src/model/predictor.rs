@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use pipeline_encoder::{
-    Arithmetic, Backend, Encode, Encoder, EncoderSettings, Encoders, Model, Place, Precision, fetch, locate,
+    Arithmetic, Backend, Encode, Encoder, EncoderSettings, Encoders, Model, Place, Precision, locate,
 };
 
 use super::answers::{Answers, answers};
@@ -13,7 +13,7 @@ use super::files::{
     EncoderCard, ModelCard, ModelFiles, PredictError, load_card, load_head, load_inputs, load_temperature,
 };
 use crate::embed::Embeddings;
-use crate::engine::{Engine, joined, load_encoder, networks};
+use crate::engine::{Engine, joined, load_encoder, networks, on_disk};
 use crate::evaluate::apply_temperature;
 use crate::heads::Head;
 use crate::inputs::{InputEncoder, raw_inputs};
@@ -167,22 +167,14 @@ fn folders(
     if !encoders.is_empty() && encoders.len() != card.encoders.len() {
         return Err(PredictError::Encoders { given: encoders.len(), wanted: card.encoders.len() });
     }
-    let mut folders = Vec::new();
-    for (i, wanted) in card.encoders.iter().enumerate() {
+    let folder = |(i, wanted): (usize, &EncoderCard)| {
         let place = match encoders.get(i) {
             Some(folder) => Place::Here(folder.clone()),
             None => locate(&wanted.model, root, &user_cache())?,
         };
-        folders.push(match place {
-            Place::Here(folder) => folder,
-            Place::Hub { name, folder } => {
-                progress.note(&format!("downloading the encoder {name} to {}", folder.display()));
-                fetch(&name, &folder, &mut |_| !progress.interrupted())?;
-                folder
-            }
-        });
-    }
-    Ok(folders)
+        Ok(on_disk(place, progress)?)
+    };
+    card.encoders.iter().enumerate().map(folder).collect()
 }
 
 /// The encoders of the training as one.
@@ -217,7 +209,7 @@ fn encoder(
 }
 
 fn open_as_trained(folder: &Path, wanted: &EncoderCard, any_arithmetic: bool) -> Result<Model, PredictError> {
-    match Model::open_as(folder, wanted.max_tokens, &wanted.fingerprint)? {
+    match Model::open_known(folder, &wanted.known())? {
         Some(model) if model.arithmetic.runs_here() => Ok(model),
         Some(model) if !any_arithmetic => Err(PredictError::Arithmetic { arithmetic: model.arithmetic }),
         Some(_) => Ok(Model::open(folder, Some(wanted.max_tokens), Precision::Auto, Backend::Auto)?),

@@ -94,6 +94,11 @@ pub fn checksum(path: &Path) -> Result<String, StoreError> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
+/// XXH3 (128 bits) as hex: as good as BLAKE3 against damage and mixed-up files, not against intent, in a fifth of its time.
+pub fn quick_checksum(bytes: &[u8]) -> String {
+    format!("{:032x}", twox_hash::XxHash3_128::oneshot(bytes))
+}
+
 /// The per-user cache that set-up fills: `$PIPELINE_CACHE`, else `$XDG_CACHE_HOME/pipeline`, else `~/.cache/pipeline`.
 pub fn user_cache() -> PathBuf {
     let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
+use pipeline::store::user_cache;
 use serde_json::Value;
 
 use crate::project::{Finished, Project};
@@ -173,11 +174,17 @@ fn wrong_columns_models_and_encoders_are_explained() {
     assert!(finished.err().contains("it is damaged, or of another training"), "{}", finished.err());
     project.write("data/models/small/head.safetensors", head);
 
-    let card = project.read("data/models/small/model.json");
-    let fingerprint: Value = serde_json::from_str(&card).unwrap();
-    let fingerprint = fingerprint["encoders"][0]["fingerprint"].as_str().unwrap();
-    project.write("data/models/small/model.json", card.replace(fingerprint, "0123"));
-    let finished = project.run(&["predict", "--text", "x"]);
+    // The same encoder with one letter more in a file that decides the vectors.
+    let other = project.path("other-encoder");
+    fs::create_dir_all(other.join("1_Pooling")).unwrap();
+    let files =
+        ["modules.json", "config.json", "tokenizer.json", "model.safetensors", "1_Pooling/config.json"];
+    for file in files {
+        fs::copy(user_cache().join("all-MiniLM-L6-v2").join(file), other.join(file)).unwrap();
+    }
+    let config = fs::read_to_string(other.join("config.json")).unwrap();
+    fs::write(other.join("config.json"), config + " ").unwrap();
+    let finished = project.run(&["predict", "--text", "x", "--encoder", "other-encoder"]);
     assert_eq!(finished.code(), 5);
     assert!(finished.err().contains("is not the one that the model was trained with"), "{}", finished.err());
 }

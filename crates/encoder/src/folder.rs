@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use memmap2::MmapOptions;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use twox_hash::xxhash3_128;
 
 use crate::architecture::Architecture;
 use crate::arithmetic::{Arithmetic, Backend, Precision};
@@ -304,13 +305,32 @@ impl Folder {
     pub fn digest(&self) -> Result<String, FolderError> {
         let mut digest = String::new();
         for file in &self.files {
-            let sum = checksum(&self.path.join(file)).map_err(|e| FolderError::Unusable {
-                folder: self.path.clone(),
-                reason: format!("{file}: {e}"),
+            let mut hasher = blake3::Hasher::new();
+            self.read(file, &mut |part| {
+                hasher.update_rayon(part);
             })?;
-            digest += &format!("{file}={sum}\n");
+            digest += &format!("{file}={}\n", hasher.finalize().to_hex());
         }
         Ok(digest)
+    }
+
+    /// XXH3 (128 bits) of the names and contents of the same files, hex: a fifth of the work of [`Folder::digest`]. It tells
+    /// files apart that are different by chance, not by intent.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn checksum(&self) -> Result<String, FolderError> {
+        let mut hasher = xxhash3_128::Hasher::new();
+        for file in &self.files {
+            hasher.write(file.as_bytes());
+            self.read(file, &mut |part| hasher.write(part))?;
+        }
+        Ok(format!("{:032x}", hasher.finish_128()))
+    }
+
+    fn read(&self, file: &str, take: &mut dyn FnMut(&[u8])) -> Result<(), FolderError> {
+        in_parts(&self.path.join(file), take)
+            .map_err(|e| FolderError::Unusable { folder: self.path.clone(), reason: format!("{file}: {e}") })
     }
 }
 
@@ -330,18 +350,18 @@ fn read<T: DeserializeOwned>(folder: &Path, file: &str) -> Result<T, String> {
 }
 
 /// BLAKE3 of a file as hex, a part at a time and each part on all cores.
-fn checksum(path: &Path) -> std::io::Result<String> {
+/// A file's bytes, [`HASHED_AT_ONCE`] at a time.
+fn in_parts(path: &Path, take: &mut dyn FnMut(&[u8])) -> std::io::Result<()> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
-    let mut hasher = blake3::Hasher::new();
     for from in (0..length).step_by(HASHED_AT_ONCE) {
         let part = (length - from).min(HASHED_AT_ONCE as u64) as usize;
         // SAFETY: the bytes are only hashed; a file that changes meanwhile has some other hash.
         #[expect(unsafe_code, reason = "memory maps")]
         let map = unsafe { MmapOptions::new().offset(from).len(part).populate().map(&file)? };
-        hasher.update_rayon(&map);
+        take(&map);
     }
-    Ok(hasher.finalize().to_hex().to_string())
+    Ok(())
 }
 
 #[cfg(test)]
@@ -449,13 +469,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_checksum_does_not_depend_on_its_parts() {
+    fn a_file_read_in_parts_is_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         for length in [0, 1, HASHED_AT_ONCE - 1, HASHED_AT_ONCE, 2 * HASHED_AT_ONCE + 5] {
             let bytes: Vec<u8> = (0..length).map(|i| (i * 7 % 251) as u8).collect();
             fs::write(&path, &bytes).unwrap();
-            assert_eq!(checksum(&path).unwrap(), blake3::hash(&bytes).to_hex().to_string());
+            let mut read = Vec::new();
+            in_parts(&path, &mut |part| read.extend_from_slice(part)).unwrap();
+            assert_eq!(read, bytes);
         }
     }
 }

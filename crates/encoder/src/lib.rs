@@ -27,5 +27,5 @@ pub use batch::{Batch, Tokens, Worker};
 pub use encode::{Encode, Encoded, EncoderError, EncoderSettings, Joined};
 pub use folder::{Folder, FolderError, Pooling};
 pub use hub::{Place, fetch, locate};
-pub use model::{Encoders, Model};
+pub use model::{Encoders, Known, Model};
 pub use threads::Encoder;

@@ -60,6 +60,35 @@ impl Encoders {
     }
 }
 
+/// What is remembered of an encoder that something was computed with.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// [`Model::max_tokens`].
+    pub max_tokens: usize,
+    /// [`Model::fingerprint`].
+    pub fingerprint: &'a str,
+    /// [`Folder::checksum`] and [`Model::arithmetic`]; where they are remembered, the fingerprint need not be computed again.
+    pub checked: Option<(&'a str, Arithmetic)>,
+}
+
+impl Known<'_> {
+    fn arithmetic_of(&self, folder: &Folder) -> Result<Option<Arithmetic>, FolderError> {
+        if let Some((checksum, arithmetic)) = self.checked
+            && folder.checksum()? == checksum
+        {
+            return Ok(Some(arithmetic));
+        }
+        let digest = folder.digest()?;
+        let same =
+            |arithmetic: &Arithmetic| fingerprint(&digest, self.max_tokens, *arithmetic) == self.fingerprint;
+        // Before the arithmetic was part of the fingerprint, rust-bert's was written like the own pass's.
+        Ok(Arithmetic::ALL.into_iter().find(same).map(|arithmetic| match folder.runs_natively() {
+            Err(_) if !arithmetic.needs_torch() => Arithmetic::rust_bert(arithmetic.precision()),
+            _ => arithmetic,
+        }))
+    }
+}
+
 impl Model {
     /// What loads it, with `workers` threads, one a core where none are given.
     pub fn settings(&self, workers: Option<usize>) -> EncoderSettings {
@@ -90,26 +119,19 @@ impl Model {
         })
     }
 
-    /// The encoder in `folder`, run with the arithmetic that makes its fingerprint `wanted`; `None` when its files or its
-    /// limit are others, whatever the arithmetic.
+    /// The encoder in `folder`, if it is the `known` one, with the arithmetic of then; `None` when its files or its limit are
+    /// others, whatever the arithmetic.
     ///
     /// # Errors
     /// As [`Model::open`].
-    pub fn open_as(folder: &Path, max_tokens: usize, wanted: &str) -> Result<Option<Self>, FolderError> {
+    pub fn open_known(folder: &Path, known: &Known<'_>) -> Result<Option<Self>, FolderError> {
         let folder = Folder::open(folder)?;
-        let digest = folder.digest()?;
-        let same = |arithmetic: &Arithmetic| fingerprint(&digest, max_tokens, *arithmetic) == wanted;
-        let Some(arithmetic) = Arithmetic::ALL.into_iter().find(same) else { return Ok(None) };
-        // Before the arithmetic was part of the fingerprint, rust-bert's was written like the own pass's.
-        let arithmetic = match (arithmetic, folder.runs_natively()) {
-            (native, Err(_)) if !native.needs_torch() => Arithmetic::rust_bert(native.precision()),
-            (arithmetic, _) => arithmetic,
-        };
+        let Some(arithmetic) = known.arithmetic_of(&folder)? else { return Ok(None) };
         Ok(Some(Self {
             dims: folder.dims,
-            max_tokens: folder.max_tokens(Some(max_tokens))?,
+            max_tokens: folder.max_tokens(Some(known.max_tokens))?,
             arithmetic,
-            fingerprint: wanted.to_owned(),
+            fingerprint: known.fingerprint.to_owned(),
             folder: folder.path,
         }))
     }
@@ -145,11 +167,14 @@ mod tests {
         assert_eq!(open(None, Precision::F32, Backend::RustBert), plain);
         assert_ne!(open(Some(128), Precision::F32, Backend::RustBert).fingerprint, plain.fingerprint);
         assert_ne!(open(None, Precision::Bf16, Backend::RustBert).fingerprint, plain.fingerprint);
+        let checksum = || Folder::open(folder.path()).unwrap().checksum().unwrap();
+        let unchanged = checksum();
         for file in ["model.safetensors", "tokenizer.json", "1_Pooling/config.json"] {
             let before = fs::read(folder.path().join(file)).unwrap();
             fs::write(folder.path().join(file), [&before[..], b" "].concat()).unwrap();
             let changed = open(None, Precision::F32, Backend::RustBert);
             assert_ne!(changed.fingerprint, plain.fingerprint, "{file}");
+            assert_ne!(checksum(), unchanged, "{file}");
             fs::write(folder.path().join(file), before).unwrap();
         }
         let all: std::collections::HashSet<_> =
@@ -161,14 +186,21 @@ mod tests {
     fn a_fingerprint_leads_back_to_its_arithmetic() {
         let folder = folder();
         let plain = Model::open(folder.path(), None, Precision::Bf16, Backend::RustBert).unwrap();
-        let again = Model::open_as(folder.path(), 256, &plain.fingerprint).unwrap().unwrap();
-        assert_eq!(again, plain);
-        assert_eq!(Model::open_as(folder.path(), 128, &plain.fingerprint).unwrap(), None);
-        assert_eq!(Model::open_as(folder.path(), 256, "no such").unwrap(), None);
+        let known = |max_tokens, fingerprint| Known { max_tokens, fingerprint, checked: None };
+        let open = |known: Known<'_>| Model::open_known(folder.path(), &known).unwrap();
+        assert_eq!(open(known(256, &plain.fingerprint)), Some(plain.clone()));
+        assert_eq!(open(known(128, &plain.fingerprint)), None);
+        assert_eq!(open(known(256, "no such")), None);
+        // Known by its checksum, the fingerprint is believed; by another checksum, it is computed.
+        let checksum = Folder::open(folder.path()).unwrap().checksum().unwrap();
+        let checked =
+            |checksum| Known { checked: Some((checksum, plain.arithmetic)), ..known(256, "no such") };
+        assert_eq!(open(checked(&checksum)).unwrap().arithmetic, plain.arithmetic);
+        assert_eq!(open(checked("no such")), None);
         // A fingerprint of an older program: BERT's heads of 4 were rust-bert's to run.
         let digest = Folder::open(folder.path()).unwrap().digest().unwrap();
         let old = fingerprint(&digest, 256, Arithmetic::F32);
-        let found = Model::open_as(folder.path(), 256, &old).unwrap().unwrap();
+        let found = open(known(256, &old)).unwrap();
         assert_eq!((found.arithmetic, found.fingerprint), (Arithmetic::RustBertF32, old));
     }
 }

@@ -3,7 +3,11 @@
 use std::fs;
 use std::sync::mpsc;
 
-use tokenizers::{PostProcessor, Tokenizer, TruncationDirection};
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::{
+    DecoderWrapper, NormalizerWrapper, PostProcessor, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer,
+    TokenizerImpl, TruncationDirection,
+};
 
 use crate::batch::{Batch, Tokens, batches};
 use crate::encode::EncoderError;
@@ -11,6 +15,19 @@ use crate::folder::Folder;
 
 /// Texts tokenised together; it bounds the memory that token ids take, and sorting by length works inside it.
 const WINDOW_TEXTS: usize = 1024;
+
+/// A tokenizer whose model is known, so that it is read without trying one after the other.
+type OfWords =
+    TokenizerImpl<WordPiece, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+
+/// tokenizer.json. BERT's kind is tried first: its vocabulary then goes where it belongs, and not through a tree of JSON,
+/// which takes half of the time of a start.
+fn read(bytes: &[u8]) -> tokenizers::Result<Tokenizer> {
+    match serde_json::from_slice::<OfWords>(bytes) {
+        Ok(tokenizer) => Ok(tokenizer.into()),
+        Err(_) => Tokenizer::from_bytes(bytes),
+    }
+}
 
 /// A tokenizer that pads nothing and cuts at `max_tokens`.
 pub struct Truncating {
@@ -30,7 +47,7 @@ impl Truncating {
         let path = folder.path.join("tokenizer.json");
         let bytes = fs::read(&path).map_err(|source| EncoderError::Read { path: path.clone(), source })?;
         let invalid = |reason: String| EncoderError::Invalid { path: path.clone(), reason };
-        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|e| invalid(e.to_string()))?;
+        let mut tokenizer = read(&bytes).map_err(|e| invalid(e.to_string()))?;
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|e| invalid(e.to_string()))?;
         let special_tokens = tokenizer.get_post_processor().map_or(0, |p| p.added_tokens(false));
