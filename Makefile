@@ -1,6 +1,6 @@
 # `make` builds everything and runs what is stale; `make test` runs all tests. Both set up what is missing first.
 # `make slim` is `make` without libtorch. `make install` puts the programs under PREFIX (docs/install.md).
-.PHONY: all setup build run slim validate test lint status dist install uninstall clean
+.PHONY: all setup build run slim validate test lint figures status dist install uninstall clean
 
 all: run
 
@@ -31,6 +31,10 @@ lint: setup
 	cargo fmt --all --check
 	cargo clippy --release --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --document-private-items
+
+# Every figure that the documents state, measured anew and put in its place: hours (scripts/figures --list).
+figures: setup
+	scripts/figures
 
 status: build
 	./target/release/pipeline status

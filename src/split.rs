@@ -191,17 +191,34 @@ pub struct Fold {
     pub held_out: Vec<usize>,
 }
 
-/// Repeated stratified group k-fold over `rows`: `repeats` dealings to `count` folds, `validation` of each fold's training
-/// rows held back. No group is ever on two sides.
-///
-/// `groups` and `classes` are indexed by row of the dataset; `seed` gives a seed for a name.
+/// How many folds cross-validation has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoldCounts {
+    /// Folds of one dealing of the rows, at least 2.
+    pub folds: usize,
+    /// Dealings, at least 1.
+    pub repeats: usize,
+}
+
+/// What decides how rows are dealt to folds; both are indexed by row of the dataset.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupedClasses<'a> {
+    /// Group of near-duplicates of each row: its rows stay together.
+    pub groups: &'a [usize],
+    /// Class of each row: every fold gets its share of each.
+    pub classes: &'a [usize],
+}
+
+/// Repeated stratified group k-fold over `rows`, indices of the dataset; the share `validation`, in `(0, 1)`, of each
+/// fold's training rows is held back. No group is ever on two sides. `seed` gives a seed for a name.
 pub fn folds(
     rows: &[usize],
-    (groups, classes): (&[usize], &[usize]),
-    (count, repeats): (usize, usize),
+    grouped: GroupedClasses<'_>,
+    counts: FoldCounts,
     validation: f64,
     seed: impl Fn(&str) -> u64,
 ) -> Vec<Fold> {
+    let (GroupedClasses { groups, classes }, FoldCounts { folds: count, repeats }) = (grouped, counts);
     let pick = |of: &[usize], values: &[usize]| of.iter().map(|&r| values[r]).collect::<Vec<_>>();
     let mut folds = Vec::with_capacity(count * repeats);
     for repeat in 0..repeats {
@@ -317,7 +334,8 @@ mod tests {
             let (groups, classes): (Vec<usize>, Vec<usize>) = rows.into_iter().unzip();
             let used: Vec<usize> = (0..groups.len()).filter(|r| r % 7 != 0).collect();
             let by_name = |name: &str| name.bytes().fold(seed, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)));
-            let folds = folds(&used, (&groups, &classes), (count, 3), 0.1, by_name);
+            let grouped = GroupedClasses { groups: &groups, classes: &classes };
+            let folds = folds(&used, grouped, FoldCounts { folds: count, repeats: 3 }, 0.1, by_name);
             prop_assert_eq!(folds.len(), 3 * count);
             for repeat in 0..3 {
                 let mut held: Vec<usize> =

@@ -61,9 +61,18 @@ pub fn default_space(head: HeadKind) -> BTreeMap<String, SpaceAxis> {
     toml::from_str(text).unwrap_or_else(|e| unreachable!("the space is tested: {e}"))
 }
 
+/// One value that is searched for.
+struct SearchAxis {
+    /// Its key in the config, as in `tune.space`.
+    key: String,
+    /// What it may be.
+    axis: SpaceAxis,
+    optimizer: TpeOptimizer,
+}
+
 /// A search by the tree-structured Parzen estimator (Bergstra et al. 2011), each value for itself.
 pub struct Search {
-    axes: Vec<(String, SpaceAxis, TpeOptimizer)>,
+    axes: Vec<SearchAxis>,
     asked: Vec<f64>,
     told: usize,
     rng: ChaCha8Rng,
@@ -82,7 +91,7 @@ impl Search {
         };
         let axes = space.iter().map(|(key, axis)| {
             let made = optimizer(axis).unwrap_or_else(|e| unreachable!("the config checks the space: {e:?}"));
-            (key.clone(), axis.clone(), made)
+            SearchAxis { key: key.clone(), axis: axis.clone(), optimizer: made }
         });
         Self { axes: axes.collect(), asked: Vec::new(), told: 0, rng: ChaCha8Rng::seed_from_u64(seed) }
     }
@@ -100,7 +109,7 @@ impl Search {
     fn next(&mut self, random: bool) -> Values {
         let mut values = Values::new();
         self.asked.clear();
-        for (key, axis, optimizer) in &mut self.axes {
+        for SearchAxis { key, axis, optimizer } in &mut self.axes {
             let [low, high] = ends(axis);
             let at = if random {
                 self.rng.random_range(low..high)
@@ -116,7 +125,7 @@ impl Search {
     /// How bad the values last asked for were; infinite where they do not fit together.
     pub fn tell(&mut self, loss: f64) {
         let loss = if loss.is_finite() { loss } else { f64::MAX };
-        for ((_, _, optimizer), &at) in self.axes.iter_mut().zip(&self.asked) {
+        for (SearchAxis { optimizer, .. }, &at) in self.axes.iter_mut().zip(&self.asked) {
             // It refuses values outside its range and losses that are no numbers; neither occurs.
             let _ = optimizer.tell(at, loss);
         }

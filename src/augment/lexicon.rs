@@ -43,12 +43,19 @@ pub enum Form {
 
 /// Why the lexicon cannot be loaded.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the synonym data {}: {reason}\n  hint: `make setup` installs it", path.display())]
+#[error("cannot read the synonym data {}: {reason}", path.display())]
 pub struct LexiconError {
     /// The file.
     pub path: PathBuf,
     /// Why.
     pub reason: String,
+}
+
+impl LexiconError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<String> {
+        Some("`make setup` installs it".to_owned())
+    }
 }
 
 /// Synonyms and inflections of English words.
@@ -203,7 +210,8 @@ pub(super) mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Lexicon::load(folder.path()).err().unwrap().to_string();
-        assert!(error.contains("index.noun") && error.contains("make setup"), "{error}");
+        let error = Lexicon::load(folder.path()).err().unwrap();
+        let hint = error.hint().unwrap();
+        assert!(error.to_string().contains("index.noun") && hint.contains("make setup"), "{error}, {hint}");
     }
 }

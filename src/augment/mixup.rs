@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Beta, Distribution};
 
-use super::Mixed;
+use super::lineage::Mixed;
 use crate::config::MixupConfig;
 
 /// Draw `ratio · rows.len()` pairs among `rows` (indices of the dataset).

@@ -5,19 +5,27 @@ use ndarray::{Array2, ArrayView2};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Mixed;
+use super::lineage::Mixed;
 use crate::config::{SmoteConfig, SmoteKind};
+
+/// Where rows lie.
+#[derive(Clone, Copy)]
+pub struct Points<'a> {
+    /// `rows × dims`, row-major.
+    pub values: &'a [f32],
+    /// Length of a row, at least 1.
+    pub dims: usize,
+}
 
 /// Fill every class up to the size of the largest.
 ///
-/// `points` has the embedding of each row of the dataset, `dims` values each; neighbours are taken among `rows` alone, by
-/// Euclidean distance. A class with fewer rows than k + 1 uses as many neighbours as it has; one with a single row, or
-/// (borderline) without a row in danger, is left as it is. `classes` is indexed by row.
+/// `points` has the embedding of each row of the dataset; neighbours are taken among `rows` alone, by Euclidean distance.
+/// A class with fewer rows than k + 1 uses as many neighbours as it has; one with a single row, or (borderline) without a
+/// row in danger, is left as it is. `classes` is indexed by row.
 pub fn smote(
     rows: &[usize],
     classes: &[usize],
-    points: &[f32],
-    dims: usize,
+    points: Points<'_>,
     config: &SmoteConfig,
     seed: u64,
 ) -> Vec<Mixed> {
@@ -31,12 +39,12 @@ pub fn smote(
         let seeds = match config.kind {
             SmoteKind::Off => continue,
             SmoteKind::Smote => members.clone(),
-            SmoteKind::Borderline => in_danger(members, rows, classes, (points, dims), config.m),
+            SmoteKind::Borderline => in_danger(members, rows, classes, points, config.m),
         };
         if seeds.is_empty() {
             continue;
         }
-        let neighbours = nearest(&seeds, members, (points, dims), config.k.min(members.len() - 1));
+        let neighbours = nearest(&seeds, members, points, config.k.min(members.len() - 1));
         for _ in members.len()..largest {
             let seed = rng.random_range(0..seeds.len());
             let neighbour = neighbours[seed][rng.random_range(0..neighbours[seed].len())];
@@ -57,7 +65,7 @@ fn in_danger(
     members: &[usize],
     rows: &[usize],
     classes: &[usize],
-    points: (&[f32], usize),
+    points: Points<'_>,
     m: usize,
 ) -> Vec<usize> {
     let m = m.min(rows.len() - 1);
@@ -71,8 +79,9 @@ fn in_danger(
 }
 
 /// For each of `rows`, the `k` nearest of `among` by Euclidean distance, itself left out, nearest first.
-fn nearest(rows: &[usize], among: &[usize], (points, dims): (&[f32], usize), k: usize) -> Vec<Vec<usize>> {
-    let all = ArrayView2::from_shape((points.len() / dims, dims), points)
+fn nearest(rows: &[usize], among: &[usize], points: Points<'_>, k: usize) -> Vec<Vec<usize>> {
+    let Points { values, dims } = points;
+    let all = ArrayView2::from_shape((values.len() / dims, dims), values)
         .unwrap_or_else(|e| unreachable!("whole rows: {e}"));
     let matrix = |rows: &[usize]| Array2::from_shape_fn((rows.len(), dims), |(i, d)| all[(rows[i], d)]);
     let (own, theirs) = (matrix(rows), matrix(among));
@@ -96,8 +105,15 @@ mod tests {
 
     struct Reference {
         value: serde_json::Value,
-        points: Vec<f32>,
+        /// Rows of three values.
+        values: Vec<f32>,
         classes: Vec<usize>,
+    }
+
+    impl Reference {
+        fn points(&self) -> Points<'_> {
+            Points { values: &self.values, dims: 3 }
+        }
     }
 
     fn reference() -> Reference {
@@ -105,7 +121,7 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let rows: Vec<Vec<f32>> = serde_json::from_value(value["rows"].clone()).unwrap();
         let classes = serde_json::from_value(value["classes"].clone()).unwrap();
-        Reference { points: rows.concat(), classes, value }
+        Reference { values: rows.concat(), classes, value }
     }
 
     #[test]
@@ -115,13 +131,13 @@ mod tests {
         let mut expected = expected.iter();
         for (class, draws) in [1, 2].into_iter().zip(made.value["smote"]["draws"].as_array().unwrap()) {
             let members: Vec<usize> = (0..made.classes.len()).filter(|&r| made.classes[r] == class).collect();
-            let near = nearest(&members, &members, (&made.points, 3), 3);
+            let near = nearest(&members, &members, made.points(), 3);
             let indices: Vec<usize> = serde_json::from_value(draws["indices"].clone()).unwrap();
             let steps: Vec<f32> = serde_json::from_value(draws["steps"].clone()).unwrap();
             for (index, step) in indices.into_iter().zip(steps) {
                 let mixed = between(members[index / 3], near[index / 3][index % 3], step);
                 let value = |d: usize| {
-                    let of = |row: usize| made.points[row * 3 + d];
+                    let of = |row: usize| made.values[row * 3 + d];
                     mixed.lambda * of(mixed.first) + (1.0 - mixed.lambda) * of(mixed.second)
                 };
                 let wanted = expected.next().unwrap();
@@ -137,7 +153,7 @@ mod tests {
         let rows: Vec<usize> = (0..made.classes.len()).collect();
         for class in [1, 2] {
             let members: Vec<usize> = rows.iter().copied().filter(|&r| made.classes[r] == class).collect();
-            let found = in_danger(&members, &rows, &made.classes, (&made.points, 3), 10);
+            let found = in_danger(&members, &rows, &made.classes, made.points(), 10);
             let key = class.to_string();
             let expected: Vec<usize> =
                 serde_json::from_value(made.value["borderline"]["danger"][key].clone()).unwrap();
@@ -153,13 +169,13 @@ mod tests {
         classes[49] = 3;
         let rows: Vec<usize> = (0..46).chain([49]).collect();
         let config = |kind| SmoteConfig { kind, k: 3, m: 10 };
-        let found = smote(&rows, &classes, &made.points, 3, &config(SmoteKind::Smote), 1);
+        let found = smote(&rows, &classes, made.points(), &config(SmoteKind::Smote), 1);
         let of = |class: usize| found.iter().filter(|m| classes[m.first] == class).count();
         assert_eq!([0, 1, 2, 3].map(of), [0, 16, 28, 0]);
         assert!(found.iter().all(|m| classes[m.first] == classes[m.second] && m.first != m.second));
         assert!(found.iter().all(|m| rows.contains(&m.first) && rows.contains(&m.second)));
-        assert!(smote(&rows, &classes, &made.points, 3, &config(SmoteKind::Off), 1).is_empty());
-        let borderline = smote(&rows, &classes, &made.points, 3, &config(SmoteKind::Borderline), 1);
+        assert!(smote(&rows, &classes, made.points(), &config(SmoteKind::Off), 1).is_empty());
+        let borderline = smote(&rows, &classes, made.points(), &config(SmoteKind::Borderline), 1);
         assert!(!borderline.is_empty() && borderline.len() < found.len() + 1);
     }
 }

@@ -2,13 +2,8 @@
 //!
 //! Everything here learns from the training rows it is given and from nothing else; no libtorch, no files.
 
-pub use crate::heads::{LogisticRegression, Matrix};
+mod draws;
+mod models;
 
-/// Share of each class among `classes`: the answer of the majority baseline for every row.
-///
-/// `count` is the number of classes; the shares add up to 1 when there are rows.
-pub fn class_shares(classes: &[usize], count: usize) -> Vec<f32> {
-    let mut shares = vec![0.0; count];
-    classes.iter().for_each(|&c| shares[c] += 1.0 / classes.len() as f32);
-    shares
-}
+pub use draws::few_shot_accuracy;
+pub use models::{BASELINES, BaselineData, baselines, shuffled_labels};

@@ -4,13 +4,14 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use super::args::ProjectArgs;
 use super::exit::Exit;
+use super::output::{because, print, print_json};
 use super::progress::Terminal;
-use super::{ProjectArgs, because, print, print_json};
-use crate::build::{self, AblateSettings};
 use crate::engine::Engine;
 use crate::progress::Progress;
 use crate::report::ablation_text;
+use crate::stages::{self, AblateSettings};
 
 #[derive(Args)]
 pub struct AblateArgs {
@@ -36,7 +37,7 @@ pub struct AblateArgs {
 /// Compare and print.
 pub fn ablate(args: &AblateArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     if args.list {
-        let known = build::presets();
+        let known = stages::presets();
         if args.project.json {
             return print_json(&json!(known.iter().map(|(n, p)| (n, &p.what)).collect::<Vec<_>>()));
         }
@@ -49,7 +50,7 @@ pub fn ablate(args: &AblateArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     let terminal = Terminal::new(args.quiet);
     let settings =
         AblateSettings { presets: args.presets.clone(), all: args.all, reference: args.reference.clone() };
-    let found = build::ablate(&project, &settings, engine, &terminal, &mut |stage, reasons| {
+    let found = stages::ablate(&project, &settings, engine, &terminal, &mut |stage, reasons| {
         terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
     })?;
     if args.project.json { print_json(&json!(found)) } else { print(&ablation_text(&found)) }

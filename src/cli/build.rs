@@ -5,17 +5,19 @@ use serde_json::{Value, json};
 
 use console::style;
 
+use super::args::{BuildArgs, StageArgs, TrainArgs};
 use super::exit::{Exit, FailedGates};
+use super::output::{because, print, print_json};
 use super::progress::Terminal;
-use super::{BuildArgs, StageArgs, TrainArgs, because, print, print_json};
-use crate::build::{self, BuildSettings, Project, Stage, StageOutcome};
 use crate::engine::Engine;
-use crate::evaluate::Gate;
+use crate::model::load_evaluation;
 use crate::progress::Progress;
+use crate::report::summary;
+use crate::stages::{self, BuildSettings, EvaluateSummary, Project, Stage, StageOutcome};
 
-/// What was asked for beside the stages.
+/// How a run speaks and ends.
 #[derive(Clone, Copy)]
-struct Wishes {
+struct RunOptions {
     quiet: bool,
     json: bool,
     require_gates: bool,
@@ -27,39 +29,47 @@ struct Wishes {
 pub fn stage(args: &StageArgs, to: Stage, engine: Option<&dyn Engine>) -> Result<Exit> {
     let project = args.project.open()?;
     let settings = BuildSettings { to, from: args.force.then_some(to) };
-    let wishes =
-        Wishes { quiet: args.quiet, json: args.project.json, require_gates: false, always_summary: false };
-    run(&project, settings, wishes, engine)
+    let options = RunOptions {
+        quiet: args.quiet,
+        json: args.project.json,
+        require_gates: false,
+        always_summary: false,
+    };
+    run(&project, settings, options, engine)
 }
 
 /// Training with its evaluation.
 pub fn train(args: &TrainArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     let StageArgs { project, force, quiet } = &args.stage;
     let settings = BuildSettings { to: Stage::Evaluate, from: force.then_some(Stage::Train) };
-    let wishes =
-        Wishes { quiet: *quiet, json: project.json, require_gates: args.require_gates, always_summary: true };
-    run(&project.open()?, settings, wishes, engine)
+    let options = RunOptions {
+        quiet: *quiet,
+        json: project.json,
+        require_gates: args.require_gates,
+        always_summary: true,
+    };
+    run(&project.open()?, settings, options, engine)
 }
 
 /// All stages.
 pub fn build(args: &BuildArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     let project = args.project.open()?;
-    let from = if args.force { Some(Stage::Embed) } else { args.from.map(Stage::from) };
+    let from = if args.force { Some(Stage::Embed) } else { args.from };
     let settings = BuildSettings { to: Stage::Evaluate, from };
     if args.dry_run {
         return dry_run(&project, settings, args.project.json);
     }
-    let wishes = Wishes {
+    let options = RunOptions {
         quiet: args.quiet,
         json: args.project.json,
         require_gates: args.require_gates,
         always_summary: false,
     };
-    run(&project, settings, wishes, engine)
+    run(&project, settings, options, engine)
 }
 
 fn dry_run(project: &Project, settings: BuildSettings, json: bool) -> Result<Exit> {
-    let mut would = build::due(project, settings)?;
+    let mut would = stages::due(project, settings)?;
     would.retain(|status| !status.reasons.is_empty());
     if json {
         return print_json(&json!({ "would_run": would }));
@@ -74,31 +84,21 @@ fn dry_run(project: &Project, settings: BuildSettings, json: bool) -> Result<Exi
 fn run(
     project: &Project,
     settings: BuildSettings,
-    wishes: Wishes,
+    options: RunOptions,
     engine: Option<&dyn Engine>,
 ) -> Result<Exit> {
-    let terminal = Terminal::new(wishes.quiet);
-    let outcomes = build::build(project, settings, engine, &terminal, &mut |stage, reasons| {
+    let terminal = Terminal::new(options.quiet);
+    let outcomes = stages::build(project, settings, engine, &terminal, &mut |stage, reasons| {
         terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
     })?;
-    report(project, &outcomes, wishes)
+    report(project, &outcomes, options)
 }
 
 /// What each stage did; after an evaluation, its summary.
-fn report(project: &Project, outcomes: &[StageOutcome], wishes: Wishes) -> Result<Exit> {
+fn report(project: &Project, outcomes: &[StageOutcome], options: RunOptions) -> Result<Exit> {
     let evaluated = outcomes.iter().find(|o| o.stage == Stage::Evaluate);
-    if wishes.json {
-        let stages: Vec<Value> = outcomes
-            .iter()
-            .map(|o| {
-                let mut value = json!(o);
-                if let Some(summary) = value["summary"].as_object_mut() {
-                    summary.remove("text");
-                }
-                value
-            })
-            .collect();
-        print_json(&json!({ "name": project.config.name, "stages": stages }))?;
+    if options.json {
+        print_json(&json!({ "name": project.config.name, "stages": outcomes }))?;
     } else {
         let mut text = String::new();
         for outcome in outcomes {
@@ -111,25 +111,24 @@ fn report(project: &Project, outcomes: &[StageOutcome], wishes: Wishes) -> Resul
         }
         if let Some(evaluated) = evaluated {
             let files = project.model();
-            if evaluated.ran_because.is_empty() && !wishes.always_summary {
+            if evaluated.ran_because.is_empty() && !options.always_summary {
                 text += &format!("the model is in {}\n", project.relative(&files.folder));
             } else {
-                text += &format!("\n{}", coloured(evaluated.summary["text"].as_str().unwrap_or("")));
+                text += &format!("\n{}", coloured(&summary(&load_evaluation(&files)?)));
                 let (folder, report) = (project.relative(&files.folder), project.relative(&files.report()));
                 text += &format!("\n  everything is in {folder}/; to look at: {report}\n");
             }
         }
         print(&text)?;
     }
-    match evaluated {
-        Some(evaluated) if wishes.require_gates => check_gates(&evaluated.summary),
+    match evaluated.and_then(StageOutcome::summary::<EvaluateSummary>) {
+        Some(summary) if options.require_gates => check_gates(summary),
         _ => Ok(Exit::Done),
     }
 }
 
-fn check_gates(summary: &Value) -> Result<Exit> {
-    let gates: Vec<Gate> = serde_json::from_value(summary["gates"].clone())?;
-    let failed: Vec<String> = gates.into_iter().filter(|g| !g.passed).map(|g| g.name).collect();
+fn check_gates(summary: EvaluateSummary) -> Result<Exit> {
+    let failed: Vec<String> = summary.gates.into_iter().filter(|g| !g.passed).map(|g| g.name).collect();
     if failed.is_empty() { Ok(Exit::Done) } else { Err(FailedGates { gates: failed }.into()) }
 }
 

@@ -7,10 +7,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::Exit;
-use super::{print, print_json};
-use crate::build;
+use super::output::{print, print_json};
 use crate::model::ModelFiles;
 use crate::report::comparison_text;
+use crate::stages;
 
 #[derive(Args)]
 pub struct CompareArgs {
@@ -27,10 +27,10 @@ pub struct CompareArgs {
 
 /// Compare and print.
 pub fn compare(args: &CompareArgs) -> Result<Exit> {
-    let files = |given: &PathBuf| {
-        let named = Path::new("data/models").join(given);
-        ModelFiles { folder: if !given.exists() && named.is_dir() { named } else { given.clone() } }
+    let files = |argument: &PathBuf| {
+        let named = Path::new("data/models").join(argument);
+        ModelFiles { folder: if !argument.exists() && named.is_dir() { named } else { argument.clone() } }
     };
-    let found = build::compare(&files(&args.first), &files(&args.second))?;
+    let found = stages::compare(&files(&args.first), &files(&args.second))?;
     if args.json { print_json(&json!(found)) } else { print(&comparison_text(&found)) }
 }

@@ -1,8 +1,9 @@
-//! Exit codes: part of the interface, documented in the README and in `--help`.
+//! How a run ends: what is said of an error, and exit codes, which are part of the interface, documented in the README and in
+//! `--help`.
 
 use std::process::ExitCode;
 
-use crate::build::BuildError;
+use crate::stages::BuildError;
 use pipeline_encoder::EncoderError;
 
 use crate::config::ConfigError;
@@ -43,8 +44,7 @@ impl From<Exit> for ExitCode {
 /// libtorch, or the program that links it, is not there.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{}{reason}\n  hint: `make build` in a checkout of pipeline gets libtorch 2.4 and builds pipeline-torch beside pipeline; a \
-     libtorch of your own is named by LIBTORCH",
+    "{}{reason}",
     setting.as_ref().map_or(String::new(), |setting| format!("{setting}, and "))
 )]
 pub struct TorchMissing {
@@ -52,6 +52,14 @@ pub struct TorchMissing {
     pub setting: Option<String>,
     /// What is not there.
     pub reason: String,
+}
+
+impl TorchMissing {
+    fn hint(&self) -> Option<String> {
+        let hint = "`make build` in a checkout of pipeline gets libtorch 2.4 and builds pipeline-torch beside pipeline; \
+                    a libtorch of your own is named by LIBTORCH";
+        Some(hint.to_owned())
+    }
 }
 
 /// The setting because of which the work cannot go on without libtorch, where that is what the error says.
@@ -84,18 +92,30 @@ pub struct BadRows {
 
 /// Validation found errors, already printed.
 #[derive(Debug, thiserror::Error)]
-#[error("the data has {errors} errors\n  hint: mend the rows named above, or change [validate]")]
+#[error("the data has {errors} errors")]
 pub struct BadData {
     /// How many.
     pub errors: usize,
 }
 
+impl BadData {
+    fn hint(&self) -> Option<String> {
+        Some("mend the rows named above, or change [validate]".to_owned())
+    }
+}
+
 /// Gates that the model fails, already printed.
 #[derive(Debug, thiserror::Error)]
-#[error("the model fails {}\n  hint: the report says what to do; the limits are in [gates]", gates.join("; "))]
+#[error("the model fails {}", gates.join("; "))]
 pub struct FailedGates {
     /// Their names.
     pub gates: Vec<String>,
+}
+
+impl FailedGates {
+    fn hint(&self) -> Option<String> {
+        Some("the report says what to do; the limits are in [gates]".to_owned())
+    }
 }
 
 /// Data given on the command line that cannot be used.
@@ -103,8 +123,25 @@ pub struct FailedGates {
 #[error("{0}")]
 pub struct BadInput(pub String);
 
+/// All that is said of an error: its message with its causes, and on a line of its own what can be done.
+pub fn told(error: &anyhow::Error) -> String {
+    let hint = hint(error).map_or(String::new(), |hint| format!("\n  hint: {hint}"));
+    format!("error: {}{hint}", with_causes(error))
+}
+
+/// What can be done about an error; a context that was put around it is looked through.
+fn hint(error: &anyhow::Error) -> Option<String> {
+    let of_build = error.downcast_ref().and_then(BuildError::hint);
+    of_build
+        .or_else(|| error.downcast_ref().and_then(ConfigError::hint))
+        .or_else(|| error.downcast_ref().and_then(PredictError::hint))
+        .or_else(|| error.downcast_ref().and_then(TorchMissing::hint))
+        .or_else(|| error.downcast_ref().and_then(BadData::hint))
+        .or_else(|| error.downcast_ref().and_then(FailedGates::hint))
+}
+
 /// The message of an error and those of its causes that it does not already tell.
-pub fn with_causes(error: &anyhow::Error) -> String {
+fn with_causes(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
@@ -168,6 +205,40 @@ impl Exit {
             | BuildError::Store(_)
             | BuildError::Lock(LockError::Store(_))
             | BuildError::Artefact { .. } => Self::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, Error};
+
+    #[test]
+    fn the_hint_comes_after_the_causes_whatever_is_around_the_error() {
+        let lacks = || BuildError::Embed(CacheError::Missing("c".into()).into());
+        let around = Err::<(), _>(lacks()).context("cannot begin").context("cannot go on").unwrap_err();
+        assert_eq!(
+            told(&around),
+            "error: cannot go on: cannot begin: the embedding cache c lacks a text that was embedded\n  \
+             hint: run `pipeline embed` again"
+        );
+        assert_eq!(told(&BadRows { rows: 2 }.into()), format!("error: {}", BadRows { rows: 2 }));
+    }
+
+    #[test]
+    fn every_kind_of_error_that_comes_here_is_asked_for_its_hint() {
+        let errors: [Error; 6] = [
+            BuildError::NoTestFiles.into(),
+            ConfigError::LabelLeak { path: "p".into(), column: "a".into(), key: "k" }.into(),
+            PredictError::File { path: "p".into(), reason: "it is gone".into() }.into(),
+            TorchMissing { setting: None, reason: "it is gone".into() }.into(),
+            BadData { errors: 1 }.into(),
+            FailedGates { gates: vec!["accuracy".into()] }.into(),
+        ];
+        for error in errors {
+            let error = error.context("while testing");
+            assert!(hint(&error).is_some(), "{error:#}");
         }
     }
 }

@@ -4,12 +4,13 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use super::args::ProjectArgs;
 use super::exit::Exit;
+use super::output::{because, print, print_json};
 use super::progress::Terminal;
-use super::{ProjectArgs, because, print, print_json};
-use crate::build::{self, FewShotSettings};
 use crate::engine::Engine;
 use crate::progress::Progress;
+use crate::stages::{self, FewShotSettings};
 
 #[derive(Args)]
 pub struct FewShotArgs {
@@ -31,7 +32,7 @@ pub fn few_shot(args: &FewShotArgs, engine: Option<&dyn Engine>) -> Result<Exit>
     let project = args.project.open()?;
     let terminal = Terminal::new(args.quiet);
     let settings = FewShotSettings { per_class: args.per_class.into(), draws: args.draws.into() };
-    let found = build::few_shot(&project, settings, engine, &terminal, &mut |stage, reasons| {
+    let found = stages::few_shot(&project, settings, engine, &terminal, &mut |stage, reasons| {
         terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
     })?;
     if args.project.json {

@@ -9,15 +9,15 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::exit::{BadInput, BadRows, Exit};
-use super::print;
+use super::output::print;
 use super::progress::Terminal;
-use crate::build::BuildError;
 use crate::config::{Config, nearest};
 use crate::engine::Engine;
 use crate::evaluate::likeliest;
 use crate::model::{Answers, ModelCard, ModelFiles, Places, Predicted, Predictor};
 use crate::progress::Progress;
 use crate::report::Table;
+use crate::stages::BuildError;
 use crate::table::{Cells, NamedRow, read_named};
 
 pub const EXAMPLES: &str = "Examples:
@@ -253,46 +253,55 @@ fn json_row(line: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(object.into_iter().map(|(name, value)| (name, cell(value))).collect())
 }
 
+/// The answer to one task.
+struct TaskAnswer<'a> {
+    /// The column that it predicts.
+    column: &'a str,
+    /// The likeliest class.
+    class: &'a str,
+    /// Its probability, in `[0, 1]`.
+    probability: f32,
+}
+
 /// One row with its answers.
 struct Answered<'a> {
     line: u64,
     /// Class with the greatest probability, and all probabilities.
     best: usize,
     probabilities: &'a [f32],
-    /// Column, likeliest class and its probability of each task.
-    tasks: Vec<(&'a str, &'a str, f32)>,
+    tasks: Vec<TaskAnswer<'a>>,
     range: Option<[f32; 2]>,
 }
 
 /// The answers as text; a row below `min_confidence` has no label (null, an empty cell, or "(unsure)").
 fn render(
     items: &[Item],
-    given: &Answers,
+    answers: &Answers,
     card: &ModelCard,
     format: OutputFormat,
     min_confidence: f32,
 ) -> Result<String> {
     let classes = &card.classes;
     let ends: Vec<&String> = match &card.config.label.range {
-        Some(rule) if !given.ranges.is_empty() => vec![&rule.min, &rule.max],
+        Some(rule) if !answers.ranges.is_empty() => vec![&rule.min, &rule.max],
         _ => Vec::new(),
     };
     let rows = items.iter().enumerate().map(|(i, item)| {
-        let probabilities = &given.label[i * classes.len()..(i + 1) * classes.len()];
+        let probabilities = &answers.label[i * classes.len()..(i + 1) * classes.len()];
         let task = |(block, all): &'_ (crate::heads::Block, Vec<f32>)| {
             let own = &all[i * block.width..(i + 1) * block.width];
             (likeliest(own), own[likeliest(own)])
         };
-        let tasks = given.tasks.iter().map(|of| {
+        let tasks = answers.tasks.iter().map(|of| {
             let (best, probability) = task(of);
-            (of.0.name.as_str(), of.0.classes[best].as_str(), probability)
+            TaskAnswer { column: &of.0.name, class: &of.0.classes[best], probability }
         });
         Answered {
             line: item.line,
             best: likeliest(probabilities),
             probabilities,
             tasks: tasks.collect(),
-            range: given.ranges.get(i).copied(),
+            range: answers.ranges.get(i).copied(),
         }
     });
     let label =
@@ -312,8 +321,8 @@ fn render(
                         ends.iter().zip(range).map(|(name, v)| ((*name).clone(), json!(v))).collect();
                 }
                 if !row.tasks.is_empty() {
-                    let task = |(name, class, probability): &(&str, &str, f32)| {
-                        ((*name).to_owned(), json!({ "label": class, "probability": probability }))
+                    let task = |of: &TaskAnswer<'_>| {
+                        (of.column.to_owned(), json!({ "label": of.class, "probability": of.probability }))
                     };
                     object["tasks"] = row.tasks.iter().map(task).collect();
                 }
@@ -328,7 +337,7 @@ fn render(
             header.extend(classes.iter().cloned());
             header.extend(ends.iter().map(|end| (*end).clone()));
             header.extend(
-                given.tasks.iter().flat_map(|(b, _)| [b.name.clone(), format!("{} probability", b.name)]),
+                answers.tasks.iter().flat_map(|(b, _)| [b.name.clone(), format!("{} probability", b.name)]),
             );
             csv.write_record(header)?;
             for row in rows {
@@ -336,7 +345,9 @@ fn render(
                 let mut line = vec![row.line.to_string(), label(&row).unwrap_or_default(), best];
                 line.extend(row.probabilities.iter().map(ToString::to_string));
                 line.extend(row.range.into_iter().flatten().map(|v| v.to_string()));
-                line.extend(row.tasks.iter().flat_map(|(_, class, p)| [(*class).to_owned(), p.to_string()]));
+                line.extend(
+                    row.tasks.iter().flat_map(|of| [of.class.to_owned(), of.probability.to_string()]),
+                );
                 csv.write_record(line)?;
             }
             Ok(String::from_utf8(csv.into_inner()?)?)
@@ -345,7 +356,7 @@ fn render(
             let mut header: Vec<String> =
                 ["line", "label", "probability", "next likeliest"].map(str::to_owned).to_vec();
             header.extend(ends.iter().map(|end| (*end).clone()));
-            header.extend(given.tasks.iter().map(|(block, _)| block.name.clone()));
+            header.extend(answers.tasks.iter().map(|(block, _)| block.name.clone()));
             let mut table = Table::new(header);
             for row in rows {
                 let p = row.probabilities;
@@ -360,7 +371,9 @@ fn render(
                     format!("{} {:.1} %", classes[next], 100.0 * p[next]),
                 ];
                 line.extend(row.range.into_iter().flatten().map(|v| format!("{v:.1}")));
-                line.extend(row.tasks.iter().map(|(_, class, p)| format!("{class} {:.1} %", 100.0 * p)));
+                line.extend(
+                    row.tasks.iter().map(|of| format!("{} {:.1} %", of.class, 100.0 * of.probability)),
+                );
                 table.push(line);
             }
             Ok(table.to_string())

@@ -3,9 +3,10 @@
 use anyhow::Result;
 use serde_json::json;
 
+use super::args::ProjectArgs;
 use super::exit::Exit;
-use super::{ProjectArgs, because, print, print_json};
-use crate::build::plan;
+use super::output::{because, print, print_json};
+use crate::stages::plan;
 
 /// Say which stages are stale, and why.
 pub fn status(args: &ProjectArgs) -> Result<Exit> {

@@ -68,15 +68,15 @@ fn places() -> Vec<PathBuf> {
     ]
 }
 
-/// The folder with the libraries: `given`, by `LIBTORCH`, or the first of `places` that has them.
-fn find(given: Option<OsString>, places: &[PathBuf]) -> Result<PathBuf, String> {
+/// The folder with the libraries: the one that `LIBTORCH` names, `named`, or the first of `places` that has them.
+fn find(named: Option<OsString>, places: &[PathBuf]) -> Result<PathBuf, String> {
     let libraries = |place: &PathBuf| {
         let mut folders = [place.join("lib"), place.clone()].into_iter();
         folders.find(|folder| LIBRARIES.iter().all(|name| folder.join(name).exists()))
     };
-    if let Some(given) = given.map(PathBuf::from) {
-        return libraries(&given)
-            .ok_or_else(|| format!("LIBTORCH is {}, which has no lib/{}", given.display(), LIBRARIES[0]));
+    if let Some(named) = named.map(PathBuf::from) {
+        return libraries(&named)
+            .ok_or_else(|| format!("LIBTORCH is {}, which has no lib/{}", named.display(), LIBRARIES[0]));
     }
     places.iter().find_map(libraries).ok_or_else(|| {
         let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();

@@ -4,13 +4,14 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use super::args::ProjectArgs;
 use super::exit::{BadInput, Exit};
+use super::output::{because, print, print_json};
 use super::progress::Terminal;
-use super::{ProjectArgs, because, print, print_json};
-use crate::build::{self, TuneSettings};
 use crate::engine::Engine;
 use crate::progress::Progress;
 use crate::report::tuning_text;
+use crate::stages::{self, TuneSettings};
 
 #[derive(Args)]
 pub struct TuneArgs {
@@ -35,7 +36,7 @@ pub fn tune(args: &TuneArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     let project = args.project.open()?;
     let terminal = Terminal::new(args.quiet);
     let settings = TuneSettings { trials: args.trials.map(|t| t as usize), minutes: args.minutes };
-    let found = build::tune(&project, settings, engine, &terminal, &mut |stage, reasons| {
+    let found = stages::tune(&project, settings, engine, &terminal, &mut |stage, reasons| {
         terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
     })?;
     if args.project.json { print_json(&json!(found)) } else { print(&tuning_text(&found)) }

@@ -3,19 +3,20 @@
 use anyhow::Result;
 use serde_json::json;
 
+use super::args::ValidateArgs;
 use super::exit::{BadData, Exit};
+use super::output::{because, print, print_json};
 use super::progress::Terminal;
-use super::{ValidateArgs, because, print, print_json};
-use crate::build;
 use crate::engine::Engine;
 use crate::progress::Progress;
 use crate::report::validation_text;
+use crate::stages;
 
 /// Validate the data; errors in it make the exit code 4.
 pub fn validate(args: &ValidateArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     let project = args.project.open()?;
     let terminal = Terminal::new(args.quiet);
-    let found = build::validate(&project, engine, &terminal, &mut |stage, reasons| {
+    let found = stages::validate(&project, engine, &terminal, &mut |stage, reasons| {
         terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
     })?;
     if args.project.json {

@@ -10,7 +10,7 @@ use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
 
 use pipeline_encoder::Encoded;
 
-use super::Embeddings;
+use super::export::Embeddings;
 
 const TABLE: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("embeddings-1");
 
@@ -29,10 +29,10 @@ pub struct Cache {
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// Another process has it open.
-    #[error("the embedding cache {} is in use by another run\n  hint: wait until it has finished", .0.display())]
+    #[error("the embedding cache {} is in use by another run", .0.display())]
     Busy(PathBuf),
     /// It cannot be opened, read or written.
-    #[error("the embedding cache {} failed: {reason}\n  hint: check the disk; deleting the file is safe, its embeddings are computed again", path.display())]
+    #[error("the embedding cache {} failed: {reason}", path.display())]
     Failed {
         /// The file.
         path: PathBuf,
@@ -40,8 +40,22 @@ pub enum CacheError {
         reason: String,
     },
     /// A text that should be there is not.
-    #[error("the embedding cache {} lacks a text that was embedded\n  hint: run `pipeline embed` again", .0.display())]
+    #[error("the embedding cache {} lacks a text that was embedded", .0.display())]
     Missing(PathBuf),
+}
+
+impl CacheError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Busy(_) => "wait until it has finished",
+            Self::Failed { .. } => {
+                "check the disk; deleting the file is safe, its embeddings are computed again"
+            }
+            Self::Missing(_) => "run `pipeline embed` again",
+        };
+        Some(hint.to_owned())
+    }
 }
 
 impl Cache {
@@ -160,8 +174,10 @@ mod tests {
         assert!(matches!(Cache::open(&path, "m", 1), Err(CacheError::Busy(_))));
         drop(first);
         std::fs::write(&path, "not a database").unwrap();
-        let error = Cache::open(&path, "m", 1).err().unwrap().to_string();
-        assert!(error.contains("cache.redb") && error.contains("deleting the file is safe"), "{error}");
+        let error = Cache::open(&path, "m", 1).err().unwrap();
+        let hint = error.hint().unwrap();
+        assert!(error.to_string().contains("cache.redb"), "{error}");
+        assert!(hint.contains("deleting the file is safe"), "{hint}");
     }
 
     #[test]

@@ -29,12 +29,19 @@ impl Embeddings {
 
 /// A matrix file that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the matrix {}: {reason}\n  hint: run `pipeline embed --force`", path.display())]
+#[error("cannot read the matrix {}: {reason}", path.display())]
 pub struct ExportError {
     /// The file.
     pub path: PathBuf,
     /// Why.
     pub reason: String,
+}
+
+impl ExportError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<String> {
+        Some("run `pipeline embed --force`".to_owned())
+    }
 }
 
 /// Writes a matrix row by row, so that it never has to be in memory.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::figure::Figure;
 use super::interval::Estimate;
+use crate::split::FoldCounts;
 
 /// What one preset gave. Intervals are of the mean over the folds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,12 +34,17 @@ pub struct Ablation {
     pub name: String,
     /// Class names.
     pub classes: Vec<String>,
-    /// Folds of a repeat, and repeats.
-    pub folds: (usize, usize),
+    /// Folds of a repeat, and repeats; in the file a list of the two.
+    #[serde(serialize_with = "as_list")]
+    pub folds: FoldCounts,
     /// Rows outside the test part.
     pub rows: usize,
     /// The preset that the others are compared with.
     pub reference: String,
     /// The presets, in the order asked for.
     pub presets: Vec<Ablated>,
+}
+
+fn as_list<S: Serializer>(counts: &FoldCounts, serializer: S) -> Result<S::Ok, S::Error> {
+    [counts.folds, counts.repeats].serialize(serializer)
 }

@@ -70,8 +70,10 @@ pub struct Giveaway {
 pub struct Evidence<'a> {
     /// Class names.
     pub classes: &'a [String],
-    /// Training history and the epoch that was kept, counted from 1.
-    pub history: (&'a [Epoch], usize),
+    /// The training history.
+    pub history: &'a [Epoch],
+    /// The epoch that was kept, counted from 1.
+    pub best_epoch: usize,
     /// Figures of the validation part.
     pub validation: &'a Metrics,
     /// Figures of the test part, calibrated.
@@ -92,10 +94,12 @@ pub struct Evidence<'a> {
     pub permuted: Option<Estimate>,
     /// Head minus each baseline, macro-F1 over the folds.
     pub differences: Vec<(String, Estimate)>,
-    /// Calibrated out-of-fold ECE and its rows.
-    pub calibrated_ece: (f64, usize),
-    /// Rows contradicted with confidence out of fold, and all rows looked at.
-    pub suspects: (usize, usize),
+    /// Rows answered out of fold: those of `calibrated_ece` and `suspects`.
+    pub out_of_fold_rows: usize,
+    /// Expected calibration error out of fold, calibrated, in `[0, 1]`.
+    pub calibrated_ece: f64,
+    /// Rows contradicted with confidence out of fold.
+    pub suspects: usize,
     /// Half-width of the accuracy interval that is aimed at.
     pub half_width: f64,
 }
@@ -245,7 +249,7 @@ fn overfitting(e: &Evidence<'_>) -> Option<Finding> {
     const GAP: f64 = 0.1;
     /// Nats by which the validation loss has risen at the end.
     const RISE: f64 = 0.05;
-    let (history, best_epoch) = e.history;
+    let (history, best_epoch) = (e.history, e.best_epoch);
     let (best, last) = (history.get(best_epoch.checked_sub(1)?)?, history.last()?);
     let rise = last.validation_loss - best.validation_loss;
     let turned = rise > RISE && last.train_loss < best.train_loss;
@@ -267,7 +271,7 @@ fn overfitting(e: &Evidence<'_>) -> Option<Finding> {
 fn unstable(e: &Evidence<'_>) -> Option<Finding> {
     /// Two points, as the gate.
     const DEVIATION: f64 = 0.02;
-    let deviation = late_deviation(e.history.0).filter(|&d| d > DEVIATION)?;
+    let deviation = late_deviation(e.history).filter(|&d| d > DEVIATION)?;
     finding(
         Ill::UnstableValidation,
         "validation accuracy jumps from epoch to epoch",
@@ -309,7 +313,7 @@ fn miscalibrated(e: &Evidence<'_>) -> Option<Finding> {
     const ECE: f64 = 0.05;
     /// Of fewer rows the ECE is mostly noise.
     const ROWS: usize = 300;
-    let (ece, rows) = e.calibrated_ece;
+    let (ece, rows) = (e.calibrated_ece, e.out_of_fold_rows);
     if ece <= ECE || rows < ROWS {
         return None;
     }
@@ -325,7 +329,7 @@ fn label_errors(e: &Evidence<'_>) -> Option<Finding> {
     const SHARE: f64 = 0.03;
     /// Of fewer rows a single one would be many.
     const ROWS: usize = 100;
-    let (suspects, rows) = e.suspects;
+    let (suspects, rows) = (e.suspects, e.out_of_fold_rows);
     if rows < ROWS || suspects as f64 <= SHARE * rows as f64 {
         return None;
     }
@@ -479,7 +483,8 @@ mod tests {
     fn evidence(run: &Run) -> Evidence<'_> {
         Evidence {
             classes: &run.classes,
-            history: (&run.history, run.best_epoch),
+            history: &run.history,
+            best_epoch: run.best_epoch,
             validation: &run.validation,
             test: &run.test,
             part_rows: run.part_rows.clone(),
@@ -490,8 +495,9 @@ mod tests {
             naming_rows: run.naming_rows,
             permuted: Some(run.permuted),
             differences: vec![("majority class".into(), run.difference)],
-            calibrated_ece: (run.ece, 13_500),
-            suspects: (run.suspects, 13_500),
+            out_of_fold_rows: 13_500,
+            calibrated_ece: run.ece,
+            suspects: run.suspects,
             half_width: 0.03,
         }
     }

@@ -11,6 +11,7 @@ use super::gates::Gate;
 use super::interval::Estimate;
 use super::metrics::{ClassMetrics, Metrics};
 use super::paired::{McNemar, fold_mean};
+use crate::split::FoldCounts;
 
 /// Name of the trained head among the models of an evaluation.
 pub const HEAD: &str = "head";
@@ -157,16 +158,17 @@ pub struct ModelFolds {
 }
 
 impl CrossValidation {
-    /// Means and intervals of `models`, the head first, from `folds` folds in each of `repeats` repeats.
+    /// Means and intervals of `models`, the head first, each of which has `counts.folds` · `counts.repeats` folds.
     ///
     /// `classes` are the name and the dealt rows of each class.
     pub fn new(
-        (folds, repeats): (usize, usize),
+        counts: FoldCounts,
         classes: &[(String, usize)],
         folds_blake3: String,
         uncalibrated_ece: &[f64],
         models: Vec<ModelFolds>,
     ) -> Self {
+        let FoldCounts { folds, repeats } = counts;
         let ratio = 1.0 / (folds as f64 - 1.0);
         let head = models.first().map(|m| m.figures.clone()).unwrap_or_default();
         let summarise = |(place, of): (usize, ModelFolds)| {

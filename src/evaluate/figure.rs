@@ -86,7 +86,20 @@ pub struct Predictions<'a> {
     pub ordered: bool,
 }
 
+/// A label is contradicted with confidence when it has at most this probability …
+const CONTRADICTED: f32 = 0.05;
+
+/// … and another class at least this.
+const CONTRADICTING: f32 = 0.9;
+
 impl Predictions<'_> {
+    /// Rows whose label is contradicted with confidence.
+    pub fn contradicted(&self) -> usize {
+        let rows = self.probabilities.chunks_exact(self.classes).zip(self.truth);
+        rows.filter(|(row, truth)| row[**truth] <= CONTRADICTED && row[likeliest(row)] >= CONTRADICTING)
+            .count()
+    }
+
     /// The likeliest class of each row; of equals the first.
     pub fn likeliest(&self) -> Vec<usize> {
         self.probabilities.chunks_exact(self.classes).map(likeliest).collect()

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::figure::Figure;
+use super::interval::mean_and_deviation;
 use super::metrics::Metrics;
 use crate::config::GatesConfig;
 use crate::heads::Epoch;
@@ -90,7 +91,5 @@ pub(super) fn late_deviation(history: &[Epoch]) -> Option<f64> {
     if late.len() < 2 {
         return None;
     }
-    let n = late.len() as f64;
-    let mean = late.iter().sum::<f64>() / n;
-    Some((late.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+    Some(mean_and_deviation(&late).1)
 }

@@ -11,9 +11,10 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Accum, Mat, MatRef, Par, Spec};
 
-use super::head::Score;
+use super::block::outputs;
+use super::error::HeadError;
+use super::head::{FitData, Score};
 use super::tensors::Floats;
-use super::{FitData, HeadError};
 
 /// Columns of an inverse that are made at once.
 const INVERSE_COLUMNS: usize = 256;
@@ -116,14 +117,18 @@ impl Remembered {
     ///
     /// They do not depend on how many points are asked about, to the bit.
     pub fn squared_distances(&self, others: &[f64]) -> Mat<f64> {
-        struct Compare<'a>(&'a Remembered, &'a [f64], &'a mut Mat<f64>);
+        struct Compare<'a> {
+            own: &'a Remembered,
+            others: &'a [f64],
+            out: &'a mut Mat<f64>,
+        }
 
         impl pulp::WithSimd for Compare<'_> {
             type Output = ();
 
             #[inline(always)]
             fn with_simd<S: pulp::Simd>(self, _: S) {
-                let Self(Remembered { values, width }, others, out) = self;
+                let Self { own: Remembered { values, width }, others, out } = self;
                 let points = others.len() / width;
                 let point = |i: usize| &others[i * width..(i + 1) * width];
                 for first in (0..points).step_by(AT_ONCE) {
@@ -141,7 +146,7 @@ impl Remembered {
         let points = others.len().checked_div(self.width).unwrap_or(0);
         let mut out = Mat::zeros(self.count(), points);
         if self.width > 0 {
-            pulp::Arch::new().dispatch(Compare(self, others, &mut out));
+            pulp::Arch::new().dispatch(Compare { own: self, others, out: &mut out });
         }
         out
     }
@@ -278,7 +283,7 @@ pub fn log_sum_exp(logs: impl Iterator<Item = f64> + Clone) -> f64 {
 
 /// Class-weighted cross entropy and accuracy of the label, of answers and targets of `outputs` columns.
 pub fn score<T: Copy + Into<f64>>(answers: &[T], targets: &[f32], data: &FitData<'_>) -> Score {
-    let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+    let outputs = outputs(data.blocks);
     let classes = data.blocks[0].width;
     let (mut loss, mut total, mut right, mut rows) = (0.0, 0.0, 0, 0);
     for (answer, target) in answers.chunks_exact(outputs).zip(targets.chunks_exact(outputs)) {
@@ -308,10 +313,10 @@ mod tests {
 
     #[test]
     fn the_exponential_is_that_of_the_standard_library() {
-        let given: Vec<f64> = (0..70_001).map(|i| f64::from(i) / 100.0).chain([1e-300, 0.0]).collect();
-        let mut found = given.clone();
+        let inputs: Vec<f64> = (0..70_001).map(|i| f64::from(i) / 100.0).chain([1e-300, 0.0]).collect();
+        let mut found = inputs.clone();
         exp_of_minus(&mut found);
-        for (x, found) in given.iter().zip(&found) {
+        for (x, found) in inputs.iter().zip(&found) {
             let expected = (-x).exp();
             assert!((found - expected).abs() <= 4.0 * f64::EPSILON * expected, "{x}: {found} {expected}");
         }

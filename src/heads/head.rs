@@ -5,36 +5,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HeadShape, TensorError, Tensors};
+use super::block::Block;
+use super::error::HeadError;
+use super::kinds::HeadShape;
+use super::tensors::Tensors;
 use crate::inputs::Sparse;
-
-/// What one column block of the targets, and of a head's answer, means.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Block {
-    /// Name of the column (or columns) it comes from.
-    pub name: String,
-    /// Columns: one a class, or one a value.
-    pub width: usize,
-    /// Classes or numbers.
-    pub kind: BlockKind,
-    /// Weight in the loss of a network; the label's is 1.
-    pub weight: f64,
-    /// Class names of a task; the label's are in the model's card.
-    pub classes: Vec<String>,
-    /// Mean and standard deviation of each value in the training part.
-    pub scales: Vec<[f32; 2]>,
-}
-
-/// Classes or numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BlockKind {
-    /// Probabilities that add up to 1 (a row of zeros where the label is missing); answered by logits.
-    #[default]
-    Classes,
-    /// Standardised numbers; answered as they are.
-    Values,
-}
 
 /// What a head is trained from.
 pub struct FitData<'a> {
@@ -63,6 +38,20 @@ pub struct Rows<'a> {
     pub terms: Option<&'a Sparse>,
     /// `n × outputs` targets, block beside block; one-hot for ordinary rows, soft for mixed ones.
     pub targets: &'a [f32],
+}
+
+/// [`Rows`] put together anew.
+pub(super) struct OwnedRows {
+    pub inputs: Vec<f32>,
+    pub terms: Option<Sparse>,
+    pub targets: Vec<f32>,
+}
+
+impl OwnedRows {
+    /// They, to be learned from.
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { inputs: &self.inputs, terms: self.terms.as_ref(), targets: &self.targets }
+    }
 }
 
 /// One line of the training history. Losses are class-weighted cross entropy of the label in nats, dropout off.
@@ -137,42 +126,6 @@ pub(super) struct Score {
     pub accuracy: f64,
 }
 
-/// Why a head cannot be trained, asked, saved or loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum HeadError {
-    /// The numbers do not allow it.
-    #[error("the head failed: {0}")]
-    Failed(String),
-    /// libtorch failed.
-    #[error("the network failed: {0}")]
-    Torch(String),
-    /// A network was asked for where there is no libtorch.
-    #[error("a network head needs libtorch (train.head, train.ensemble.heads)")]
-    NeedsTorch,
-    /// The weights file cannot be read or written, or does not fit the shape.
-    #[error(transparent)]
-    Tensors(#[from] TensorError),
-    /// No head has this shape, or it does not fit the rows that are asked about.
-    #[error("the head does not fit: {0}")]
-    Shape(String),
-    /// The loss is not a number.
-    #[error(
-        "training diverged: the validation loss of epoch {epoch} is {loss}\n  \
-         hint: lower train.learning_rate (it was {learning_rate})"
-    )]
-    Diverged {
-        /// The epoch.
-        epoch: usize,
-        /// Its validation loss.
-        loss: f64,
-        /// The learning rate it ran with.
-        learning_rate: f64,
-    },
-    /// The user asked to stop.
-    #[error("interrupted while training; nothing was changed")]
-    Interrupted,
-}
-
 /// A head with its weights.
 pub trait Head: Send + Sync {
     /// Answers to `n × inputs` rows, `n × outputs`, block beside block: logits and values; dropout off.
@@ -194,21 +147,6 @@ pub trait Head: Send + Sync {
     /// The file cannot be written.
     fn save(&self, path: &Path) -> Result<(), HeadError> {
         Ok(self.tensors()?.write(path)?)
-    }
-}
-
-/// Columns of all blocks together.
-///
-/// # Errors
-/// There is no block, or one is empty, or their sum is beyond any machine's memory.
-pub(super) fn outputs_of(blocks: &[Block]) -> Result<usize, HeadError> {
-    let sum = blocks.iter().try_fold(0usize, |sum, block| match block.width {
-        0 => None,
-        width => sum.checked_add(width),
-    });
-    match sum {
-        Some(outputs) if outputs > 0 => Ok(outputs),
-        _ => Err(HeadError::Shape("its card has a block without columns, or none".into())),
     }
 }
 

@@ -5,8 +5,11 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use super::head::outputs_of;
-use super::{Block, Epoch, FitData, Fitted, Head, HeadError, Tensors};
+use super::block::checked_outputs;
+use super::block::{Block, outputs};
+use super::error::HeadError;
+use super::head::{Epoch, FitData, Fitted, Head};
+use super::tensors::Tensors;
 
 /// What only libtorch can do with heads.
 pub trait Networks: Send + Sync {
@@ -71,7 +74,7 @@ impl NetworkShape {
     /// # Errors
     /// They are more, or no network has this shape.
     pub fn check(&self, numbers: usize) -> Result<(), HeadError> {
-        outputs_of(&self.blocks)?;
+        checked_outputs(&self.blocks)?;
         let classes = self.blocks[0].width;
         if classes < 2 && self.output != Output::Softmax {
             return Err(HeadError::Shape("its card orders a single class".into()));
@@ -98,7 +101,7 @@ impl NetworkShape {
 
     /// Width of the last layer.
     pub fn scores(&self) -> usize {
-        self.label_scores() + self.blocks[1..].iter().map(|b| b.width).sum::<usize>()
+        self.label_scores() + outputs(&self.blocks[1..])
     }
 
     /// Trainable parameters of all members: weights, biases and batch-norm scales and shifts.

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs;
+use std::io::{self, Write};
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::store::map;
+use crate::store::{map, write_atomic};
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 
 /// Tensors by their names.
@@ -235,15 +235,15 @@ impl Tensors {
         Ok(Self { path: path.to_owned(), prefix: String::new(), tensors })
     }
 
-    /// Write a safetensors file. It is not replaced at once: whoever needs that writes beside it and renames.
+    /// Write a safetensors file, whole or not at all.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TensorError> {
-        let failed = |source| TensorError::Write { path: path.to_owned(), source };
-        let bytes =
-            safetensors::serialize(&self.tensors, None).map_err(|e| failed(std::io::Error::other(e)))?;
-        fs::write(path, bytes).map_err(failed)
+        write_atomic(path, |w| {
+            w.write_all(&safetensors::serialize(&self.tensors, None).map_err(io::Error::other)?)
+        })
+        .map_err(|error| TensorError::Write { path: path.to_owned(), source: error.source })
     }
 
     /// The values of the tensor of this name, row-major.
@@ -342,6 +342,7 @@ impl View for &Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn saved(tensors: &Tensors) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();

@@ -75,8 +75,8 @@ fn every_head_but_a_network_is_fitted_saved_loaded_and_asked_by_threads() {
     let path = folder.path().join("head.safetensors");
     for recipe in recipes() {
         let fitted = fit_on(&recipe, &rows, None).unwrap();
-        let given = fitted.head.logits(&rows.0, None).unwrap();
-        let right = given.chunks(3).zip(rows.1.chunks(3)).filter(|(g, t)| (g[1] > g[0]) == (t[1] > 0.5));
+        let logits = fitted.head.logits(&rows.0, None).unwrap();
+        let right = logits.chunks(3).zip(rows.1.chunks(3)).filter(|(l, t)| (l[1] > l[0]) == (t[1] > 0.5));
         assert!(right.count() > 180, "{recipe:?}");
         fitted.head.save(&path).unwrap();
         let shape = serde_json::to_string(&fitted.shape).unwrap();
@@ -85,7 +85,7 @@ fn every_head_but_a_network_is_fitted_saved_loaded_and_asked_by_threads() {
             let (head, inputs) = (Arc::clone(&loaded), rows.0.clone());
             std::thread::spawn(move || head.logits(&inputs, None).unwrap())
         });
-        asked.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), given, "{recipe:?}"));
+        asked.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), logits, "{recipe:?}"));
         assert!(matches!(loaded.logits(&[0.5], None), Err(HeadError::Shape(_))), "{recipe:?}");
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{RawInputs, Sparse, Terms, TfIdf};
+use super::raw::RawInputs;
+use super::tfidf::{Sparse, Terms, TfIdf};
 
 /// A term in fewer training texts is no term.
 const MIN_TEXTS: usize = 2;

@@ -19,6 +19,24 @@ pub struct RawInputs {
     pub texts: Vec<String>,
 }
 
+impl RawInputs {
+    /// The inputs of `rows`, in their order.
+    pub fn pick(&self, rows: &[usize]) -> Self {
+        let dims = self.embedding_dims;
+        Self {
+            embedding_dims: dims,
+            embedding: rows
+                .iter()
+                .flat_map(|&r| &self.embedding[r * dims..(r + 1) * dims])
+                .copied()
+                .collect(),
+            numeric: rows.iter().map(|&r| self.numeric[r].clone()).collect(),
+            categories: rows.iter().map(|&r| self.categories[r].clone()).collect(),
+            texts: rows.iter().map(|&r| self.texts[r].clone()).collect(),
+        }
+    }
+}
+
 /// One field's embeddings beside the other's, row by row, with the tabular features: what a head's inputs are made of.
 ///
 /// `fields` has one matrix a text field, each with one row for every item of `cells`. With a `config`, fields are weighted

@@ -1,6 +1,6 @@
 //! What a head's numbers say: probabilities, tasks, the range behind the label.
 
-use crate::heads::{Block, BlockKind, Head, HeadError, HeadShape, softmax};
+use crate::heads::{Block, BlockKind, Head, HeadError, HeadShape, places, softmax};
 use crate::inputs::{InputEncoder, RawInputs};
 
 /// What a head says of rows.
@@ -28,13 +28,11 @@ pub fn answers(
     if rows.is_empty() {
         return Ok(Answers::default());
     }
-    let given = head.logits(&encoder.encode(raw, &rows), encoder.terms(raw, &rows).as_ref())?;
-    let width = given.len() / rows.len();
-    let (mut answers, mut at) = (Answers::default(), 0);
-    for (i, block) in shape.blocks().iter().enumerate() {
-        let from = at;
-        let own = given.chunks_exact(width).map(|row| &row[from..from + block.width]);
-        at += block.width;
+    let logits = head.logits(&encoder.encode(raw, &rows), encoder.terms(raw, &rows).as_ref())?;
+    let width = logits.len() / rows.len();
+    let mut answers = Answers::default();
+    for (i, (place, block)) in places(shape.blocks()).enumerate() {
+        let own = logits.chunks_exact(width).map(|row| &row[place.clone()]);
         if block.kind == BlockKind::Values {
             answers.ranges = own.map(|row| range_of(row, &block.scales)).collect();
             continue;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use pipeline_encoder::{Arithmetic, EncoderError, FolderError, Known, Precision};
 
 use crate::config::Config;
+use crate::evaluate::Evaluation;
 use crate::heads::{self, Head, HeadError, HeadShape, Networks, Tensors, Whole};
 use crate::inputs::InputEncoder;
 use crate::store::{map, quick_checksum};
@@ -127,7 +128,7 @@ pub struct Calibration {
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
     /// A file of the model is missing or damaged.
-    #[error("cannot read the model file {}: {reason}\n  hint: train one with `pipeline build`, or name another with --model", path.display())]
+    #[error("cannot read the model file {}: {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -136,8 +137,7 @@ pub enum PredictError {
     },
     /// The encoder on this machine is not the one of the training.
     #[error(
-        "the encoder in {} is not the one that the model was trained with (fingerprint {found}, expected {expected})\n  \
-         hint: install the same encoder; predictions from another one would be wrong",
+        "the encoder in {} is not the one that the model was trained with (fingerprint {found}, expected {expected})",
         folder.display()
     )]
     Encoder {
@@ -150,9 +150,7 @@ pub enum PredictError {
     },
     /// The encoder is that of the training, and this processor cannot compute as it was computed there.
     #[error(
-        "the model was trained on embeddings computed as {}, for which this processor has no instructions\n  \
-         hint: --any-arithmetic computes them in another way (cosine at least 0.999); encoder.precision = \"f32\" before \
-         training gives the same bits on every processor with AVX2",
+        "the model was trained on embeddings computed as {}, for which this processor has no instructions",
         arithmetic.name()
     )]
     Arithmetic {
@@ -160,10 +158,10 @@ pub enum PredictError {
         arithmetic: Arithmetic,
     },
     /// The number of encoders is not the model's.
-    #[error("the model has {wanted} encoders, --encoder names {given}; name each")]
+    #[error("the model has {wanted} encoders, --encoder names {named}; name each")]
     Encoders {
-        /// How many are given.
-        given: usize,
+        /// How many `--encoder` names.
+        named: usize,
         /// How many it has.
         wanted: usize,
     },
@@ -179,6 +177,25 @@ pub enum PredictError {
     /// The user asked to stop.
     #[error("interrupted; nothing was labelled")]
     Interrupted,
+}
+
+impl PredictError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::File { .. } => "train one with `pipeline build`, or name another with --model",
+            Self::Encoder { .. } => "install the same encoder; predictions from another one would be wrong",
+            Self::Arithmetic { .. } => {
+                "--any-arithmetic computes them in another way (cosine at least 0.999); encoder.precision = \"f32\" \
+                 before training gives the same bits on every processor with AVX2"
+            }
+            Self::Folder(error) => return error.hint(),
+            Self::Encode(error) => return error.hint(),
+            Self::Head(error) => return error.hint(),
+            Self::Encoders { .. } | Self::Interrupted => return None,
+        };
+        Some(hint.to_owned())
+    }
 }
 
 /// Read `model.json`.
@@ -244,6 +261,14 @@ pub fn load_temperature(files: &ModelFiles, card: &ModelCard) -> Result<Option<f
     }
     let calibration: Calibration = read_json(&files.calibration())?;
     Ok((calibration.head_blake3 == card.head_blake3).then_some(calibration.temperature))
+}
+
+/// Read `metrics.json`.
+///
+/// # Errors
+/// It is missing or damaged.
+pub fn load_evaluation(files: &ModelFiles) -> Result<Evaluation, PredictError> {
+    read_json(&files.metrics())
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, PredictError> {

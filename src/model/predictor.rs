@@ -165,7 +165,7 @@ fn folders(
 ) -> Result<Vec<PathBuf>, PredictError> {
     let Places { root, encoders, .. } = places;
     if !encoders.is_empty() && encoders.len() != card.encoders.len() {
-        return Err(PredictError::Encoders { given: encoders.len(), wanted: card.encoders.len() });
+        return Err(PredictError::Encoders { named: encoders.len(), wanted: card.encoders.len() });
     }
     let folder = |(i, wanted): (usize, &EncoderCard)| {
         let place = match encoders.get(i) {

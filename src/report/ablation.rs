@@ -1,7 +1,8 @@
 //! The table of an ablation, for a terminal.
 
-use super::Table;
+use super::table::Table;
 use crate::evaluate::{Ablation, Estimate, Figure};
+use crate::split::FoldCounts;
 
 /// More classes than this have no column each.
 const CLASSES_SHOWN: usize = 6;
@@ -28,7 +29,7 @@ pub fn ablation_text(a: &Ablation) -> String {
         line.push(format!("{:.1}", of.train_seconds));
         table.push(line);
     }
-    let (folds, repeats) = a.folds;
+    let FoldCounts { folds, repeats } = a.folds;
     let mut text =
         format!("{}: {folds} × {repeats} folds of {} rows outside the test part\n\n{table}", a.name, a.rows);
     if a.classes.len() <= CLASSES_SHOWN {

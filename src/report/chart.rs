@@ -3,9 +3,19 @@
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::MapPoint;
 use crate::evaluate::{ClassMetrics, Coverage, ReliabilityBin};
 use crate::heads::Epoch;
+
+/// A row on the embedding map.
+#[derive(Clone, Debug)]
+pub struct MapPoint {
+    /// Coordinates.
+    pub at: [f64; 2],
+    /// Class index.
+    pub class: usize,
+    /// What hovering shows.
+    pub text: String,
+}
 
 type Drawing<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;

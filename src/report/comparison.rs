@@ -1,6 +1,6 @@
 //! Two models side by side, for a terminal.
 
-use super::Table;
+use super::table::Table;
 use crate::evaluate::{Comparison, Estimate, McNemar};
 
 /// Differences of every figure on the test part, out of fold and by fold, and McNemar's test.

@@ -4,7 +4,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use serde::Serialize;
 
-use super::chart;
+use super::chart::{self, MapPoint};
 use super::terminal::verdict;
 use crate::evaluate::{Evaluation, Figure};
 use crate::heads::Epoch;
@@ -28,17 +28,6 @@ pub struct Mistake {
     pub predicted: String,
     /// How sure the model was, in `[0, 1]`.
     pub confidence: f64,
-}
-
-/// A row on the embedding map.
-#[derive(Clone, Debug)]
-pub struct MapPoint {
-    /// Coordinates.
-    pub at: [f64; 2],
-    /// Class index.
-    pub class: usize,
-    /// What hovering shows.
-    pub text: String,
 }
 
 /// What the report shows.

@@ -10,8 +10,9 @@ mod tuning;
 mod validation;
 
 pub use ablation::ablation_text;
+pub use chart::MapPoint;
 pub use comparison::comparison_text;
-pub use html::{MapPoint, Mistake, ReportInput, report_html};
+pub use html::{Mistake, ReportInput, report_html};
 pub use table::Table;
 pub use terminal::summary;
 pub use tuning::tuning_text;

@@ -1,6 +1,6 @@
 //! The summary at the end of a training, a screenful.
 
-use super::Table;
+use super::table::Table;
 use crate::evaluate::{Estimate, Evaluation, Figure, Gate, Metrics};
 
 /// Classes shown in full; of more, the worst are shown.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Table;
+use super::table::Table;
 use crate::evaluate::{Figure, Tuning};
 
 /// Configs shown.

@@ -1,6 +1,6 @@
 //! The summary of a validation.
 
-use super::Table;
+use super::table::Table;
 use crate::evaluate::Estimate;
 use crate::validate::{ColumnProfile, Quartiles, Validation};
 

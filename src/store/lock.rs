@@ -4,13 +4,13 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
+use super::files::StoreError;
 
 /// Why the lock was not had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another run holds it.
-    #[error("another run{owner} is working on {}\n  hint: wait until it has finished; nothing was changed", folder.display())]
+    #[error("another run{owner} is working on {}", folder.display())]
     Busy {
         /// ` (process 123)` where known.
         owner: String,
@@ -20,6 +20,16 @@ pub enum LockError {
     /// The lock file cannot be made.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl LockError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Busy { .. } => Some("wait until it has finished; nothing was changed".to_owned()),
+            Self::Store(_) => None,
+        }
+    }
 }
 
 /// Held while a run writes under a folder; the operating system lets go of it when the process ends, however it ends.

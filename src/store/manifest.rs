@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{StoreError, checksum, write_json};
+use super::files::{StoreError, checksum, write_json};
 
 /// The record of one finished stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,11 @@ impl Manifest {
     /// The manifest at `path`; `None` where there is none or it is of another format.
     pub fn load(path: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+
+    /// What the stage counted, as its own type; `None` where an older program counted something else.
+    pub fn summary<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_value(self.summary.clone()).ok()
     }
 
     /// Write the manifest.

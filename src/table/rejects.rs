@@ -1,9 +1,30 @@
-//! The files in which people find what was not used.
+//! What becomes of rows that cannot be used: too many of them stop the reading, the rest are listed for people.
 
 use std::path::Path;
 
-use super::ReadReport;
+use super::errors::TableError;
+use super::report::ReadReport;
+use crate::config::Config;
 use crate::store::{StoreError, write_atomic};
+
+/// Stop when more than the set share of rows was rejected.
+///
+/// # Errors
+/// [`TableError::TooManyRejects`].
+pub fn check_rejects(config: &Config, report: &ReadReport, listing: &Path) -> Result<(), TableError> {
+    let rejected = report.rejects.len();
+    if rejected as f64 <= config.data.max_rejected_share * report.read as f64 {
+        return Ok(());
+    }
+    let first: Vec<String> = report.rejects.iter().take(5).map(|r| format!("  {r}")).collect();
+    Err(TableError::TooManyRejects {
+        rejected,
+        read: report.read,
+        limit: config.data.max_rejected_share,
+        first: first.join("\n"),
+        listing: listing.to_owned(),
+    })
+}
 
 /// Write `rejects.csv` (file, line, column, value, reason, raw line) and `duplicates.csv` (file, line, repeats) into
 /// `folder`; both are written also when there is nothing to list, so that an old listing never outlives its cause.

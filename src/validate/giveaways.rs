@@ -118,7 +118,7 @@ mod tests {
             },
             class: i % 2,
             title: i.to_string(),
-            given_test: false,
+            in_test_files: false,
             range: None,
             tasks: vec![],
         };

@@ -71,7 +71,7 @@ mod tests {
             cells: Cells::default(),
             class,
             title: class.to_string(),
-            given_test: false,
+            in_test_files: false,
             range: None,
             tasks: vec![],
         };

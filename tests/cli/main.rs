@@ -1,12 +1,13 @@
 //! The real program with the real encoder on small files. One file a behaviour:
 //! `ablation` presets, `input` bad and odd raw files, `settings` the config, `stages` build and staleness, `cache` what is computed when, `hub` encoders from a model hub,
-//! `built_before` what an older program left, //! `evaluation` figures, gates and report, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages, `tuning` tune.
+//! `built_before` what an older program left, `figures` what documents state, `evaluation` figures, gates and report, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages, `tuning` tune.
 
 mod ablation;
 mod built_before;
 mod cache;
 mod checks;
 mod evaluation;
+mod figures;
 mod hub;
 mod input;
 mod labels;

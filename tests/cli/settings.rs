@@ -1,6 +1,8 @@
 //! The config: what is refused, and how it says so.
 
-use crate::project::Project;
+use serde_json::{Value, json};
+
+use crate::project::{CONFIG, Project, ran};
 
 /// Exit code and message of `pipeline status` with the config changed.
 fn refusal(from: &str, to: &str) -> String {
@@ -74,4 +76,82 @@ fn a_limit_beyond_the_encoder_is_refused() {
     let finished = project.run(&["status"]);
     assert_eq!(finished.code(), 5);
     assert!(finished.err().contains("encoder.max_tokens = 9000"), "{}", finished.err());
+}
+
+#[test]
+fn a_bad_value_ends_with_3_and_names_its_key_and_what_it_may_be() {
+    for (section, said) in [
+        ("[gates]\ntest_accuracy = nan", "gates.test_accuracy is NaN, but must be in [-1, 1]"),
+        ("[gates]\nloss_gap = inf", "gates.loss_gap is inf, but must be in [0, 1000]"),
+        (
+            "[gates]\nrows = 9223372036854775807",
+            "gates.rows is 9223372036854775807, but must be a whole number in",
+        ),
+        (
+            "[augment.eda]\nvariants = 9223372036854775807",
+            "augment.eda.variants is 9223372036854775807, but must be",
+        ),
+        (
+            "[features.field_weights]\ntitle = 1e308",
+            "features.field_weights.title is 1e308, but must be in [0, 1000]",
+        ),
+        ("[validate.range]\nage_min = [0, nan]", "validate.range.age_min[1] is NaN, but must be in"),
+        ("[encoder]\nworkers = -1", "encoder.workers must be a whole number in [1, 1024]"),
+        ("[tune]\nfolds = \"\"", "tune.folds must be a whole number in [2, 1000]"),
+        (
+            "[tune.space]\n\"train.dropout\" = { low = 0, high = inf }",
+            "tune.space.train.dropout.high is inf, but must be",
+        ),
+        ("[encoder]\nmodel = []", "the key is encoder.model"),
+    ] {
+        let project = Project::empty();
+        project.write("pipeline.toml", format!("{CONFIG}\n{section}\n"));
+        for command in ["status", "build"] {
+            let finished = project.run(&[command]);
+            assert_eq!(finished.code(), 3, "{section}: {}", finished.err());
+            assert!(finished.err().contains(said), "{section}: {}", finished.err());
+        }
+    }
+}
+
+#[test]
+fn a_number_of_the_wrong_kind_is_told_what_it_may_be() {
+    insta::assert_snapshot!(refusal("batch_size = 32", "batch_size = -32"));
+}
+
+#[test]
+fn mending_a_bad_number_mends_the_project() {
+    let project = Project::small();
+    // A head that needs no libtorch.
+    project.configure("head = \"network\"", "head = \"kernel\"");
+    project.configure("variants = 1", "variants = 0");
+    project.configure("ratio = 0.5", "ratio = 0");
+    project.good(&["build", "--quiet"]);
+    let good = project.read("pipeline.toml");
+    project.write("pipeline.toml", format!("{good}\n[gates]\ntest_accuracy = nan\n"));
+    assert_eq!(project.run(&["build"]).code(), 3);
+    project.write("pipeline.toml", &good);
+    assert_eq!(ran(&project.json(&["build"])), [""; 0]);
+
+    // As programs left it that let NaN pass: JSON has null for it, which no program reads as a number.
+    let change = |name: &str, change: &dyn Fn(&mut Value)| {
+        let mut value = serde_json::from_str(&project.read(name)).unwrap();
+        change(&mut value);
+        project.write(name, serde_json::to_string_pretty(&value).unwrap());
+    };
+    let card = "data/models/small/model.json";
+    change(card, &|card| card["config"]["gates"]["test_accuracy"] = Value::Null);
+    let output = pipeline::store::Output::of(&project.path(card)).unwrap();
+    change("data/.pipeline/small/train.json", &|manifest| manifest["outputs"][card] = json!(output));
+    change("data/.pipeline/small/evaluate.json", &|manifest| {
+        manifest["inputs"][card] = json!(output.blake3);
+        manifest["config"]["gates"]["test_accuracy"] = Value::Null;
+        manifest["summary"]["gates"][0]["limit"] = Value::Null;
+    });
+    let why = project.good(&["build", "--dry-run"]).out();
+    assert!(why.contains("its output data/models/small/model.json cannot be read"), "{why}");
+    assert!(why.contains("config gates.test_accuracy changed (unset → 0.85)"), "{why}");
+    assert_eq!(ran(&project.json(&["build"])), ["train", "evaluate"]);
+    assert_eq!(ran(&project.json(&["build"])), [""; 0]);
+    project.good(&["predict", "--text", "Build a pillow fort"]);
 }

@@ -38,6 +38,14 @@ pub enum EncoderError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file of a downloaded model cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A file of the model folder does not hold what it should.
     #[error("{}: {reason}", path.display())]
     Invalid {
@@ -47,11 +55,7 @@ pub enum EncoderError {
         reason: String,
     },
     /// A hub model could not be had.
-    #[error(
-        "cannot get the encoder `{model}` from the model hub ({file}: {reason})\n  \
-         hint: check the name and the network, or download the model elsewhere and give its folder as encoder.model \
-         or --model"
-    )]
+    #[error("cannot get the encoder `{model}` from the model hub ({file}: {reason})")]
     Hub {
         /// Hub name, `owner/model`.
         model: String,
@@ -82,6 +86,27 @@ pub enum EncoderError {
     /// The model does not fit the tokens, or libtorch failed.
     #[error("the encoder failed: {0}")]
     Forward(String),
+}
+
+impl EncoderError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Hub { .. } => Some(
+                "check the name and the network, or download the model elsewhere and give its folder as encoder.model \
+                 or --model"
+                    .to_owned(),
+            ),
+            Self::Folder(error) => error.hint(),
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Invalid { .. }
+            | Self::Interrupted
+            | Self::NeedsTorch { .. }
+            | Self::Tokenize(_)
+            | Self::Forward(_) => None,
+        }
+    }
 }
 
 /// One text's embedding.

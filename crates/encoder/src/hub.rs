@@ -57,7 +57,7 @@ pub fn fetch(name: &str, target: &Path, advance: &mut dyn FnMut(u64) -> bool) ->
     let fresh = target.with_extension(format!("tmp-{}", std::process::id()));
     let fetched = Download::new(name, &fresh, advance).all();
     let done = fetched.and_then(|()| {
-        fs::rename(&fresh, target).map_err(|source| EncoderError::Read { path: target.to_owned(), source })
+        fs::rename(&fresh, target).map_err(|source| EncoderError::Write { path: target.to_owned(), source })
     });
     if done.is_err() {
         let _ = fs::remove_dir_all(&fresh);
@@ -130,7 +130,7 @@ impl<'a> Download<'a> {
             request.call().map_err(|e| failed(e.to_string(), matches!(e, ureq::Error::StatusCode(404))))?;
         let mut body = response.into_body().into_reader();
         let path = self.folder.join(file);
-        let stored = |source| EncoderError::Read { path: path.clone(), source };
+        let stored = |source| EncoderError::Write { path: path.clone(), source };
         fs::create_dir_all(path.parent().unwrap_or(self.folder)).map_err(stored)?;
         let mut to = File::create(&path).map_err(stored)?;
         let mut block = vec![0; 1 << 16];
@@ -167,7 +167,8 @@ mod tests {
         assert_eq!(locate("owner/no-such").unwrap(), hub("owner/no-such"));
         fs::create_dir_all(cache.path().join("hub/owner--there")).unwrap();
         assert_eq!(locate("owner/there").unwrap(), Place::Here(cache.path().join("hub/owner--there")));
-        let error = locate("no-such").unwrap_err().to_string();
-        assert!(error.contains("no-such") && error.contains("make setup"), "{error}");
+        let error = locate("no-such").unwrap_err();
+        let hint = error.hint().unwrap();
+        assert!(error.to_string().contains("no-such") && hint.contains("make setup"), "{error}, {hint}");
     }
 }

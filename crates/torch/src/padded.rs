@@ -22,6 +22,8 @@ use rust_bert::t5::T5Config;
 use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor, nn};
 
+use crate::libtorch::single_threaded;
+
 /// Load an encoder for rust-bert, on the CPU.
 ///
 /// # Errors
@@ -54,7 +56,7 @@ impl Padded {
         pad_id: i64,
         workers: usize,
     ) -> Result<Vec<Self>, EncoderError> {
-        crate::single_threaded();
+        single_threaded();
         let (first, weights) = Self::load_one(folder, precision, pad_id, None)?;
         let mut all = vec![first];
         for _ in 1..workers {
@@ -124,8 +126,8 @@ impl Worker for Padded {
             }
         }
         let fail = |e: String| EncoderError::Forward(e);
-        // libtorch keeps it for each thread, and this may be a new one.
-        crate::single_threaded();
+        // This thread may be a new one.
+        single_threaded();
         tch::no_grad(|| {
             let ids = Tensor::from_slice(&ids).view([*rows as i64, *width as i64]);
             let mask = Tensor::from_slice(&mask).view([*rows as i64, *width as i64]);

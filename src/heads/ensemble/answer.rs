@@ -1,9 +1,9 @@
 //! Heads that answer together.
 
-use super::EnsembleShape;
+use super::settings::EnsembleShape;
+use crate::heads::block::checked_outputs;
 use crate::heads::dense::log_sum_exp;
-use crate::heads::head::outputs_of;
-use crate::heads::{Block, BlockKind, Head, HeadError, Networks, Tensors, load};
+use crate::heads::{Block, BlockKind, Head, HeadError, Networks, Tensors, load, outputs, places};
 use crate::inputs::Sparse;
 
 /// The heads with their weights.
@@ -30,7 +30,7 @@ impl Ensemble {
         if shape.weights.len() != shape.heads.len() {
             return refused("its ensemble has not one weight a head");
         }
-        outputs_of(first.blocks())?;
+        checked_outputs(first.blocks())?;
         let load = |(i, shape)| load(shape, tensors.below(&prefix(i)), networks);
         let heads = shape.heads.iter().enumerate().map(load).collect::<Result<_, _>>()?;
         Ok(Self { shape: shape.clone(), heads })
@@ -40,9 +40,9 @@ impl Ensemble {
     pub(super) fn answers(&self, inputs: &[f32], terms: Option<&Sparse>) -> Result<Vec<Vec<f64>>, HeadError> {
         let mut answers = Vec::new();
         for (head, shape) in self.heads.iter().zip(&self.shape.heads) {
-            let mut given: Vec<f64> = head.logits(inputs, terms)?.into_iter().map(f64::from).collect();
-            normalise(&mut given, shape.blocks());
-            answers.push(given);
+            let mut answer: Vec<f64> = head.logits(inputs, terms)?.into_iter().map(f64::from).collect();
+            normalise(&mut answer, shape.blocks());
+            answers.push(answer);
         }
         Ok(answers)
     }
@@ -50,13 +50,11 @@ impl Ensemble {
 
 /// Make logits log probabilities, where a block is classes.
 fn normalise(answers: &mut [f64], blocks: &[Block]) {
-    let outputs: usize = blocks.iter().map(|b| b.width).sum();
+    let outputs = outputs(blocks);
     for row in answers.chunks_exact_mut(outputs) {
-        let mut rest = row;
-        for block in blocks {
-            let (own, after) = rest.split_at_mut(block.width);
-            rest = after;
+        for (own, block) in places(blocks) {
             if block.kind == BlockKind::Classes {
+                let own = &mut row[own];
                 let whole = log_sum_exp(own.iter().copied());
                 own.iter_mut().for_each(|logit| *logit -= whole);
             }
@@ -67,8 +65,8 @@ fn normalise(answers: &mut [f64], blocks: &[Block]) {
 /// Sum over the heads of their answers times their weights.
 pub(super) fn weighted(answers: &[Vec<f64>], weights: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0; answers.first().map_or(0, Vec::len)];
-    for (given, weight) in answers.iter().zip(weights) {
-        sums.iter_mut().zip(given).for_each(|(sum, given)| *sum += weight * given);
+    for (answer, weight) in answers.iter().zip(weights) {
+        sums.iter_mut().zip(answer).for_each(|(sum, value)| *sum += weight * value);
     }
     sums
 }

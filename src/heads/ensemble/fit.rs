@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use super::EnsembleShape;
 use super::answer::{Ensemble, weighted};
+use super::settings::EnsembleShape;
 use crate::heads::dense::score;
 use crate::heads::head::Score;
 use crate::heads::{Epoch, FitData, Fitted, Head, HeadError, HeadShape, Networks, Recipe, Rows};
@@ -28,7 +28,8 @@ pub fn fit(
     let even = vec![1.0 / fitted.len() as f64; fitted.len()];
     let parameters = fitted.iter().map(|f| f.parameters).sum();
     let best = fitted.iter().map(|f| &f.history[f.best_epoch - 1]);
-    let of_train: Vec<(f64, f64)> = best.map(|epoch| (epoch.train_loss, epoch.train_accuracy)).collect();
+    let of_epoch = |epoch: &Epoch| Score { loss: epoch.train_loss, accuracy: epoch.train_accuracy };
+    let of_train: Vec<Score> = best.map(of_epoch).collect();
     let (shapes, heads): (Vec<HeadShape>, Vec<Box<dyn Head>>) =
         fitted.into_iter().map(|f| (f.shape, f.head)).unzip();
     let mut ensemble = Ensemble { shape: EnsembleShape { heads: shapes, weights: even }, heads };
@@ -41,7 +42,8 @@ pub fn fit(
     let validation = of_weights(&ensemble.shape.weights);
     // Each head has its own notion of a loss on the training rows (left out, or not); their weighted mean stands for all.
     let of_heads = of_train.iter().zip(&ensemble.shape.weights);
-    let (loss, accuracy) = of_heads.fold((0.0, 0.0), |sum, (of, w)| (sum.0 + of.0 * w, sum.1 + of.1 * w));
+    let (loss, accuracy) =
+        of_heads.fold((0.0, 0.0), |sum, (of, w)| (sum.0 + of.loss * w, sum.1 + of.accuracy * w));
     let shape = HeadShape::Ensemble(ensemble.shape.clone());
     let scores = [Score { loss, accuracy }, validation];
     Fitted::at_once(Box::new(ensemble), shape, parameters, scores, each_epoch)
@@ -56,9 +58,9 @@ fn least(mut weights: Vec<f64>, loss: impl Fn(&[f64]) -> f64) -> Vec<f64> {
         for from in 0..weights.len() {
             for to in (0..weights.len()).filter(|&to| to != from) {
                 let mut tried = weights.clone();
-                let given = tried[from].min(part);
-                tried[from] -= given;
-                tried[to] += given;
+                let step = tried[from].min(part);
+                tried[from] -= step;
+                tried[to] += step;
                 let new = loss(&tried);
                 if new < best - 1e-9 {
                     (weights, best, moved) = (tried, new, true);

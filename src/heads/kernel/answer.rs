@@ -2,9 +2,10 @@
 
 use faer::Mat;
 
-use super::KernelShape;
+use super::settings::KernelShape;
+use crate::heads::block::checked_outputs;
 use crate::heads::dense::{Remembered, columns, exp_of_minus, floats, product};
-use crate::heads::head::{check_rows, outputs_of};
+use crate::heads::head::check_rows;
 use crate::heads::{Head, HeadError, Tensors};
 use crate::inputs::Sparse;
 
@@ -32,7 +33,7 @@ impl KernelMachine {
     /// # Errors
     /// They do not fit `shape`.
     pub fn load(shape: &KernelShape, mut tensors: Tensors) -> Result<Self, HeadError> {
-        let (inputs, landmarks, outputs) = (shape.inputs, shape.landmarks, outputs_of(&shape.blocks)?);
+        let (inputs, landmarks, outputs) = (shape.inputs, shape.landmarks, checked_outputs(&shape.blocks)?);
         Ok(Self {
             scale: tensors.take("scale", &[inputs])?,
             landmarks: Remembered::new(tensors.take_floats("landmarks", &[landmarks, inputs])?, inputs),
@@ -75,11 +76,11 @@ impl Head for KernelMachine {
             let x: Vec<f64> = scaled.map(|(&x, &scale)| f64::from(x) * f64::from(scale)).collect();
             let mut kernel = self.landmarks.squared_distances(&x);
             (0..kernel.ncols()).for_each(|row| exp_of_minus(kernel.col_as_slice_mut(row)));
-            let mut given = product(self.weights.as_ref(), kernel.as_ref());
-            for row in given.col_iter_mut() {
+            let mut logits = product(self.weights.as_ref(), kernel.as_ref());
+            for row in logits.col_iter_mut() {
                 row.iter_mut().zip(&self.bias).for_each(|(y, &bias)| *y += f64::from(bias));
             }
-            answers.extend(floats(&given));
+            answers.extend(floats(&logits));
         }
         if let Some(terms) = terms {
             self.add_terms(&mut answers, terms)?;

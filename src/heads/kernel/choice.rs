@@ -1,9 +1,9 @@
 //! The search for kernel and ridge: one value after the other, by leave-one-out loss on some training rows.
 
-use super::KernelSettings;
 use super::problem::{Choice, Problem};
-use crate::heads::{FitData, HeadError, Rows};
-use crate::inputs::Sparse;
+use super::settings::KernelSettings;
+use crate::heads::head::OwnedRows;
+use crate::heads::{FitData, HeadError, outputs};
 
 /// Rows on which kernel and ridge are chosen, all of them landmarks: what is best for them is best, or nearly so, for all.
 pub const SEARCH_ROWS: usize = 1000;
@@ -22,8 +22,15 @@ pub const FIRST: Choice = Choice {
     term_weight: TERM_WEIGHTS[0],
 };
 
-/// Whether a value is open, what is tried for it, and where it goes.
-type Axis = (bool, &'static [f64], fn(&mut Choice, f64));
+/// One value of the choice.
+struct Axis {
+    /// Whether it is searched for; else it is set, or the data has no use for it.
+    open: bool,
+    /// What is tried.
+    tried: &'static [f64],
+    /// Where it goes.
+    put: fn(&mut Choice, f64),
+}
 
 /// One value after the other, in the order in which they matter: the one with the least leave-one-out loss stays.
 ///
@@ -34,7 +41,7 @@ pub fn choose(
     data: &FitData<'_>,
     whole: &Problem<'_>,
 ) -> Result<Choice, HeadError> {
-    let given = Choice {
+    let start = Choice {
         gamma: settings.gamma.unwrap_or(FIRST.gamma),
         ridge: settings.ridge.unwrap_or(FIRST.ridge),
         feature_weight: settings.feature_weight.unwrap_or(FIRST.feature_weight),
@@ -42,32 +49,36 @@ pub fn choose(
     };
     let tabular = whole.embedding < whole.inputs;
     let set: [Axis; 4] = [
-        (settings.term_weight.is_none() && whole.terms.is_some(), &TERM_WEIGHTS, |c, v| c.term_weight = v),
-        (settings.feature_weight.is_none() && tabular, &FEATURE_WEIGHTS, |c, v| c.feature_weight = v),
-        (settings.gamma.is_none(), &GAMMAS, |c, v| c.gamma = v),
-        (settings.ridge.is_none(), &RIDGES, |c, v| c.ridge = v),
+        Axis {
+            open: settings.term_weight.is_none() && whole.terms.is_some(),
+            tried: &TERM_WEIGHTS,
+            put: |c, v| c.term_weight = v,
+        },
+        Axis {
+            open: settings.feature_weight.is_none() && tabular,
+            tried: &FEATURE_WEIGHTS,
+            put: |c, v| c.feature_weight = v,
+        },
+        Axis { open: settings.gamma.is_none(), tried: &GAMMAS, put: |c, v| c.gamma = v },
+        Axis { open: settings.ridge.is_none(), tried: &RIDGES, put: |c, v| c.ridge = v },
     ];
-    if set.iter().all(|(open, ..)| !open) {
-        return Ok(given);
+    if set.iter().all(|axis| !axis.open) {
+        return Ok(start);
     }
     let rows = whole.draw(SEARCH_ROWS, data.seed);
-    let (inputs, terms, targets) = pick(data, &rows);
-    let few = FitData {
-        train: Rows { inputs: &inputs, terms: terms.as_ref(), targets: &targets },
-        class_weights: data.class_weights.clone(),
-        ..*data
-    };
+    let few = pick(data, &rows);
+    let few = FitData { train: few.rows(), class_weights: data.class_weights.clone(), ..*data };
     let problem = Problem::new(&few);
     let parts = problem.parts();
     let answers = |choice: Choice| {
         let kernel = || parts.kernel(problem.gammas(choice), choice.term_weight);
         Ok::<_, HeadError>(problem.answers(&problem.solve_own(kernel, choice.ridge)?))
     };
-    let penalty = problem.penalty(&answers(given)?);
+    let penalty = problem.penalty(&answers(start)?);
     let all: Vec<usize> = (0..problem.rows()).collect();
     let loss = |choice| Ok::<_, HeadError>(problem.left_out_score(&answers(choice)?, &all, &[penalty]).loss);
-    let (mut best, mut least) = (given, loss(given)?);
-    for (open, tried, put) in set {
+    let (mut best, mut least) = (start, loss(start)?);
+    for Axis { open, tried, put } in set {
         let from = best;
         for &value in tried.iter().filter(|_| open) {
             let mut candidate = from;
@@ -84,12 +95,12 @@ pub fn choose(
     Ok(best)
 }
 
-/// Inputs, terms and targets of some training rows.
-fn pick(data: &FitData<'_>, rows: &[usize]) -> (Vec<f32>, Option<Sparse>, Vec<f32>) {
-    let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+/// Some training rows.
+fn pick(data: &FitData<'_>, rows: &[usize]) -> OwnedRows {
+    let outputs = outputs(data.blocks);
     let of = |values: &[f32], width: usize| -> Vec<f32> {
         rows.iter().flat_map(|&row| &values[row * width..(row + 1) * width]).copied().collect()
     };
     let terms = data.train.terms.map(|terms| terms.pick(rows.iter().copied()));
-    (of(data.train.inputs, data.inputs), terms, of(data.train.targets, outputs))
+    OwnedRows { inputs: of(data.train.inputs, data.inputs), terms, targets: of(data.train.targets, outputs) }
 }

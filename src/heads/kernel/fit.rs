@@ -7,12 +7,12 @@ use faer::Mat;
 use super::answer::KernelMachine;
 use super::choice::{FIRST, SEARCH_ROWS, choose};
 use super::problem::{Problem, draw};
+use super::settings::{KernelSettings, KernelShape};
 use super::stack::CS;
-use super::{KernelSettings, KernelShape};
 use crate::heads::dense::{Remembered, floats, product, score, softmax};
+use crate::heads::head::OwnedRows;
 use crate::heads::tensors::Floats;
-use crate::heads::{Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows};
-use crate::inputs::Sparse;
+use crate::heads::{Epoch, FitData, Fitted, Head, HeadError, HeadShape};
 
 /// Where not all rows can be landmarks, at least so many are none.
 const OTHER_ROWS: usize = 1000;
@@ -30,10 +30,7 @@ pub fn fit(
     // Nothing is chosen on the validation rows, so they can teach, too: what is said of them is left out like the rest.
     let both = settings.all_rows.then(|| train_and_validation(data));
     let whole = match &both {
-        Some((inputs, terms, targets)) => {
-            let train = Rows { inputs, terms: terms.as_ref(), targets };
-            &FitData { train, class_weights: data.class_weights.clone(), ..*data }
-        }
+        Some(both) => &FitData { train: both.rows(), class_weights: data.class_weights.clone(), ..*data },
         None => data,
     };
     let (problem, trained_on) = (Problem::new(whole), data.train.inputs.len() / data.inputs);
@@ -47,8 +44,8 @@ pub fn fit(
     };
     let solved = problem.solve(choice, &rows)?;
     let left_out = problem.with_means(solved.left_out);
-    let (given, asked) = (floats(&left_out), problem.like_new(&rows));
-    let stack = problem.stack(&given, &asked);
+    let (answers, asked) = (floats(&left_out), problem.like_new(&rows));
+    let stack = problem.stack(&answers, &asked);
     // A class counts as often as its weight says: its prior odds are multiplied by it.
     let weighted = |mut bias: Vec<f32>| {
         let log_weights = data.class_weights.iter().map(|w| w.max(f32::MIN_POSITIVE).ln());
@@ -71,14 +68,14 @@ pub fn fit(
         bias: weighted(stack.bias).iter().zip(of_means).map(|(bias, mean)| bias + mean).collect(),
     };
 
-    let train = problem.left_out_score(&given, &asked, &CS);
+    let train = problem.left_out_score(&answers, &asked, &CS);
     let outputs = left_out.nrows();
-    let answers = if both.is_some() {
+    let logits = if both.is_some() {
         // The logistic regression learns from every second row asked and answers the others, and the other way round.
         let (even, odd): (Vec<_>, Vec<_>) = asked.iter().partition(|&row| row % 2 == 0);
         let held = left_out.subcols(trained_on, count - trained_on);
         let [by_odd, by_even] = [odd, even].map(|asked| {
-            let stack = problem.stack(&given, &asked);
+            let stack = problem.stack(&answers, &asked);
             let bias = weighted(stack.bias);
             let mut logits = product(stack.matrix.as_ref(), held);
             for row in logits.col_iter_mut() {
@@ -94,11 +91,11 @@ pub fn fit(
     } else {
         head.logits(data.validation.inputs, data.validation.terms)?
     };
-    let validation = score(&answers, data.validation.targets, data);
+    let validation = score(&logits, data.validation.targets, data);
     let shape = HeadShape::Kernel(head.shape.clone());
     let parameters = (solved.freedom * outputs as f64).round() as usize;
     let fitted = Fitted::at_once(Box::new(head), shape, parameters, [train, validation], each_epoch)?;
-    Ok(Fitted { validation: Some(answers), ..fitted })
+    Ok(Fitted { validation: Some(logits), ..fitted })
 }
 
 /// Rounded to what the file keeps, so that a head answers the same before and after it is saved.
@@ -107,13 +104,13 @@ fn single(mut matrix: Mat<f64>) -> Mat<f64> {
     matrix
 }
 
-fn train_and_validation(data: &FitData<'_>) -> (Vec<f32>, Option<Sparse>, Vec<f32>) {
+fn train_and_validation(data: &FitData<'_>) -> OwnedRows {
     let terms = data.train.terms.zip(data.validation.terms).map(|(train, other)| train.above(other));
-    (
-        [data.train.inputs, data.validation.inputs].concat(),
+    OwnedRows {
+        inputs: [data.train.inputs, data.validation.inputs].concat(),
         terms,
-        [data.train.targets, data.validation.targets].concat(),
-    )
+        targets: [data.train.targets, data.validation.targets].concat(),
+    }
 }
 
 /// How sure each training row's own class is when the row is left out: its probability minus the greatest other one's,
@@ -129,11 +126,12 @@ pub fn margins(data: &FitData<'_>) -> Result<Vec<f32>, HeadError> {
     let logits = product(stack.matrix.as_ref(), left_out.as_ref());
     let classes = problem.blocks[0].width;
     let margin = |(row, truth): (usize, &Option<usize>)| {
-        let mut given: Vec<f32> = (0..classes).map(|c| logits[(c, row)] as f32 + stack.bias[c]).collect();
-        softmax(&mut given);
+        let mut probabilities: Vec<f32> =
+            (0..classes).map(|c| logits[(c, row)] as f32 + stack.bias[c]).collect();
+        softmax(&mut probabilities);
         let truth = truth.unwrap_or(0);
-        let other = (0..classes).filter(|&c| c != truth).map(|c| given[c]).fold(0.0, f32::max);
-        given[truth] - other
+        let other = (0..classes).filter(|&c| c != truth).map(|c| probabilities[c]).fold(0.0, f32::max);
+        probabilities[truth] - other
     };
     Ok(problem.truth[0].iter().enumerate().map(margin).collect())
 }
@@ -142,7 +140,8 @@ pub fn margins(data: &FitData<'_>) -> Result<Vec<f32>, HeadError> {
 mod tests {
     use super::*;
     use crate::heads::kernel::problem::Choice;
-    use crate::heads::{Block, BlockKind, Tensors};
+    use crate::heads::{Block, BlockKind, Rows, Tensors};
+    use crate::inputs::Sparse;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -197,10 +196,10 @@ mod tests {
             let fitted =
                 fit(&settings(landmarks), &data(&blocks, &train), &mut |_| ControlFlow::Continue(()))
                     .unwrap();
-            let given = fitted.head.logits(&held.0, None).unwrap();
-            let rows = || given.chunks(3).zip(held.1.chunks(3));
-            let right = rows().filter(|(g, t)| (g[1] > g[0]) == (t[1] > 0.5)).count();
-            let error: f32 = rows().map(|(g, t)| (g[2] - t[2]).powi(2)).sum::<f32>() / 300.0;
+            let logits = fitted.head.logits(&held.0, None).unwrap();
+            let rows = || logits.chunks(3).zip(held.1.chunks(3));
+            let right = rows().filter(|(l, t)| (l[1] > l[0]) == (t[1] > 0.5)).count();
+            let error: f32 = rows().map(|(l, t)| (l[2] - t[2]).powi(2)).sum::<f32>() / 300.0;
             assert!(right > 280 && error < 0.01, "{landmarks}: {right} {error}");
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("head.safetensors");
@@ -211,7 +210,7 @@ mod tests {
                     .unwrap()
                     .logits(&held.0, None)
                     .unwrap(),
-                given
+                logits
             );
         }
     }
@@ -282,8 +281,8 @@ mod tests {
             };
             let (one, both) = (fit_with(false), fit_with(true));
             let right = |fitted: &Fitted| {
-                let given = fitted.head.logits(&held.0, None).unwrap();
-                given.chunks(3).zip(held.1.chunks(3)).filter(|(g, t)| (g[1] > g[0]) == (t[1] > 0.5)).count()
+                let logits = fitted.head.logits(&held.0, None).unwrap();
+                logits.chunks(3).zip(held.1.chunks(3)).filter(|(l, t)| (l[1] > l[0]) == (t[1] > 0.5)).count()
             };
             assert!(right(&both) > right(&one), "{landmarks}: {} {}", right(&both), right(&one));
             let epoch = &both.history[0];

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::heads::dense::{cholesky, columns, inverse_diagonal, product, square};
-use crate::heads::{Block, BlockKind, FitData, HeadError};
+use crate::heads::{Block, BlockKind, FitData, HeadError, outputs, places};
 use crate::inputs::Sparse;
 
 /// Added to the diagonal of the kernel among landmarks that are some of the rows, where two may be alike.
@@ -58,11 +58,10 @@ pub struct Solved {
 impl<'a> Problem<'a> {
     pub fn new(data: &FitData<'a>) -> Self {
         let (inputs, embedding) = (data.inputs, data.embedding_dims);
-        let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+        let outputs = outputs(data.blocks);
         let (x, mut y) = (columns(data.train.inputs, inputs), columns(data.train.targets, outputs));
-        let (mut means, mut truth, mut at) = (Mat::zeros(outputs, 1), Vec::new(), 0);
-        for block in data.blocks {
-            let own = at..at + block.width;
+        let (mut means, mut truth) = (Mat::zeros(outputs, 1), Vec::new());
+        for (own, block) in places(data.blocks) {
             let known: Vec<f64> = match block.kind {
                 BlockKind::Classes => y.col_iter().map(|row| own.clone().map(|i| row[i]).sum()).collect(),
                 BlockKind::Values => vec![1.0; y.ncols()],
@@ -78,7 +77,6 @@ impl<'a> Problem<'a> {
                 BlockKind::Classes => rows.map(likeliest).collect(),
                 BlockKind::Values => Vec::new(),
             });
-            at += block.width;
         }
         let variance = [0..embedding, embedding..inputs].map(|part| {
             let of = |i: usize| {

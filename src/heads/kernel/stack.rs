@@ -5,7 +5,7 @@ use faer::Mat;
 use super::problem::{Problem, Solved};
 use crate::heads::dense::{floats, log_sum_exp};
 use crate::heads::head::Score;
-use crate::heads::{BlockKind, LogisticRegression, Matrix};
+use crate::heads::{BlockKind, Labelled, LogisticRegression, Matrix, places};
 
 /// Penalties (C, ascending) that the logistic regression chooses from, and its most steps.
 pub const CS: [f64; 5] = [0.001, 0.01, 0.1, 1.0, 10.0];
@@ -28,22 +28,21 @@ impl Problem<'_> {
     /// From `answers`, `rows × outputs`, to logits, learned on the rows `asked`.
     pub fn stack(&self, answers: &[f32], asked: &[usize]) -> Stack {
         let width = self.y.nrows();
-        let (mut matrix, mut bias, mut at) = (Mat::zeros(width, width), vec![0.0; width], 0);
-        for (block, truth) in self.blocks.iter().zip(&self.truth) {
+        let (mut matrix, mut bias) = (Mat::zeros(width, width), vec![0.0; width]);
+        for ((own, block), truth) in places(self.blocks).zip(&self.truth) {
             match block.kind {
-                BlockKind::Values => (at..at + block.width).for_each(|i| matrix[(i, i)] = 1.0),
+                BlockKind::Values => own.for_each(|i| matrix[(i, i)] = 1.0),
                 BlockKind::Classes => {
                     let rows: Vec<usize> = asked.iter().copied().filter(|&r| truth[r].is_some()).collect();
                     let stacked = Stacked::fit(answers, width, &rows, truth, block.width, &CS);
-                    for class in 0..block.width {
+                    for (class, output) in own.enumerate() {
                         for from in 0..width {
-                            matrix[(at + class, from)] = stacked.weights[class * width + from];
+                            matrix[(output, from)] = stacked.weights[class * width + from];
                         }
-                        bias[at + class] = stacked.intercepts[class] as f32;
+                        bias[output] = stacked.intercepts[class] as f32;
                     }
                 }
             }
-            at += block.width;
         }
         Stack { matrix, bias }
     }
@@ -90,14 +89,14 @@ struct Stacked {
 impl Stacked {
     /// The penalty is the one of `penalties` that does best on a quarter of the rows when taught on the others.
     fn fit(
-        given: &[f32],
+        answers: &[f32],
         width: usize,
         rows: &[usize],
         truth: &[Option<usize>],
         classes: usize,
         penalties: &[f64],
     ) -> Self {
-        let column = |i: usize| rows.iter().map(move |&r| f64::from(given[r * width + i]));
+        let column = |i: usize| rows.iter().map(move |&r| f64::from(answers[r * width + i]));
         let n = rows.len().max(1) as f64;
         let (mut means, mut scales) = (Vec::new(), Vec::new());
         for i in 0..width {
@@ -108,7 +107,7 @@ impl Stacked {
         }
         let inputs = |rows: &[usize]| {
             let scaled = rows.iter().flat_map(|&r| {
-                let row = &given[r * width..(r + 1) * width];
+                let row = &answers[r * width..(r + 1) * width];
                 row.iter().zip(means.iter().zip(&scales)).map(|(&v, (m, s))| (f64::from(v) - m) / s)
             });
             Matrix::exact(width, scaled.collect())
@@ -119,8 +118,8 @@ impl Stacked {
         } else {
             let (held, kept): (Vec<_>, Vec<_>) = rows.iter().enumerate().partition(|(i, _)| i % 4 == 3);
             let [held, kept] = [held, kept].map(|side| side.into_iter().map(|(_, &r)| r).collect::<Vec<_>>());
-            let (x, y, asked, answers) = (inputs(&kept), known(&kept), inputs(&held), known(&held));
-            let (kept, held) = ((&x, &y[..]), (&asked, &answers[..]));
+            let [(x, y), (held_x, held_y)] = [kept, held].map(|side| (inputs(&side), known(&side)));
+            let (kept, held) = (Labelled { x: &x, classes: &y }, Labelled { x: &held_x, classes: &held_y });
             LogisticRegression::best_penalty(penalties, kept, held, classes, ITERATIONS).0
         };
         let (x, y) = (inputs(rows), known(rows));

@@ -2,9 +2,10 @@
 
 use faer::Mat;
 
-use super::LogisticShape;
+use super::settings::LogisticShape;
+use crate::heads::block::checked_outputs;
 use crate::heads::dense::{columns, floats, product};
-use crate::heads::head::{check_rows, outputs_of};
+use crate::heads::head::check_rows;
 use crate::heads::{Head, HeadError, Tensors};
 use crate::inputs::Sparse;
 
@@ -26,7 +27,7 @@ impl Linear {
     /// # Errors
     /// They do not fit `shape`.
     pub fn load(shape: &LogisticShape, mut tensors: Tensors) -> Result<Self, HeadError> {
-        let (inputs, outputs) = (shape.inputs, outputs_of(&shape.blocks)?);
+        let (inputs, outputs) = (shape.inputs, checked_outputs(&shape.blocks)?);
         Ok(Self {
             weights: columns(&tensors.take("weights", &[outputs, inputs])?, inputs),
             bias: tensors.take("bias", &[outputs])?,
@@ -41,11 +42,11 @@ impl Head for Linear {
         check_rows(inputs, width)?;
         let mut answers = Vec::with_capacity(inputs.len() / width * self.bias.len());
         for rows in inputs.chunks(ROWS_AT_ONCE * width) {
-            let mut given = product(self.weights.transpose(), columns(rows, width).as_ref());
-            for row in given.col_iter_mut() {
+            let mut logits = product(self.weights.transpose(), columns(rows, width).as_ref());
+            for row in logits.col_iter_mut() {
                 row.iter_mut().zip(&self.bias).for_each(|(y, &bias)| *y += f64::from(bias));
             }
-            answers.extend(floats(&given));
+            answers.extend(floats(&logits));
         }
         Ok(answers)
     }

@@ -6,9 +6,10 @@ use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_uppe
 use faer::{Mat, Par};
 
 use super::answer::Linear;
-use super::{LogisticRegression, LogisticShape, Matrix};
+use super::settings::LogisticShape;
+use super::solver::{LogisticRegression, Matrix};
 use crate::heads::dense::{cholesky, columns, product, score, square};
-use crate::heads::{BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows};
+use crate::heads::{BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows, outputs, places};
 
 /// Penalties of a logistic regression (C, ascending) and of a ridge regression (a row's share, descending), on inputs of
 /// variance 1. Each begins where the one before ended.
@@ -26,15 +27,15 @@ pub fn fit(
     data: &FitData<'_>,
     each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, HeadError> {
-    let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+    let outputs = outputs(data.blocks);
     let scaling = Scaling::learn(data);
     let [x, asked] = [data.train, data.validation].map(|rows| scaling.of(rows.inputs));
     let [matrix, asked_matrix] =
         [&x, &asked].map(|x| Matrix::dense(data.inputs, crate::heads::dense::floats(x)));
-    let (mut weights, mut bias, mut at) = (Mat::zeros(data.inputs, outputs), vec![0.0; outputs], 0);
-    for (i, block) in data.blocks.iter().enumerate() {
+    let (mut weights, mut bias) = (Mat::zeros(data.inputs, outputs), vec![0.0; outputs]);
+    for (i, (place, block)) in places(data.blocks).enumerate() {
         let own = |rows: Rows<'_>| -> Vec<f32> {
-            let of_row = |row: &[f32]| row[at..at + block.width].to_vec();
+            let of_row = |row: &[f32]| row[place.clone()].to_vec();
             rows.targets.chunks_exact(outputs).flat_map(of_row).collect()
         };
         match block.kind {
@@ -47,23 +48,26 @@ pub fn fit(
                     targets
                 };
                 let (shares, held) = (weigh(own(data.train)), weigh(own(data.validation)));
-                let model = classes((&matrix, &shares), (&asked_matrix, &held), block.width);
+                let (train, held) = (
+                    SoftLabelled { x: &matrix, shares: &shares },
+                    SoftLabelled { x: &asked_matrix, shares: &held },
+                );
+                let model = classes(&train, &held, block.width);
                 let (found, intercepts) = model.parameters();
-                for class in 0..block.width {
-                    let column = weights.col_as_slice_mut(at + class);
+                for (class, output) in place.enumerate() {
+                    let column = weights.col_as_slice_mut(output);
                     let found = &found[class * data.inputs..(class + 1) * data.inputs];
-                    column.iter_mut().zip(found).for_each(|(weight, &found)| *weight = f64::from(found));
-                    bias[at + class] = f64::from(intercepts[class]);
+                    column.iter_mut().zip(found).for_each(|(weight, &found)| *weight = found);
+                    bias[output] = intercepts[class];
                 }
             }
             BlockKind::Values => {
                 let [y, held] = [data.train, data.validation].map(|rows| columns(&own(rows), block.width));
-                let (found, means) = values((&x, y), (&asked, held))?;
-                weights.subcols_mut(at, block.width).copy_from(&found);
-                bias[at..at + block.width].copy_from_slice(&means);
+                let (found, means) = values(&Valued { x: &x, y }, &Valued { x: &asked, y: held })?;
+                weights.subcols_mut(place.start, block.width).copy_from(&found);
+                bias[place].copy_from_slice(&means);
             }
         }
-        at += block.width;
     }
     scaling.undo(&mut weights, &mut bias);
     let shape = LogisticShape { inputs: data.inputs, blocks: data.blocks.to_vec() };
@@ -75,20 +79,23 @@ pub fn fit(
     Fitted::at_once(Box::new(head), HeadShape::Logistic(shape), parameters, scores, each_epoch)
 }
 
-/// The logistic regression with the penalty that does best on the held-back rows. Each pair is rows and `rows × count`
-/// shares of the classes, times the rows' weights.
-fn classes(
-    (x, shares): (&Matrix, &[f32]),
-    (asked, held): (&Matrix, &[f32]),
-    count: usize,
-) -> LogisticRegression {
+/// Rows of which shares of the classes are known.
+struct SoftLabelled<'a> {
+    x: &'a Matrix,
+    /// `rows × classes`, row-major, times the rows' weights.
+    shares: &'a [f32],
+}
+
+/// The logistic regression with the penalty that does best on the rows `held_back`.
+fn classes(train: &SoftLabelled<'_>, held_back: &SoftLabelled<'_>, count: usize) -> LogisticRegression {
+    let &SoftLabelled { x, shares } = train;
     let mut last: Option<LogisticRegression> = None;
     let mut best: Option<(f64, LogisticRegression)> = None;
     for c in CS {
         let model = LogisticRegression::fit_shares(x, shares, count, c, ITERATIONS, last.as_ref());
-        let given = model.probabilities(asked);
+        let probabilities = model.probabilities(held_back.x);
         let of = |(p, share): (&f32, &f32)| -f64::from(*share) * f64::from(p.max(f32::EPSILON)).ln();
-        let loss = given.iter().zip(held).map(of).sum::<f64>();
+        let loss = probabilities.iter().zip(held_back.shares).map(of).sum::<f64>();
         if best.as_ref().is_none_or(|(least, _)| loss < *least) {
             best = Some((loss, model.clone()));
         }
@@ -97,12 +104,17 @@ fn classes(
     best.map_or_else(|| LogisticRegression::fit_shares(x, shares, count, 1.0, 0, None), |(_, model)| model)
 }
 
-/// Weights, `inputs × values`, and means of the ridge regression with the penalty that does best on the held-back rows.
-/// Each pair is rows and their values, a column a row; the inputs' means are 0.
-fn values(
-    (x, y): (&Mat<f64>, Mat<f64>),
-    (asked, held): (&Mat<f64>, Mat<f64>),
-) -> Result<(Mat<f64>, Vec<f64>), HeadError> {
+/// Rows of which values are known, a column a row.
+struct Valued<'a> {
+    /// `inputs × rows`, the inputs' means over the training rows 0.
+    x: &'a Mat<f64>,
+    /// `values × rows`.
+    y: Mat<f64>,
+}
+
+/// Weights, `inputs × values`, and means of the ridge regression with the penalty that does best on the rows `held_back`.
+fn values(train: &Valued<'_>, held_back: &Valued<'_>) -> Result<(Mat<f64>, Vec<f64>), HeadError> {
+    let Valued { x, y } = train;
     let rows = x.ncols() as f64;
     let means: Vec<f64> = y.row_iter().map(|row| row.iter().sum::<f64>() / rows).collect();
     let (inner, targets) = (square(x.as_ref()), product(x.as_ref(), y.transpose()));
@@ -112,11 +124,13 @@ fn values(
         let mut weights = targets.clone();
         solve_lower_triangular_in_place(factor.as_ref(), weights.as_mut(), Par::Seq);
         solve_upper_triangular_in_place(factor.transpose(), weights.as_mut(), Par::Seq);
-        let given = product(weights.transpose(), asked.as_ref());
+        let predicted = product(weights.transpose(), held_back.x.as_ref());
         let off = |row: usize| {
-            (0..means.len()).map(|i| (given[(i, row)] + means[i] - held[(i, row)]).powi(2)).sum::<f64>()
+            (0..means.len())
+                .map(|i| (predicted[(i, row)] + means[i] - held_back.y[(i, row)]).powi(2))
+                .sum::<f64>()
         };
-        let loss = (0..asked.ncols()).map(off).sum::<f64>();
+        let loss = (0..held_back.x.ncols()).map(off).sum::<f64>();
         if best.as_ref().is_none_or(|(least, _)| loss < *least) {
             best = Some((loss, weights));
         }
@@ -214,13 +228,13 @@ mod tests {
         let (train, held, asked) = (sectors(600, 1), sectors(200, 2), sectors(400, 3));
         let fitted = fitted(&train, &held, [1.0; 3]);
         assert_eq!(fitted.parameters, 6 * 4);
-        let given = fitted.head.logits(&asked.0, None).unwrap();
-        let rows = || given.chunks(6).zip(asked.1.chunks(6));
+        let logits = fitted.head.logits(&asked.0, None).unwrap();
+        let rows = || logits.chunks(6).zip(asked.1.chunks(6));
         let most = |row: &[f32]| (1..3).fold(0, |best, c| if row[c] > row[best] { c } else { best });
-        let right = rows().filter(|(g, t)| most(g) == most(t)).count();
+        let right = rows().filter(|(l, t)| most(l) == most(t)).count();
         let task =
-            given.chunks(6).zip(asked.0.chunks(3)).filter(|(g, x)| (g[3] > g[4]) == (x[0] > 0.3)).count();
-        let error = rows().map(|(g, t)| (g[5] - t[5]).abs()).fold(0.0, f32::max);
+            logits.chunks(6).zip(asked.0.chunks(3)).filter(|(l, x)| (l[3] > l[4]) == (x[0] > 0.3)).count();
+        let error = rows().map(|(l, t)| (l[5] - t[5]).abs()).fold(0.0, f32::max);
         assert!(right > 380 && task > 380 && error < 0.05, "{right} {task} {error}");
 
         let folder = tempfile::tempdir().unwrap();
@@ -228,7 +242,7 @@ mod tests {
         fitted.head.save(&path).unwrap();
         let HeadShape::Logistic(shape) = &fitted.shape else { panic!("a linear head") };
         let loaded = Linear::load(shape, Tensors::read(&path).unwrap()).unwrap();
-        assert_eq!(loaded.logits(&asked.0, None).unwrap(), given);
+        assert_eq!(loaded.logits(&asked.0, None).unwrap(), logits);
         assert!(loaded.logits(&asked.0[1..], None).is_err());
     }
 

@@ -11,4 +11,4 @@ mod solver;
 pub use answer::Linear;
 pub use fit::fit;
 pub use settings::LogisticShape;
-pub use solver::{LogisticRegression, Matrix};
+pub use solver::{Labelled, LogisticRegression, Matrix};

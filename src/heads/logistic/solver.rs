@@ -99,6 +99,15 @@ impl Matrix {
     }
 }
 
+/// Rows whose class is known.
+#[derive(Clone, Copy)]
+pub struct Labelled<'a> {
+    /// The rows' inputs.
+    pub x: &'a Matrix,
+    /// The class of each.
+    pub classes: &'a [usize],
+}
+
 /// A fitted model.
 #[derive(Clone, Debug)]
 pub struct LogisticRegression {
@@ -173,40 +182,41 @@ impl LogisticRegression {
         Self { weights, intercepts }
     }
 
-    /// Fit with the penalty of `choices` (values of C, ascending) that has the least log loss on held-back rows, then
-    /// once more on all rows, `x` and `held` together, given as `both`. Each pair is rows and their classes.
+    /// Fit with the penalty of `choices` (values of C, ascending) that has the least log loss on the rows `held_back` of a
+    /// fit of `train`, then once more on `both` together. Classes are below `count`.
     pub fn fit_best(
         choices: &[f64],
-        (x, classes): (&Matrix, &[usize]),
-        (held, held_classes): (&Matrix, &[usize]),
-        (both, both_classes): (&Matrix, &[usize]),
+        train: Labelled<'_>,
+        held_back: Labelled<'_>,
+        both: Labelled<'_>,
         count: usize,
         iterations: u64,
     ) -> Self {
-        let (c, start) = Self::best_penalty(choices, (x, classes), (held, held_classes), count, iterations);
-        Self::fit(both, both_classes, count, c, iterations, start.as_ref())
+        let (c, start) = Self::best_penalty(choices, train, held_back, count, iterations);
+        Self::fit(both.x, both.classes, count, c, iterations, start.as_ref())
     }
 
-    /// The penalty of `choices` (values of C, ascending) that has the least log loss on held-back rows, with its model.
+    /// The penalty of `choices` (values of C, ascending) that has the least log loss on the rows `held_back` of a fit of
+    /// `train`, with its model; 1 and none where there is no choice. Classes are below `count`.
     pub fn best_penalty(
         choices: &[f64],
-        (x, classes): (&Matrix, &[usize]),
-        (held, held_classes): (&Matrix, &[usize]),
+        train: Labelled<'_>,
+        held_back: Labelled<'_>,
         count: usize,
         iterations: u64,
     ) -> (f64, Option<Self>) {
         let mut last: Option<Self> = None;
         let mut best: Option<(f64, f64, Self)> = None;
         for &c in choices {
-            let model = Self::fit(x, classes, count, c, iterations, last.as_ref());
-            let given = model.of_rows(held);
+            let model = Self::fit(train.x, train.classes, count, c, iterations, last.as_ref());
+            let probabilities = model.of_rows(held_back.x);
             let least = f64::from(f32::EPSILON);
             let of = |(row, &class): (&[f64], &usize)| -row[class].max(least).ln();
-            let loss = given
+            let loss = probabilities
                 .as_slice()
                 .unwrap_or_default()
                 .chunks_exact(count)
-                .zip(held_classes)
+                .zip(held_back.classes)
                 .map(of)
                 .sum::<f64>();
             if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
@@ -396,9 +406,9 @@ mod tests {
         ] {
             for (kind, most) in [(dense as fn(&[[f32; 2]]) -> Matrix, 1e-3), (sparse, 1e-3), (exact, 2e-7)] {
                 let model = LogisticRegression::fit(&kind(&X), &CLASSES, 3, c, 200, None);
-                let given = model.probabilities(&kind(&[[0.2, 0.1], [1.0, -1.0]]));
-                for (g, e) in given.iter().zip(expected) {
-                    assert!((f64::from(*g) - e).abs() < most, "C={c}: {given:?}");
+                let probabilities = model.probabilities(&kind(&[[0.2, 0.1], [1.0, -1.0]]));
+                for (p, e) in probabilities.iter().zip(expected) {
+                    assert!((f64::from(*p) - e).abs() < most, "C={c}: {probabilities:?}");
                 }
             }
         }
@@ -410,16 +420,10 @@ mod tests {
         let x = dense(&[[1.0, 0.0], [0.8, 0.1], [-1.0, 0.0], [-0.7, 0.2]]);
         let sureness = |held: [usize; 2]| {
             let seen = dense(&[[0.9, 0.0], [-0.9, 0.0]]);
-            let (rows, classes) = (&x, &[0, 0, 1, 1][..]);
+            let train = Labelled { x: &x, classes: &[0, 0, 1, 1] };
+            let held_back = Labelled { x: &seen, classes: &held };
             let choices = [0.1, 1.0, 10.0];
-            let model = LogisticRegression::fit_best(
-                &choices,
-                (rows, classes),
-                (&seen, &held),
-                (rows, classes),
-                2,
-                100,
-            );
+            let model = LogisticRegression::fit_best(&choices, train, held_back, train, 2, 100);
             model.probabilities(&seen)[0]
         };
         assert!(sureness([0, 1]) > 0.9 && sureness([1, 0]) < 0.7);

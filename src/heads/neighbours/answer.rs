@@ -2,10 +2,11 @@
 
 use faer::Mat;
 
-use super::NeighbourShape;
+use super::settings::NeighbourShape;
+use crate::heads::block::checked_outputs;
 use crate::heads::dense::{Points, columns, floats};
-use crate::heads::head::{check_rows, outputs_of};
-use crate::heads::{BlockKind, Head, HeadError, Tensors};
+use crate::heads::head::check_rows;
+use crate::heads::{BlockKind, Head, HeadError, Tensors, places};
 use crate::inputs::Sparse;
 
 /// Rows compared with all remembered ones at once.
@@ -42,7 +43,7 @@ impl Memory {
     /// # Errors
     /// They do not fit `shape`.
     pub fn load(shape: &NeighbourShape, mut tensors: Tensors) -> Result<Self, HeadError> {
-        let (inputs, rows, outputs) = (shape.inputs, shape.rows, outputs_of(&shape.blocks)?);
+        let (inputs, rows, outputs) = (shape.inputs, shape.rows, checked_outputs(&shape.blocks)?);
         Ok(Self {
             scale: tensors.take("scale", &[inputs])?,
             rows: Points::new(columns(&tensors.take("rows", &[rows, inputs])?, inputs)),
@@ -97,20 +98,17 @@ impl Memory {
                 let target = self.answers.col_as_slice(place);
                 sums.iter_mut().zip(target).for_each(|(sum, target)| *sum += vote * target);
             }
-            let mut at = 0;
-            for block in &self.shape.blocks {
-                let own = at..at + block.width;
-                at += block.width;
+            for (own, block) in places(&self.shape.blocks) {
                 let known: f64 = sums[own.clone()].iter().sum();
                 for i in own {
-                    let given = match block.kind {
+                    let answer = match block.kind {
                         BlockKind::Classes => {
                             let votes = sums[i] + f64::from(self.prior[i]) * PRIOR_VOTES;
                             (votes / (known + PRIOR_VOTES)).max(1e-6).ln()
                         }
                         BlockKind::Values => sums[i] / all,
                     };
-                    answers.push((given + f64::from(self.bias[i])) as f32);
+                    answers.push((answer + f64::from(self.bias[i])) as f32);
                 }
             }
         }

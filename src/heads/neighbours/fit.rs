@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use super::answer::Memory;
-use super::{NeighbourSettings, NeighbourShape};
+use super::settings::{NeighbourSettings, NeighbourShape};
 use crate::heads::dense::{Points, columns, score};
-use crate::heads::{Block, BlockKind, Epoch, FitData, Fitted, HeadError, HeadShape};
+use crate::heads::{Block, BlockKind, Epoch, FitData, Fitted, HeadError, HeadShape, outputs, places};
 
 /// Rows that vote, how fast a vote falls with the squared distance (in units of the inputs' variance), and the factor on
 /// standardised tabular inputs: what is tried on the validation rows.
@@ -22,15 +22,14 @@ pub fn fit(
     data: &FitData<'_>,
     each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, HeadError> {
-    let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+    let outputs = outputs(data.blocks);
     let (x, y) = (data.train.inputs, data.train.targets);
     let classes = data.blocks[0].width;
+    let inputs = RowMajor { values: x, width: data.inputs };
+    let targets = RowMajor { values: y, width: outputs };
     // Row-major, `remembered × inputs` and `× outputs`.
     let (remembered, answers) = if settings.prototypes {
-        (
-            class_means((x, data.inputs), (y, outputs), classes),
-            class_means((y, outputs), (y, outputs), classes),
-        )
+        (class_means(inputs, targets, classes), class_means(targets, targets, classes))
     } else {
         (x.to_vec(), y.to_vec())
     };
@@ -65,8 +64,8 @@ pub fn fit(
         let nearest = memory.nearest(data.validation.inputs, most, false);
         for &count in &counts {
             for width in WIDTHS {
-                let given = memory.vote(&nearest, count, width * variance);
-                let loss = score(&given, data.validation.targets, data).loss;
+                let logits = memory.vote(&nearest, count, width * variance);
+                let loss = score(&logits, data.validation.targets, data).loss;
                 if loss < least {
                     (least, chosen) = (loss, (weight, count, width * variance));
                 }
@@ -110,11 +109,19 @@ fn variance(rows: &[f32], inputs: usize, embedding: usize) -> f64 {
     (0..embedding).map(of).sum()
 }
 
-/// `classes × columns` means of the rows of `x` by their (soft) class in the first columns of `y`; zeros for a class
-/// without rows. Each of the two is rows and their width.
-fn class_means((x, width): (&[f32], usize), (y, outputs): (&[f32], usize), classes: usize) -> Vec<f32> {
+/// Rows of `width` values, one after the other.
+#[derive(Clone, Copy)]
+struct RowMajor<'a> {
+    values: &'a [f32],
+    width: usize,
+}
+
+/// `classes × width` means of the rows of `x` by their (soft) class in the first columns of `y`; zeros for a class
+/// without rows.
+fn class_means(x: RowMajor<'_>, y: RowMajor<'_>, classes: usize) -> Vec<f32> {
+    let width = x.width;
     let (mut sums, mut totals) = (vec![0.0f64; classes * width], vec![0.0f64; classes]);
-    for (row, targets) in x.chunks_exact(width).zip(y.chunks_exact(outputs)) {
+    for (row, targets) in x.values.chunks_exact(width).zip(y.values.chunks_exact(y.width)) {
         for (class, &share) in targets[..classes].iter().enumerate().filter(|(_, share)| **share != 0.0) {
             let share = f64::from(share);
             totals[class] += share;
@@ -128,14 +135,13 @@ fn class_means((x, width): (&[f32], usize), (y, outputs): (&[f32], usize), class
 
 /// `outputs` mean targets; of a block of classes the shares of the known ones.
 fn prior(y: &[f32], blocks: &[Block]) -> Vec<f32> {
-    let outputs: usize = blocks.iter().map(|b| b.width).sum();
+    let outputs = outputs(blocks);
     let rows = (y.len() / outputs) as f64;
     let mean = |i: usize| y.iter().skip(i).step_by(outputs).map(|&v| f64::from(v)).sum::<f64>() / rows;
     let means: Vec<f64> = (0..outputs).map(mean).collect();
-    let (mut prior, mut at) = (Vec::new(), 0);
-    for block in blocks {
-        let own = &means[at..at + block.width];
-        at += block.width;
+    let mut prior = Vec::new();
+    for (own, block) in places(blocks) {
+        let own = &means[own];
         let whole = match block.kind {
             BlockKind::Classes => own.iter().sum::<f64>().max(1e-6),
             BlockKind::Values => 1.0,
@@ -191,11 +197,11 @@ mod tests {
         let (train, held, asked) = (clouds(400, 1), clouds(100, 2), clouds(400, 3));
         for prototypes in [false, true] {
             let fitted = fit_on(prototypes, &train, &held);
-            let given = fitted.head.logits(&asked.0, None).unwrap();
-            let rows = || given.chunks(3).zip(asked.1.chunks(3));
-            let right = rows().filter(|(g, t)| (g[1] > g[0]) == (t[1] > 0.5)).count();
+            let logits = fitted.head.logits(&asked.0, None).unwrap();
+            let rows = || logits.chunks(3).zip(asked.1.chunks(3));
+            let right = rows().filter(|(l, t)| (l[1] > l[0]) == (t[1] > 0.5)).count();
             assert!(right > 350, "{prototypes}: {right}");
-            let error = rows().map(|(g, t)| (g[2] - t[2]).abs()).sum::<f32>() / 400.0;
+            let error = rows().map(|(l, t)| (l[2] - t[2]).abs()).sum::<f32>() / 400.0;
             assert!(error < if prototypes { 0.4 } else { 0.2 }, "{prototypes}: {error}");
 
             let folder = tempfile::tempdir().unwrap();
@@ -203,7 +209,7 @@ mod tests {
             fitted.head.save(&path).unwrap();
             let HeadShape::Neighbours(shape) = &fitted.shape else { panic!("neighbours") };
             let loaded = Memory::load(shape, Tensors::read(&path).unwrap()).unwrap();
-            assert_eq!(loaded.logits(&asked.0, None).unwrap(), given);
+            assert_eq!(loaded.logits(&asked.0, None).unwrap(), logits);
         }
     }
 

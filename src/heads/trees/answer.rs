@@ -2,8 +2,9 @@
 
 use forust_ml::GradientBooster;
 
-use super::TreeShape;
-use crate::heads::head::{check_rows, outputs_of};
+use super::settings::TreeShape;
+use crate::heads::block::checked_outputs;
+use crate::heads::head::check_rows;
 use crate::heads::{Block, BlockKind, Head, HeadError, Tensors};
 use crate::inputs::Sparse;
 
@@ -47,7 +48,7 @@ impl Forest {
     /// # Errors
     /// They do not fit `shape`.
     pub fn load(shape: &TreeShape, mut tensors: Tensors) -> Result<Self, HeadError> {
-        let (trees, nodes, width) = (shape.trees, shape.nodes, outputs_of(&shape.blocks)?);
+        let (trees, nodes, width) = (shape.trees, shape.nodes, checked_outputs(&shape.blocks)?);
         let forest = Self {
             roots: tensors.take("roots", &[trees])?,
             outputs: tensors.take("outputs", &[trees])?,

@@ -7,10 +7,10 @@ use forust_ml::sampler::SampleMethod;
 use forust_ml::{GradientBooster, Matrix};
 use rayon::prelude::*;
 
-use super::TreeSettings;
 use super::answer::Forest;
+use super::settings::TreeSettings;
 use crate::heads::dense::score;
-use crate::heads::{BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows};
+use crate::heads::{BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows, outputs};
 
 /// Most trees of one output; early stopping ends most of them sooner.
 const MOST_TREES: usize = 500;
@@ -24,15 +24,11 @@ pub fn fit(
     data: &FitData<'_>,
     each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, HeadError> {
-    let kinds: Vec<(usize, BlockKind)> = data
-        .blocks
-        .iter()
-        .enumerate()
-        .flat_map(|(i, block)| std::iter::repeat_n((i, block.kind), block.width))
-        .collect();
-    let boosters: Vec<GradientBooster> = (0..kinds.len())
+    let block_of: Vec<usize> =
+        data.blocks.iter().enumerate().flat_map(|(i, block)| std::iter::repeat_n(i, block.width)).collect();
+    let boosters: Vec<GradientBooster> = (0..block_of.len())
         .into_par_iter()
-        .map(|output| boost(settings, data, output, kinds[output]))
+        .map(|output| boost(settings, data, output, block_of[output]))
         .collect::<Result<_, _>>()?;
     let mut forest = Forest::of_none(data.inputs, data.blocks);
     boosters.iter().enumerate().for_each(|(output, booster)| forest.add(booster, output));
@@ -53,13 +49,13 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(rows: Rows<'_>, data: &FitData<'_>, output: usize, (block, kind): (usize, BlockKind)) -> Self {
-        let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
-        let start: usize = data.blocks[..block].iter().map(|b| b.width).sum();
+    /// Those of the `output` of a row, counted over all blocks, which belongs to the block with the index `block`.
+    fn of(rows: Rows<'_>, data: &FitData<'_>, output: usize, block: usize) -> Self {
+        let (start, outputs) = (outputs(&data.blocks[..block]), outputs(data.blocks));
         let mut examples: Vec<(usize, f64, f64)> = Vec::new();
         for (row, all) in rows.targets.chunks_exact(outputs).enumerate() {
             let own = f64::from(all[output]);
-            if kind == BlockKind::Values {
+            if data.blocks[block].kind == BlockKind::Values {
                 examples.push((row, own, 1.0));
                 continue;
             }
@@ -87,14 +83,15 @@ impl Columns {
     }
 }
 
+/// The trees of one output, `output` and `block` as in [`Columns::of`].
 fn boost(
     settings: &TreeSettings,
     data: &FitData<'_>,
     output: usize,
-    of: (usize, BlockKind),
+    block: usize,
 ) -> Result<GradientBooster, HeadError> {
-    let [train, asked] = [data.train, data.validation].map(|rows| Columns::of(rows, data, output, of));
-    let objective = match of.1 {
+    let [train, asked] = [data.train, data.validation].map(|rows| Columns::of(rows, data, output, block));
+    let objective = match data.blocks[block].kind {
         BlockKind::Classes => ObjectiveType::LogLoss,
         BlockKind::Values => ObjectiveType::SquaredLoss,
     };
@@ -160,22 +157,22 @@ mod tests {
             seed: 1,
         };
         let settings = TreeSettings { depth: 4, learning_rate: 0.1, columns: 1.0, rows: 0.8 };
-        let booster = boost(&settings, &data, 1, (0, BlockKind::Classes)).unwrap();
+        let booster = boost(&settings, &data, 1, 0).unwrap();
         let mut forest = Forest::of_none(2, data.blocks);
         forest.add(&booster, 1);
-        let columns = Columns::of(data.train, &data, 1, (0, BlockKind::Classes));
+        let columns = Columns::of(data.train, &data, 1, 0);
         for (row, expected) in data.train.inputs.chunks(2).zip(booster.predict(&columns.matrix(2), false)) {
             let found = forest.base[0] + forest.roots.iter().map(|&root| forest.leaf(root, row)).sum::<f64>();
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
         let run = || fit(&settings, &data, &mut |_| ControlFlow::Continue(())).unwrap();
         let fitted = run();
-        let given = fitted.head.logits(&asked.0, None).unwrap();
-        assert_eq!(given, run().head.logits(&asked.0, None).unwrap(), "the same seed, the same trees");
-        let rows = || given.chunks(5).zip(asked.0.chunks(2));
-        let right = rows().filter(|(g, x)| (g[1] > g[0]) == (x[0] * x[1] > 0.0)).count();
-        let task = rows().filter(|(g, x)| (g[2] > g[3]) == (x[0] > 0.0)).count();
-        let error: f32 = rows().map(|(g, x)| (g[4] - x[0]).powi(2)).sum::<f32>() / 400.0;
+        let logits = fitted.head.logits(&asked.0, None).unwrap();
+        assert_eq!(logits, run().head.logits(&asked.0, None).unwrap(), "the same seed, the same trees");
+        let rows = || logits.chunks(5).zip(asked.0.chunks(2));
+        let right = rows().filter(|(l, x)| (l[1] > l[0]) == (x[0] * x[1] > 0.0)).count();
+        let task = rows().filter(|(l, x)| (l[2] > l[3]) == (x[0] > 0.0)).count();
+        let error: f32 = rows().map(|(l, x)| (l[4] - x[0]).powi(2)).sum::<f32>() / 400.0;
         assert!(right > 370 && task > 380 && error < 0.02, "{right} {task} {error}");
 
         let folder = tempfile::tempdir().unwrap();
@@ -183,7 +180,7 @@ mod tests {
         fitted.head.save(&path).unwrap();
         let HeadShape::Trees(shape) = &fitted.shape else { panic!("trees") };
         let loaded = Forest::load(shape, Tensors::read(&path).unwrap()).unwrap();
-        assert_eq!(loaded.logits(&asked.0, None).unwrap(), given);
+        assert_eq!(loaded.logits(&asked.0, None).unwrap(), logits);
     }
     #[test]
     fn trees_that_point_outside_or_in_circles_are_refused() {

@@ -4,7 +4,7 @@ use std::arch::x86_64::{
     __m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::Instructions;
+use super::instructions::Instructions;
 
 /// AVX-512 F.
 pub struct Avx512;

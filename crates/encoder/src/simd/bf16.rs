@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::{__m512, __m512bh, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps};
 
-use super::{Avx512, Instructions};
+use super::avx512::Avx512;
+use super::instructions::Instructions;
 
 /// AVX-512 BF16.
 pub struct Avx512Bf16;

@@ -1,6 +1,6 @@
 //! float32 in plain loops that the compiler turns into what the processor has.
 
-use super::Instructions;
+use super::instructions::Instructions;
 
 /// Any processor.
 pub struct Portable;

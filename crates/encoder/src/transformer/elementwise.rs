@@ -156,10 +156,10 @@ pub(super) mod tests {
 
     #[test]
     fn softmax_looks_at_the_counted_alone() {
-        let given = row(-40.0, 30.0, 48);
-        let powers: Vec<f64> = given[..37].iter().map(|&x| (f64::from(x) * 0.25).exp()).collect();
+        let input = row(-40.0, 30.0, 48);
+        let powers: Vec<f64> = input[..37].iter().map(|&x| (f64::from(x) * 0.25).exp()).collect();
         let total: f64 = powers.iter().sum();
-        let mut found = given.clone();
+        let mut found = input.clone();
         softmax::<Fused>(&mut found, 37, 0.25);
         for (found, power) in found.iter().zip(&powers) {
             let expected = power / total;
@@ -171,13 +171,13 @@ pub(super) mod tests {
     #[test]
     fn layer_norm_has_mean_bias_and_deviation_gain() {
         let (gain, bias) = (row(0.5, 2.0, 64), row(-1.0, 1.0, 64));
-        let given: Vec<f32> = row(-3.0, 5.0, 64).iter().map(|x| x * x).collect();
-        let mean = given.iter().map(|&x| f64::from(x)).sum::<f64>() / 64.0;
-        let variance = given.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / 64.0;
-        let mut found = given.clone();
+        let input: Vec<f32> = row(-3.0, 5.0, 64).iter().map(|x| x * x).collect();
+        let mean = input.iter().map(|&x| f64::from(x)).sum::<f64>() / 64.0;
+        let variance = input.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / 64.0;
+        let mut found = input.clone();
         layer_norm::<Fused>(&mut found, &gain, &bias, 1e-5);
         for i in 0..64 {
-            let normal = (f64::from(given[i]) - mean) / (variance + 1e-5).sqrt();
+            let normal = (f64::from(input[i]) - mean) / (variance + 1e-5).sqrt();
             let expected = normal * f64::from(gain[i]) + f64::from(bias[i]);
             assert!((f64::from(found[i]) - expected).abs() < 1e-5, "{} {expected}", found[i]);
         }

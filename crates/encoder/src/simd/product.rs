@@ -1,0 +1,90 @@
+//! The product of rows and panels, tile by tile.
+
+use super::instructions::Instructions;
+
+/// Columns of a panel, see [`Panels`]. Columns of a product come in multiples of it.
+pub const PANEL: usize = 32;
+
+/// A product's left side: rows of words.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    pub words: &'a [u32],
+    /// Words from one row to the next.
+    pub stride: usize,
+    pub count: usize,
+}
+
+/// A product's right side: panels of [`PANEL`] columns, each panel row after row.
+#[derive(Clone, Copy)]
+pub struct Panels<'a> {
+    pub words: &'a [u32],
+    /// Words from one row of a panel to the next.
+    pub stride: usize,
+    /// Words from one panel to the next.
+    pub next: usize,
+    pub count: usize,
+}
+
+/// Multiply; `take` gets the row, the first column, and the sums of a stretch of columns, for all of the product.
+///
+/// `depth` is the number of words in a row. A tile is `TALL` rows high and two vectors wide, which fills the registers:
+/// 12 rows of 512 bits, 6 of 256.
+///
+/// # Safety
+/// The processor must have the instructions `I`.
+#[inline(always)]
+pub unsafe fn multiply<I: Instructions, const TALL: usize>(
+    left: Rows<'_>,
+    right: Panels<'_>,
+    depth: usize,
+    mut take: impl FnMut(usize, usize, &mut [f32]),
+) {
+    if left.count == 0 || right.count == 0 || depth == 0 {
+        return;
+    }
+    assert!((left.count - 1) * left.stride + depth <= left.words.len(), "a row ends outside its words");
+    let last = (right.count - 1) * right.next + (depth - 1) * right.stride;
+    assert!(last + PANEL <= right.words.len(), "a panel ends outside its words");
+    let wide = 2 * I::LANES;
+    let mut sums = [[0f32; PANEL]; TALL];
+    for column in (0..right.count * PANEL).step_by(wide) {
+        let panel = &right.words[column / PANEL * right.next + column % PANEL..];
+        for first in (0..left.count).step_by(TALL) {
+            // Past the last row, a tile computes that row again and its sums are not used.
+            let rows = std::array::from_fn(|i| &left.words[(first + i).min(left.count - 1) * left.stride..]);
+            // SAFETY: the assertions above hold for every row and every panel.
+            unsafe { tile::<I, TALL>(rows, panel, right.stride, depth, &mut sums) };
+            for (row, sums) in (first..left.count).zip(&mut sums) {
+                take(row, column, &mut sums[..wide]);
+            }
+        }
+    }
+}
+
+/// One tile: `rows` and the panel have `depth` words and rows.
+#[inline(always)]
+unsafe fn tile<I: Instructions, const TALL: usize>(
+    rows: [&[u32]; TALL],
+    panel: &[u32],
+    stride: usize,
+    depth: usize,
+    out: &mut [[f32; PANEL]; TALL],
+) {
+    unsafe {
+        let rows = rows.map(<[u32]>::as_ptr);
+        let mut sums = [[I::zero(); 2]; TALL];
+        let mut right = panel.as_ptr();
+        for step in 0..depth {
+            let columns = [I::load(right), I::load(right.add(I::LANES))];
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                let word = I::splat(*row.add(step));
+                *sum = [I::multiply_add(sum[0], word, columns[0]), I::multiply_add(sum[1], word, columns[1])];
+            }
+            right = right.wrapping_add(stride);
+        }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            I::store(out.as_mut_ptr(), sum[0]);
+            I::store(out.as_mut_ptr().add(I::LANES), sum[1]);
+        }
+    }
+}

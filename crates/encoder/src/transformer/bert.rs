@@ -1,0 +1,81 @@
+//! The packed weights of a BERT.
+
+use super::arena::Arena;
+use super::elementwise::add;
+use super::set::Set;
+use crate::simd::{Instructions, PANEL, Panels, Rows, multiply};
+use crate::weights::Numbers;
+
+/// Packed weights; threads share them.
+pub struct Bert {
+    pub shape: Shape,
+    pub instructions: Set,
+    /// Row after row, `hidden_size` long.
+    pub words: Numbers,
+    /// The embeddings of the positions, that of the only token type added.
+    pub positions: Vec<f32>,
+    pub norm: Norm,
+    pub layers: Vec<Layer>,
+    /// The packed weights of all layers.
+    pub packed: Arena,
+}
+
+/// Sizes that a pass needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub hidden_size: usize,
+    pub num_attention_heads: usize,
+    pub intermediate_size: usize,
+    pub layer_norm_eps: f32,
+}
+
+pub struct Layer {
+    /// Query, key and value side by side.
+    pub attention: Linear,
+    pub attention_output: Linear,
+    pub attention_norm: Norm,
+    pub intermediate: Linear,
+    pub output: Linear,
+    pub output_norm: Norm,
+}
+
+pub struct Norm {
+    pub gain: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+/// `x · weightsᵀ + bias`
+pub struct Linear {
+    /// Where its panels of [`PANEL`] outputs begin in the arena; in a panel, a row for each word of the inputs.
+    pub panels: usize,
+    pub bias: Vec<f32>,
+    /// Words of an input row.
+    pub depth: usize,
+}
+
+impl Linear {
+    /// Multiply `rows`; `take` gets row, first column and sums, the bias added.
+    ///
+    /// # Safety
+    /// The processor must have the instructions `W`.
+    #[inline(always)]
+    pub unsafe fn apply<W: Instructions, const TALL: usize>(
+        &self,
+        packed: &[u32],
+        rows: Rows<'_>,
+        mut take: impl FnMut(usize, usize, &mut [f32]),
+    ) {
+        let panels = Panels {
+            words: &packed[self.panels..],
+            stride: PANEL,
+            next: PANEL * self.depth,
+            count: self.bias.len() / PANEL,
+        };
+        unsafe {
+            multiply::<W, TALL>(rows, panels, self.depth, |row, column, sums| {
+                add(sums, &self.bias[column..]);
+                take(row, column, sums);
+            });
+        }
+    }
+}

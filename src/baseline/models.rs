@@ -1,0 +1,93 @@
+//! The baselines, each taught on the rows of one fold.
+
+use ndarray::Array2;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::heads::{Labelled, LogisticRegression, Matrix};
+use crate::inputs::{RawInputs, Terms, TfIdf};
+use crate::split::Fold;
+
+/// Penalties (C, ascending) that the logistic regressions choose from.
+const PENALTIES: [f64; 4] = [0.3, 3.0, 30.0, 300.0];
+
+/// Most steps of a logistic regression.
+const ITERATIONS: u64 = 100;
+
+/// A term in fewer texts is left out of TF-IDF.
+const MIN_TEXTS: usize = 2;
+
+/// The baselines, in the order in which [`baselines`] gives them.
+pub const BASELINES: [&str; 3] =
+    ["majority class", "TF-IDF + logistic regression", "embeddings + logistic regression"];
+
+/// All rows, of which a fold takes its own.
+#[derive(Clone, Copy)]
+pub struct BaselineData<'a> {
+    /// Inputs of every row; the embeddings and texts count.
+    pub raw: &'a RawInputs,
+    /// Texts of every row as one, as TF-IDF sees them.
+    pub texts: &'a [String],
+    /// Class of every row, below `class_count`.
+    pub classes: &'a [usize],
+    /// Number of classes.
+    pub class_count: usize,
+}
+
+impl BaselineData<'_> {
+    fn truth(&self, of: &[usize]) -> Vec<usize> {
+        of.iter().map(|&row| self.classes[row]).collect()
+    }
+
+    fn embeddings(&self, of: &[usize]) -> Matrix {
+        embedding_matrix(self.raw, of)
+    }
+}
+
+/// Embeddings of the rows `of`.
+pub fn embedding_matrix(raw: &RawInputs, of: &[usize]) -> Matrix {
+    let (dims, all) = (raw.embedding_dims, &raw.embedding);
+    Matrix::Dense(Array2::from_shape_fn((of.len(), dims), |(i, d)| all[of[i] * dims + d]))
+}
+
+/// Probabilities of the fold's held-out rows by each of [`BASELINES`], `rows × class_count`; penalties are chosen on its
+/// validation rows.
+pub fn baselines(data: BaselineData<'_>, fold: &Fold) -> Vec<Vec<f32>> {
+    let Fold { train, validation, held_out, .. } = fold;
+    let both: Vec<usize> = train.iter().chain(validation).copied().collect();
+    let majority = class_shares(&data.truth(&both), data.class_count).repeat(held_out.len());
+    let logistic = |matrix: &dyn Fn(&[usize]) -> Matrix| {
+        let model = LogisticRegression::fit_best(
+            &PENALTIES,
+            Labelled { x: &matrix(train), classes: &data.truth(train) },
+            Labelled { x: &matrix(validation), classes: &data.truth(validation) },
+            Labelled { x: &matrix(&both), classes: &data.truth(&both) },
+            data.class_count,
+            ITERATIONS,
+        );
+        model.probabilities(&matrix(held_out))
+    };
+    let of = |&row: &usize| data.texts[row].as_str();
+    let terms = TfIdf::learn(train.iter().map(of), MIN_TEXTS, Terms::Words);
+    let tfidf = logistic(&|rows| Matrix::Sparse(terms.rows(rows.iter().map(of))));
+    vec![majority, tfidf, logistic(&|of| data.embeddings(of))]
+}
+
+/// Probabilities of the fold's held-out rows by logistic regression on embeddings with shuffled labels.
+pub fn shuffled_labels(data: BaselineData<'_>, fold: &Fold, seed: u64) -> Vec<f32> {
+    let mut labels = data.truth(&fold.train);
+    labels.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    let train = data.embeddings(&fold.train);
+    let model = LogisticRegression::fit(&train, &labels, data.class_count, 1.0, ITERATIONS, None);
+    model.probabilities(&data.embeddings(&fold.held_out))
+}
+
+/// Share of each class among `classes`: the answer of the majority baseline for every row.
+///
+/// `count` is the number of classes; the shares add up to 1 when there are rows.
+fn class_shares(classes: &[usize], count: usize) -> Vec<f32> {
+    let mut shares = vec![0.0; count];
+    classes.iter().for_each(|&c| shares[c] += 1.0 / classes.len() as f32);
+    shares
+}

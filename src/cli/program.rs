@@ -1,0 +1,136 @@
+//! The program: its commands, and how it ends.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use super::args::{BuildArgs, ProjectArgs, StageArgs, TrainArgs, ValidateArgs};
+use super::exit::{self, Exit};
+use super::output::print;
+use super::{ablate, build, compare, few_shot, predict, status, torch, tune, validate};
+use crate::engine::Engine;
+use crate::stages::Stage;
+
+#[derive(Parser)]
+#[command(
+    name = "pipeline",
+    version,
+    about = "Raw CSVs to a trained, honestly evaluated text classifier",
+    after_help = "Examples:\n  pipeline build                 run every stage that is stale\n  pipeline build --dry-run       say what would run, and why\n  pipeline predict --text \"Build a pillow fort\"\n\nExit codes: 0 done, 1 failed, 2 bad usage, 3 bad config, 4 bad data,\n5 encoder, model or libtorch missing or unusable, 6 another run is at work,\n7 a gate failed (with --require-gates), 130 interrupted.",
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Embed every text of the raw files; only unseen texts are computed
+    #[command(
+        after_help = "Example:\n  pipeline embed --model sentence-transformers/all-MiniLM-L12-v2\n\nLeaves data/embeddings/<name>/<field>.npy with rows.csv; in Python:\n  import numpy as np\n  title = np.load(\"data/embeddings/activities/title.npy\")"
+    )]
+    Embed(StageArgs),
+    /// Make augmented rows from the training part
+    #[command(
+        after_help = "Example:\n  pipeline augment --force --json\n\nLeaves data/augmented/<name>/variants.jsonl and mixup.csv; every row names its parents."
+    )]
+    Augment(StageArgs),
+    /// Train the head, evaluate it, and say what is wrong with it
+    #[command(
+        after_help = "Examples:\n  pipeline train --force\n  pipeline train --require-gates    end with 7 if a gate fails\n\nLeaves data/models/<name>/ with everything that predicting needs, metrics.json and report.html."
+    )]
+    Train(TrainArgs),
+    /// Run the stages that are stale, and say why for each
+    #[command(after_help = "Examples:\n  pipeline build --dry-run\n  pipeline build --from augment")]
+    Build(BuildArgs),
+    /// Say which stages are stale, and why; run nothing
+    #[command(after_help = "Example:\n  pipeline status --json")]
+    Status(ProjectArgs),
+    /// Check the data: columns, duplicates, texts that name the label, doubtful labels
+    #[command(
+        after_help = "Example:\n  pipeline validate --json > findings.json\n\nEnds with 4 when the data has errors; [validate] in pipeline.toml says what is one."
+    )]
+    Validate(ValidateArgs),
+    /// Compare two evaluated models, row by row and fold by fold
+    #[command(
+        after_help = "Example:\n  pipeline compare activities wider\n  pipeline compare data/models/activities ../elsewhere/model\n\nDifferences are first minus second, each with its 95 % interval."
+    )]
+    Compare(compare::CompareArgs),
+    /// Compare presets (heads, inputs, losses, augmentation) on the same folds
+    #[command(
+        after_help = "Examples:\n  pipeline ablate\n  pipeline ablate --list\n  pipeline ablate network network-smote network-focal\n\nNo preset sees the test part. Differences are to the first preset, each with its 95 % interval (corrected\nresampled t); data/ablation/NAME.json has every figure."
+    )]
+    Ablate(ablate::AblateArgs),
+    /// Search for a better config by nested cross-validation
+    #[command(
+        after_help = "Examples:\n  pipeline tune\n  pipeline tune --minutes 10\n\n[tune.space] declares what is tried, such as \"train.dropout\" = { low = 0.2, high = 0.7 }; without it a space that\nsuits the head. The test part takes no part. A search that was stopped goes on where it was;\ndata/tuning/NAME.json records every config tried."
+    )]
+    Tune(tune::TuneArgs),
+    /// Measure the encoder with a few training rows a class (as MTEB does)
+    #[command(
+        after_help = "Example:\n  pipeline bench-few-shot --config examples/banking77.toml --per-class 8 --draws 10\n\nThe config names the training files (data.files) and the test files (data.test_files)."
+    )]
+    BenchFewShot(few_shot::FewShotArgs),
+    /// Label new texts with a trained model
+    #[command(after_help = predict::EXAMPLES)]
+    Predict(predict::PredictArgs),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  pipeline completions bash > ~/.local/share/bash-completion/completions/pipeline"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Run the program; `engine` is there in the program that links libtorch. The other one becomes that program when it meets
+/// a head or an encoder that only libtorch can run: what is finished until then is not done again.
+pub fn main(engine: Option<&dyn Engine>) -> ExitCode {
+    std::panic::set_hook(Box::new(|info| {
+        eprintln!("internal error, please report it: {info}");
+    }));
+    let done = run(Cli::parse().command, engine).map_err(|error| match exit::needs_torch(&error) {
+        Some(setting) if engine.is_none() => torch::become_program(Some(setting)),
+        _ => error,
+    });
+    end(done)
+}
+
+/// Become the program that links libtorch, once libtorch is found.
+pub fn launch_torch() -> ExitCode {
+    end(Err(torch::become_linked_program()))
+}
+
+fn end(done: Result<Exit>) -> ExitCode {
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("{}", exit::told(&error));
+            Exit::of(&error).into()
+        }
+    }
+}
+
+fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
+    match task {
+        Task::Embed(args) => build::stage(&args, Stage::Embed, engine),
+        Task::Augment(args) => build::stage(&args, Stage::Augment, engine),
+        Task::Train(args) => build::train(&args, engine),
+        Task::Build(args) => build::build(&args, engine),
+        Task::Status(args) => status::status(&args),
+        Task::Validate(args) => validate::validate(&args, engine),
+        Task::Compare(args) => compare::compare(&args),
+        Task::Ablate(args) => ablate::ablate(&args, engine),
+        Task::Tune(args) => tune::tune(&args, engine),
+        Task::BenchFewShot(args) => few_shot::few_shot(&args, engine),
+        Task::Predict(args) => predict::predict(&args, engine),
+        Task::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pipeline", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+    }
+}

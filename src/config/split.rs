@@ -1,0 +1,68 @@
+//! `[split]`: train, validation and test parts.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Fault;
+use super::number::{Number, real};
+use super::section::Section;
+
+/// `[split]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SplitConfig {
+    /// Share of rows in the training part, in `[0.01, 0.98]`; 0.8 by default. The three shares add up to 1.
+    pub train: f64,
+    /// Share of rows in the validation part, in `[0.01, 0.98]`; 0.1 by default.
+    pub validation: f64,
+    /// Share of rows in the test part, in `[0, 0.98]`; 0.1 by default. Not used where `data.test_files` names it.
+    pub test: f64,
+    /// Rows whose embeddings have at least this cosine are near-duplicates and stay in one part. In `[0.5, 1.01]`, above 1
+    /// for none; 0.95 by default.
+    pub near_duplicate_cosine: f64,
+    /// What to do with a row that has a near-duplicate in a given test part; `drop` by default.
+    pub given_test_duplicates: GivenTestDuplicates,
+}
+
+impl Section for SplitConfig {
+    fn numbers(&self) -> Vec<Number> {
+        vec![
+            real("split.train", self.train, 0.01..=0.98),
+            real("split.validation", self.validation, 0.01..=0.98),
+            real("split.test", self.test, 0.0..=0.98),
+            real("split.near_duplicate_cosine", self.near_duplicate_cosine, 0.5..=1.01),
+        ]
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        let sum = self.train + self.validation + self.test;
+        if (sum - 1.0).abs() > 1e-6 {
+            return Fault::at(
+                "split",
+                format!("shares add up to {sum}; train + validation + test must be 1"),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Default for SplitConfig {
+    fn default() -> Self {
+        Self {
+            train: 0.8,
+            validation: 0.1,
+            test: 0.1,
+            near_duplicate_cosine: 0.95,
+            given_test_duplicates: GivenTestDuplicates::Drop,
+        }
+    }
+}
+
+/// Near-duplicates of a given test part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GivenTestDuplicates {
+    /// They are neither trained on nor validated on.
+    Drop,
+    /// They are used, as published results on given test files do; the split log counts them.
+    Keep,
+}

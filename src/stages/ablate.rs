@@ -1,0 +1,201 @@
+//! `pipeline ablate`: named presets on the same folds, and what each is worth.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::context::Context;
+use super::error::BuildError;
+use super::project::Project;
+use super::run::{BuildSettings, build, check_networks};
+use super::stage::Stage;
+use super::staleness::{Reason, Sources};
+use super::trial::Trial;
+use crate::config::{AugmentConfig, Config, TaskConfig, TrainConfig, nearest};
+use crate::engine::Engine;
+use crate::evaluate::{Ablated, Ablation, Figure, fold_mean};
+use crate::progress::Progress;
+use crate::split::FoldCounts;
+use crate::store::{Lock, write_json};
+
+/// The presets that come with the program.
+const PRESETS: &str = include_str!("presets.toml");
+
+/// The presets that are compared when none is named.
+const MAIN: [&str; 5] = ["original", "phase-1", "phase-2", "phase-3", "best"];
+
+/// A named change to a project's config.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// What it is, in a few words.
+    pub what: String,
+    /// Its `[train]`; what it leaves out has its default.
+    #[serde(default)]
+    train: TrainConfig,
+    /// Its `[augment]`, likewise.
+    #[serde(default)]
+    augment: AugmentConfig,
+    /// Keys of `[features]` that differ from the project's.
+    #[serde(default)]
+    features: toml::Table,
+    /// Keys of `[data]` that differ.
+    #[serde(default)]
+    data: toml::Table,
+    /// Columns that become tasks if the project has them as categorical features, and are features no more.
+    #[serde(default)]
+    tasks: Vec<String>,
+    /// Whether it makes sense only for classes of a `label.range`.
+    #[serde(default)]
+    needs_range: bool,
+}
+
+impl Preset {
+    /// The project's config with the preset's changes.
+    fn apply(&self, config: &Config) -> Result<Config, BuildError> {
+        let mut changed = config.clone();
+        (changed.train, changed.augment) = (self.train.clone(), self.augment.clone());
+        changed.features = overlay(&config.features, &self.features)?;
+        changed.data = overlay(&config.data, &self.data)?;
+        for column in self.tasks.iter().filter(|c| config.features.categorical.contains(c)) {
+            changed.features.categorical.retain(|c| c != column);
+            changed.train.tasks.push(TaskConfig { column: column.clone(), weight: 0.3 });
+        }
+        Ok(changed)
+    }
+}
+
+/// A section with some keys replaced.
+fn overlay<T: Serialize + for<'d> Deserialize<'d>>(section: &T, keys: &toml::Table) -> Result<T, BuildError> {
+    let failed = |e: &dyn std::fmt::Display| BuildError::Preset(e.to_string());
+    let mut table = toml::Table::try_from(section).map_err(|e| failed(&e))?;
+    table.extend(keys.clone());
+    table.try_into().map_err(|e: toml::de::Error| failed(&e))
+}
+
+/// All presets by name.
+pub fn presets() -> BTreeMap<String, Preset> {
+    toml::from_str(PRESETS).unwrap_or_else(|e| unreachable!("the presets are tested: {e}"))
+}
+
+/// What to compare.
+pub struct AblateSettings {
+    /// Names of presets; the main ones by default.
+    pub presets: Vec<String>,
+    /// Every preset that fits the data.
+    pub all: bool,
+    /// The preset that the others are compared with; the first by default.
+    pub reference: Option<String>,
+}
+
+/// Train the presets on the same folds of the rows outside the test part, which none of them sees.
+///
+/// What an earlier run has measured is not trained again.
+///
+/// # Errors
+/// An unknown preset, or what [`build`] can fail with.
+pub fn ablate(
+    project: &Project,
+    settings: &AblateSettings,
+    engine: Option<&dyn Engine>,
+    progress: &dyn Progress,
+    announce: &mut dyn FnMut(Stage, &[Reason]),
+) -> Result<Ablation, BuildError> {
+    let known = presets();
+    let ordered = project.config.label.range.is_some();
+    let names: Vec<String> = match &settings.presets[..] {
+        _ if settings.all => {
+            let first = MAIN.iter().map(ToString::to_string);
+            let others = known
+                .iter()
+                .filter(|(name, p)| !MAIN.contains(&name.as_str()) && (ordered || !p.needs_range));
+            first.chain(others.map(|(name, _)| name.clone())).collect()
+        }
+        [] => MAIN.map(str::to_owned).to_vec(),
+        named => named.to_vec(),
+    };
+    let reference = settings.reference.clone().unwrap_or_else(|| names[0].clone());
+    if let Some(unknown) = names.iter().chain([&reference]).find(|name| !known.contains_key(*name)) {
+        let near = nearest(unknown, known.keys().map(String::as_str));
+        return Err(BuildError::Preset(format!(
+            "there is no preset `{unknown}`{near}; --list shows them all"
+        )));
+    }
+    if !names.contains(&reference) {
+        return Err(BuildError::Preset(format!(
+            "the reference `{reference}` is not among the presets compared"
+        )));
+    }
+    for name in &names {
+        check_networks(known[name].apply(&project.config)?.train.heads(), engine)?;
+    }
+    build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
+    let _lock = Lock::take(&project.state_folder())?;
+    let context = Context { project, engine, progress };
+    let rows = context.rows()?;
+    let folds = context.folds(&rows)?;
+    let sources = Sources::measure(project)?;
+    let mut measured = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        progress.note(&format!("{name} ({} of {}): {}", i + 1, names.len(), known[name].what));
+        let changed = Project { root: project.root.clone(), config: known[name].apply(&project.config)? };
+        let context = Context { project: &changed, engine, progress };
+        measured.push(context.trial(&context.rows_like(&rows)?, &folds, &sources)?);
+    }
+
+    let ratio = 1.0 / (project.config.evaluate.folds as f64 - 1.0);
+    let base = names.iter().position(|name| *name == reference).unwrap_or(0);
+    let row = |(name, of): (&String, &Trial)| {
+        let mean =
+            |value: &dyn Fn(usize) -> f64| fold_mean(&(0..folds.len()).map(value).collect::<Vec<_>>(), ratio);
+        let every = |value: &dyn Fn(usize, Figure) -> f64| {
+            of.figures[0].keys().map(|&figure| (figure, mean(&|fold| value(fold, figure)))).collect()
+        };
+        let differs =
+            |fold: usize, figure: Figure| of.figures[fold][&figure] - measured[base].figures[fold][&figure];
+        Ablated {
+            preset: name.clone(),
+            what: known[name].what.clone(),
+            parameters: of.parameters.round() as usize,
+            figures: every(&|fold, figure| of.figures[fold][&figure]),
+            class_f1: (0..rows.dataset.classes.len()).map(|c| mean(&|fold| of.class_f1[fold][c])).collect(),
+            train_seconds: of.seconds,
+            difference: (*name != reference).then(|| every(&differs)),
+        }
+    };
+    let ablation = Ablation {
+        name: project.config.name.clone(),
+        classes: rows.dataset.classes.clone(),
+        folds: FoldCounts { folds: project.config.evaluate.folds, repeats: project.config.evaluate.repeats },
+        rows: folds.iter().filter(|f| f.repeat == 0).map(|f| f.held_out.len()).sum(),
+        presets: names.iter().zip(&measured).map(row).collect(),
+        reference,
+    };
+    write_json(&project.ablation(), &ablation)?;
+    Ok(ablation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::HeadKind;
+
+    #[test]
+    fn every_preset_is_a_valid_config() {
+        let text = std::fs::read_to_string("pipeline.toml").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipeline.toml");
+        std::fs::write(&path, text).unwrap();
+        let config = Config::load(&path).unwrap();
+        let all = presets();
+        assert!(MAIN.iter().all(|name| all.contains_key(*name)));
+        for (name, preset) in all {
+            let changed = preset.apply(&config).unwrap();
+            std::fs::write(&path, toml::to_string(&changed).unwrap()).unwrap();
+            assert_eq!(Config::load(&path).map_err(|e| format!("{name}: {e}")).unwrap(), changed);
+        }
+        let phase = presets()["phase-3"].apply(&config).unwrap();
+        assert_eq!(phase.train.head, HeadKind::Network);
+        assert!(phase.data.join_text && phase.features.categorical.is_empty());
+    }
+}

@@ -1,0 +1,125 @@
+//! Why a build failed.
+
+use std::path::PathBuf;
+
+use pipeline_encoder::{EncoderError, FolderError};
+
+use crate::augment::{AugmentError, LexiconError};
+use crate::embed::{CacheError, EmbedError, ExportError};
+use crate::heads::HeadError;
+use crate::model::PredictError;
+use crate::store::{LockError, StoreError};
+use crate::table::TableError;
+
+/// Why a build failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The raw data cannot be used.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The encoder's folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The encoder failed.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
+    /// Embedding failed or was interrupted.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The cache failed.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// A matrix cannot be read.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The synonym data cannot be read.
+    #[error(transparent)]
+    Lexicon(#[from] LexiconError),
+    /// The head failed, diverged or was interrupted.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// A saved model cannot be read.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// A file cannot be written or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another run is at work.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A part would have no rows.
+    #[error("the {part} part would have no rows ({rows} usable rows in {groups} groups of near-duplicates)")]
+    EmptyPart {
+        /// Name of the part.
+        part: &'static str,
+        /// Usable rows.
+        rows: usize,
+        /// Groups that cannot be separated.
+        groups: usize,
+    },
+    /// An artefact does not fit the others.
+    #[error("{} does not fit the data: {reason}", path.display())]
+    Artefact {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A fold would have nothing to learn from, to stop on, or to be evaluated on.
+    #[error("{rows} rows outside the test part are too few for {folds} folds: one would have no {side} rows")]
+    EmptyFold {
+        /// Rows outside the test part.
+        rows: usize,
+        /// Folds of a repeat.
+        folds: usize,
+        /// What is missing.
+        side: &'static str,
+    },
+    /// A preset that does not exist or does not fit.
+    #[error("{0}")]
+    Preset(String),
+    /// A few-shot benchmark needs a test part of its own.
+    #[error("no test part is given")]
+    NoTestFiles,
+    /// Two models cannot be compared.
+    #[error("the models cannot be compared: {0}")]
+    NotComparable(String),
+    /// The user asked to stop between two stages.
+    #[error("interrupted; what is finished is kept, run the same command to go on")]
+    Interrupted,
+}
+
+impl BuildError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Table(error) => return error.hint(),
+            Self::Folder(error) => return error.hint(),
+            Self::Encoder(error) => return error.hint(),
+            Self::Embed(error) => return error.hint(),
+            Self::Cache(error) => return error.hint(),
+            Self::Export(error) => return error.hint(),
+            Self::Lexicon(error) => return error.hint(),
+            Self::Head(error) => return error.hint(),
+            Self::Predict(error) => return error.hint(),
+            Self::Lock(error) => return error.hint(),
+            Self::EmptyPart { .. } => "give more rows, or change the shares in [split]",
+            Self::Artefact { .. } => "run `pipeline build --force`",
+            Self::EmptyFold { .. } => "give more rows, or lower evaluate.folds",
+            Self::NoTestFiles => "name its files in data.test_files",
+            Self::NotComparable(_) => "evaluate both on the same data, with the same [split] and seed",
+            Self::Store(_) | Self::Preset(_) | Self::Interrupted => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl From<AugmentError> for BuildError {
+    fn from(error: AugmentError) -> Self {
+        match error {
+            AugmentError::Lexicon(error) => Self::Lexicon(error),
+            AugmentError::Cache(error) => Self::Cache(error),
+            AugmentError::Interrupted => Self::Interrupted,
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! The evaluate stage: cross-validation of the head and its baselines, calibration, the figures of the test part, the
+//! diagnosis, the gates, and the report.
+
+use std::path::PathBuf;
+
+use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::declaration::{Declaration, Finished};
+use super::error::BuildError;
+use super::files::{place, write_csv};
+use super::folds::HeadAnswers;
+use super::rows::Rows;
+use super::stage::Stage;
+use super::train::TrainSummary;
+use crate::baseline::{BASELINES, BaselineData, baselines, shuffled_labels};
+use crate::config::HeadKind;
+use crate::embed::read_npy;
+use crate::engine::networks;
+use crate::evaluate::{
+    CrossValidation, Estimate, Evaluation, Evidence, Figure, Gate, GateInput, HEAD, Metrics, ModelFolds,
+    Predictions, TaskFigures, TestBaseline, Training, ValueError, apply_temperature, diagnose, difference,
+    evaluate, fit_temperature, gates, likeliest, mcnemar, mean_with_interval, point_class_scores,
+    point_figures, principal_components, reliability, risk_coverage, wilson,
+};
+use crate::heads::{Block, Epoch};
+use crate::model::{Answers, Calibration, answers, load_card, load_head, load_inputs};
+use crate::report::{MapPoint, Mistake, ReportInput, report_html};
+use crate::split::{Fold, FoldCounts, Part, for_each_near_pair, mean_cosine_vectors};
+use crate::store::{Manifest, checksum, write_atomic, write_json};
+use crate::train::Task;
+use crate::validate::giveaways;
+
+/// Points of the embedding map; more would make the report slow to open.
+const MAP_POINTS: usize = 1500;
+
+/// Mistakes shown in the report.
+const MISTAKES: usize = 20;
+
+/// What one fold gave. Probabilities are of its held-out rows.
+struct FoldAnswers {
+    head: HeadAnswers,
+    /// Those of [`BASELINES`].
+    baselines: Vec<Vec<f32>>,
+}
+
+/// Rows and what was answered to them.
+#[derive(Clone, Copy)]
+struct RowProbabilities<'a> {
+    /// Indices of the dataset.
+    rows: &'a [usize],
+    /// Calibrated probabilities of the label's classes, `rows × classes`, row-major.
+    probabilities: &'a [f32],
+}
+
+impl<'a> RowProbabilities<'a> {
+    /// Each row with its `classes` probabilities.
+    fn each(self, classes: usize) -> impl Iterator<Item = (usize, &'a [f32])> {
+        self.rows.iter().copied().zip(self.probabilities.chunks_exact(classes))
+    }
+}
+
+/// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
+pub const EVALUATE: Declaration = Declaration {
+    version: 8,
+    reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
+    config: |config| {
+        json!({
+            "seed": config.seed, "split": config.split, "augment": config.augment, "train": config.train,
+            "evaluate": config.evaluate, "gates": config.gates,
+            "validate": { "names_label": config.validate.names_label },
+        })
+    },
+    run: |context| context.evaluate(),
+};
+
+/// What the evaluate stage counts, and what is asked of it most: the figures of the test part, and the gates.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EvaluateSummary {
+    /// Turns of cross-validation.
+    pub folds: usize,
+    /// Findings of the diagnosis.
+    pub findings: usize,
+    /// Gates that the model does not pass.
+    pub gates_failed: usize,
+    /// Figures of the test part.
+    pub test: Metrics,
+    /// The gates.
+    pub gates: Vec<Gate>,
+}
+
+impl Context<'_> {
+    fn evaluate(&self) -> Result<Finished, BuildError> {
+        let (config, rows) = (&self.project.config, self.rows()?);
+        let used = rows.of(&[Part::Train, Part::Validation]);
+        let folds = self.folds(&rows)?;
+        let texts: Vec<String> = rows.dataset.rows.iter().map(|r| r.cells.texts.join("\n")).collect();
+        let answers = self.on_folds(&rows, &folds, |fold, head| FoldAnswers {
+            head,
+            baselines: baselines(baseline_data(&rows, &texts), fold),
+        })?;
+
+        let every_raw: Vec<f32> = answers.iter().flat_map(|a| &a.head.raw).copied().collect();
+        let held: Vec<usize> = folds.iter().flat_map(|f| f.held_out.iter().copied()).collect();
+        let temperature = fit_temperature(self.predictions(&rows, &rows.truth(&held), &every_raw));
+        let cross_validation = self.cross_validation(&rows, &folds, &answers, &used);
+
+        let (validation_rows, test_rows) = (rows.of(&[Part::Validation]), rows.of(&[Part::Test]));
+        let mut validation_probabilities = read_npy(&self.project.model().validation())?.values;
+        apply_temperature(&mut validation_probabilities, rows.dataset.classes.len(), temperature);
+        let answered = self.head_answers(&rows, &test_rows, temperature)?;
+        let (tasks, range) =
+            (self.tasks(&rows, &test_rows, &answered), self.range(&rows, &test_rows, &answered));
+        let test_probabilities = answered.label;
+        let measure = |probabilities: &[f32], of: &[usize], seed: &str| {
+            let truth = rows.truth(of);
+            evaluate(
+                self.predictions(&rows, &truth, probabilities),
+                &rows.dataset.classes,
+                config.seed_for(seed),
+            )
+        };
+        let validation = measure(&validation_probabilities, &validation_rows, "bootstrap-validation");
+        let test = measure(&test_probabilities, &test_rows, "bootstrap-test");
+        let test_baselines = self.test_baselines(&rows, &texts, &test_rows, &test_probabilities);
+
+        // The first repeat holds every row out once.
+        let first = folds.iter().zip(&answers).filter(|(f, _)| f.repeat == 0);
+        let (out_of_fold, out_of_fold_probabilities): (Vec<usize>, Vec<f32>) = {
+            let (mut held, mut probabilities) = (Vec::new(), Vec::new());
+            for (fold, answers) in first {
+                held.extend_from_slice(&fold.held_out);
+                probabilities.extend_from_slice(&answers.head.calibrated);
+            }
+            (held, probabilities)
+        };
+        let truth = rows.truth(&out_of_fold);
+        let predictions = self.predictions(&rows, &truth, &out_of_fold_probabilities);
+
+        let history = self.history()?;
+        let training = self.training(&rows, &history)?;
+        let permuted = self.permuted(&rows, &texts, &folds[0]);
+        let findings = diagnose(&Evidence {
+            classes: &rows.dataset.classes,
+            history: &history,
+            best_epoch: training.best_epoch,
+            validation: &validation,
+            test: &test,
+            part_rows: [0, 1, 2].map(|part| training.class_rows.iter().map(|rows| rows[part]).collect()),
+            test_share: test_rows.len() as f64 / rows.classes.len() as f64,
+            parameters: training.parameters,
+            near_pairs_across: self.near_pairs_across(&rows),
+            giveaways: giveaways(&rows.dataset, &folds[0].train, &folds[0].held_out),
+            naming_rows: self.naming_rows(&texts),
+            permuted: Some(permuted),
+            differences: cross_validation
+                .models
+                .iter()
+                .filter_map(|m| Some((m.model.clone(), m.difference.as_ref()?[&Figure::MacroF1])))
+                .collect(),
+            out_of_fold_rows: out_of_fold.len(),
+            calibrated_ece: point_figures(predictions)[&Figure::Ece],
+            suspects: predictions.contradicted(),
+            half_width: config.gates.test_accuracy_half_width,
+        });
+        let gates = gates(
+            &GateInput {
+                test: &test,
+                history: &history,
+                best_epoch: training.best_epoch,
+                has_epochs: training.has_epochs,
+                rows: rows.dataset.rows.len(),
+            },
+            &config.gates,
+        );
+        let evaluation = Evaluation {
+            name: config.name.clone(),
+            pipeline_version: env!("CARGO_PKG_VERSION").into(),
+            classes: rows.dataset.classes.clone(),
+            training,
+            temperature,
+            test,
+            validation,
+            tasks,
+            range,
+            test_baselines,
+            cross_validation,
+            reliability: reliability(predictions),
+            risk_coverage: risk_coverage(predictions),
+            findings,
+            gates,
+        };
+        let test_part = RowProbabilities { rows: &test_rows, probabilities: &test_probabilities };
+        let out_of_fold = RowProbabilities { rows: &out_of_fold, probabilities: &out_of_fold_probabilities };
+        let outputs = self.write_evaluation(&rows, &evaluation, &history, test_part, out_of_fold)?;
+        let summary = EvaluateSummary {
+            folds: folds.len(),
+            findings: evaluation.findings.len(),
+            gates_failed: evaluation.gates.iter().filter(|g| !g.passed).count(),
+            test: evaluation.test,
+            gates: evaluation.gates,
+        };
+        Ok(Finished::new(outputs, &summary))
+    }
+
+    /// Figures of every fold, and their means.
+    fn cross_validation<'a>(
+        &self,
+        rows: &Rows,
+        folds: &[Fold],
+        answers: &'a [FoldAnswers],
+        used: &[usize],
+    ) -> CrossValidation {
+        let config = &self.project.config.evaluate;
+        let truths: Vec<Vec<usize>> = folds.iter().map(|fold| rows.truth(&fold.held_out)).collect();
+        let predictions = |fold: usize, probabilities| self.predictions(rows, &truths[fold], probabilities);
+        let of_model = |name: &str, probabilities: &dyn Fn(usize) -> &'a [f32]| ModelFolds {
+            model: name.to_owned(),
+            figures: (0..folds.len()).map(|i| point_figures(predictions(i, probabilities(i)))).collect(),
+            class_scores: (0..folds.len())
+                .map(|i| point_class_scores(predictions(i, probabilities(i))))
+                .collect(),
+        };
+        let mut models = vec![of_model(HEAD, &|fold| &answers[fold].head.calibrated)];
+        for (i, name) in BASELINES.iter().enumerate() {
+            models.push(of_model(name, &|fold| &answers[fold].baselines[i]));
+        }
+        let ece = |i: usize| point_figures(predictions(i, &answers[i].head.raw))[&Figure::Ece];
+        let uncalibrated: Vec<f64> = (0..folds.len()).map(ece).collect();
+        let mut hash = blake3::Hasher::new();
+        for fold in folds {
+            for &row in &fold.held_out {
+                let at = place(&rows.dataset, row);
+                hash.update(format!("{} {} {}:{}\n", fold.repeat, fold.fold, at.file, at.line).as_bytes());
+            }
+        }
+        let hash = hash.finalize().to_hex().to_string();
+        let dealt = |class: usize| used.iter().filter(|&&r| rows.classes[r] == class).count();
+        let names = rows.dataset.classes.iter().enumerate();
+        let classes: Vec<(String, usize)> = names.map(|(c, name)| (name.clone(), dealt(c))).collect();
+        let counts = FoldCounts { folds: config.folds, repeats: config.repeats };
+        CrossValidation::new(counts, &classes, hash, &uncalibrated, models)
+    }
+
+    /// The saved head's answers, those to the label calibrated.
+    fn head_answers(&self, rows: &Rows, of: &[usize], temperature: f64) -> Result<Answers, BuildError> {
+        let files = self.project.model();
+        let card = load_card(&files)?;
+        let (inputs, head) = (load_inputs(&files, &card)?, load_head(&files, &card, networks(self.engine))?);
+        let mut answered = answers(head.as_ref(), &card.head, &inputs, &rows.raw.pick(of))?;
+        apply_temperature(&mut answered.label, rows.dataset.classes.len(), temperature);
+        Ok(answered)
+    }
+
+    /// Figures of each task on those of the test rows whose value is known.
+    fn tasks(&self, rows: &Rows, test: &[usize], answered: &Answers) -> Vec<TaskFigures> {
+        let of = |(task, (block, probabilities)): (&Task, &(Block, Vec<f32>))| {
+            let known = test.iter().zip(probabilities.chunks_exact(block.width));
+            let (truth, probabilities): (Vec<usize>, Vec<&[f32]>) =
+                known.filter_map(|(&row, answer)| Some((task.rows[row]?, answer))).unzip();
+            let probabilities = probabilities.concat();
+            let predictions = Predictions {
+                truth: &truth,
+                probabilities: &probabilities,
+                classes: block.width,
+                ordered: false,
+            };
+            let seed = self.project.config.seed_for(&format!("bootstrap task {}", task.column));
+            let learned = rows.of(&[Part::Train]).into_iter().filter_map(|row| task.rows[row]);
+            let mut counts = vec![0; block.width];
+            learned.for_each(|class| counts[class] += 1);
+            let majority = (0..block.width).max_by_key(|&class| counts[class]);
+            TaskFigures {
+                column: task.column.clone(),
+                metrics: evaluate(predictions, &task.classes, seed),
+                majority: wilson(truth.iter().filter(|&&class| Some(class) == majority).count(), truth.len()),
+            }
+        };
+        rows.tasks.iter().zip(&answered.tasks).map(of).collect()
+    }
+
+    /// How far the predicted ends of the range are from the true ones, over the test rows.
+    fn range(&self, rows: &Rows, test: &[usize], answered: &Answers) -> Vec<ValueError> {
+        let Some(rule) = self.project.config.label.range.as_ref().filter(|_| !answered.ranges.is_empty())
+        else {
+            return Vec::new();
+        };
+        let of = |(end, column): (usize, &String)| {
+            let errors: Vec<f64> = test
+                .iter()
+                .zip(&answered.ranges)
+                .map(|(&row, predicted)| f64::from((predicted[end] - rows.ranges[row][end]).abs()))
+                .collect();
+            let seed = self.project.config.seed_for(&format!("bootstrap {column}"));
+            ValueError { column: column.clone(), mean_absolute_error: mean_with_interval(&errors, seed) }
+        };
+        [&rule.min, &rule.max].into_iter().enumerate().map(of).collect()
+    }
+
+    /// The baselines, trained on everything outside the test part, and the head against each.
+    fn test_baselines(
+        &self,
+        rows: &Rows,
+        texts: &[String],
+        test: &[usize],
+        head: &[f32],
+    ) -> Vec<TestBaseline> {
+        let whole = Fold {
+            repeat: 0,
+            fold: 0,
+            train: rows.of(&[Part::Train]),
+            validation: rows.of(&[Part::Validation]),
+            held_out: test.to_vec(),
+        };
+        let truth = rows.truth(test);
+        let head = self.predictions(rows, &truth, head);
+        let seed = |name: &str| self.project.config.seed_for(&format!("bootstrap {name}"));
+        let of = |(name, probabilities): (&&str, Vec<f32>)| {
+            let predictions = self.predictions(rows, &truth, &probabilities);
+            TestBaseline {
+                model: (*name).to_owned(),
+                metrics: evaluate(predictions, &rows.dataset.classes, seed(name)),
+                difference: difference(head, predictions, seed("difference")),
+                mcnemar: mcnemar(&truth, &head.likeliest(), &predictions.likeliest()),
+            }
+        };
+        BASELINES.iter().zip(baselines(baseline_data(rows, texts), &whole)).map(of).collect()
+    }
+
+    /// Balanced accuracy on held-out rows after learning from shuffled labels; chance is 1 / classes.
+    fn permuted(&self, rows: &Rows, texts: &[String], fold: &Fold) -> Estimate {
+        let seed = |name: &str| self.project.config.seed_for(name);
+        let answered = shuffled_labels(baseline_data(rows, texts), fold, seed("permuted labels"));
+        let truth = rows.truth(&fold.held_out);
+        let predictions = self.predictions(rows, &truth, &answered);
+        evaluate(predictions, &rows.dataset.classes, seed("bootstrap permuted")).of(Figure::BalancedAccuracy)
+    }
+
+    /// Pairs of near-duplicates that stand in different parts, one of them in the validation or the test part.
+    fn near_pairs_across(&self, rows: &Rows) -> usize {
+        let fields = rows.dataset.text_fields.len();
+        let dims = rows.raw.embedding_dims / fields;
+        let vectors = mean_cosine_vectors(&rows.raw.embedding, fields, dims);
+        let cosine = self.project.config.split.near_duplicate_cosine;
+        let mut pairs = 0;
+        for_each_near_pair(&vectors, rows.raw.embedding_dims, cosine, |a, b| {
+            let (a, b) = (rows.dealt.parts[a], rows.dealt.parts[b]);
+            pairs += usize::from(a != b && a != Part::Dropped && b != Part::Dropped);
+        });
+        pairs
+    }
+
+    /// Rows whose text names the label by one of `validate.names_label`.
+    fn naming_rows(&self, texts: &[String]) -> usize {
+        let patterns = self.project.config.validate.patterns().unwrap_or_default();
+        texts.iter().filter(|text| patterns.iter().any(|p| p.is_match(text))).count()
+    }
+
+    fn history(&self) -> Result<Vec<Epoch>, BuildError> {
+        let path = self.project.model().history();
+        let failed = |e: csv::Error| BuildError::Artefact { path: path.clone(), reason: e.to_string() };
+        csv::Reader::from_path(&path).map_err(failed)?.deserialize().collect::<Result<_, _>>().map_err(failed)
+    }
+
+    /// How the train stage trained the head, from what it left.
+    fn training(&self, rows: &Rows, history: &[Epoch]) -> Result<Training, BuildError> {
+        let path = self.project.manifest(Stage::Train);
+        let failed =
+            || BuildError::Artefact { path: path.clone(), reason: "it lacks what training left".into() };
+        let trained: TrainSummary = Manifest::load(&path).and_then(|m| m.summary()).ok_or_else(failed)?;
+        let best = trained.best_epoch.checked_sub(1).and_then(|i| history.get(i)).ok_or_else(failed)?;
+        let class_rows = |class: usize| {
+            Part::USED.map(|part| rows.of(&[part]).iter().filter(|&&r| rows.classes[r] == class).count())
+        };
+        let head = self.project.config.train.head;
+        Ok(Training {
+            part_rows: Part::USED.map(|part| rows.of(&[part]).len()),
+            class_rows: (0..rows.dataset.classes.len()).map(class_rows).collect(),
+            augmented: trained.augmented,
+            parameters: trained.parameters,
+            epochs: history.len(),
+            best_epoch: trained.best_epoch,
+            has_epochs: head == HeadKind::Network,
+            left_out: matches!(head, HeadKind::Kernel | HeadKind::Knn),
+            learned_validation: head == HeadKind::Kernel,
+            stopped_early: trained.stopped_early,
+            losses: [best.train_loss, best.validation_loss],
+        })
+    }
+
+    /// `metrics.json`, `calibration.json`, `predictions.csv` and `report.html`.
+    fn write_evaluation(
+        &self,
+        rows: &Rows,
+        evaluation: &Evaluation,
+        history: &[Epoch],
+        test: RowProbabilities<'_>,
+        out_of_fold: RowProbabilities<'_>,
+    ) -> Result<Vec<PathBuf>, BuildError> {
+        let (files, classes) = (self.project.model(), &rows.dataset.classes);
+        write_json(&files.metrics(), evaluation)?;
+        let calibration =
+            Calibration { temperature: evaluation.temperature, head_blake3: checksum(&files.head())? };
+        write_json(&files.calibration(), &calibration)?;
+        let fixed = ["part", "file", "line", "class", "predicted", "confidence"];
+        let header: Vec<&str> = fixed.into_iter().chain(classes.iter().map(String::as_str)).collect();
+        let line = |part: &str, row: usize, probabilities: &[f32]| {
+            let (at, best) = (place(&rows.dataset, row), likeliest(probabilities));
+            let fixed = [
+                part.to_owned(),
+                at.file,
+                at.line,
+                classes[rows.classes[row]].clone(),
+                classes[best].clone(),
+            ];
+            fixed
+                .into_iter()
+                .chain([probabilities[best].to_string()])
+                .chain(probabilities.iter().map(f32::to_string))
+                .collect()
+        };
+        let lines = |part: &'static str, of: RowProbabilities<'_>| {
+            of.each(classes.len())
+                .map(|(row, probabilities)| line(part, row, probabilities))
+                .collect::<Vec<Vec<String>>>()
+        };
+        let all = lines("test", test).into_iter().chain(lines("out-of-fold", out_of_fold));
+        write_csv(&files.predictions(), &header, all)?;
+        let html = report_html(&ReportInput {
+            evaluation,
+            history,
+            mistakes: mistakes(rows, test),
+            map: map(rows),
+            config: toml::to_string_pretty(&self.project.config).unwrap_or_default(),
+            encoder: &self.encoders()?.fingerprint(),
+            read: Manifest::load(&self.project.manifest(Stage::Embed)).map_or(Value::Null, |m| m.summary),
+        });
+        write_atomic(&files.report(), |w| std::io::Write::write_all(w, html.as_bytes()))?;
+        Ok(vec![files.metrics(), files.calibration(), files.predictions(), files.report()])
+    }
+}
+
+fn baseline_data<'a>(rows: &'a Rows, texts: &'a [String]) -> BaselineData<'a> {
+    BaselineData { raw: &rows.raw, texts, classes: &rows.classes, class_count: rows.dataset.classes.len() }
+}
+
+/// The most confident mistakes of the test part.
+fn mistakes(rows: &Rows, test: RowProbabilities<'_>) -> Vec<Mistake> {
+    let classes = &rows.dataset.classes;
+    let mut wrong: Vec<Mistake> = test
+        .each(classes.len())
+        .filter(|&(row, answer)| likeliest(answer) != rows.classes[row])
+        .map(|(row, answer)| Mistake {
+            place: rows.dataset.place(row),
+            text: rows.dataset.rows[row].cells.texts.join(" · "),
+            truth: classes[rows.classes[row]].clone(),
+            predicted: classes[likeliest(answer)].clone(),
+            confidence: f64::from(answer[likeliest(answer)]),
+        })
+        .collect();
+    wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    wrong.truncate(MISTAKES);
+    wrong
+}
+
+/// The embeddings of evenly chosen rows in two dimensions.
+fn map(rows: &Rows) -> Vec<MapPoint> {
+    let count = rows.classes.len();
+    let step = count.div_ceil(MAP_POINTS).max(1);
+    let chosen: Vec<usize> = (0..count).step_by(step).collect();
+    let few = rows.raw.pick(&chosen);
+    let Ok(matrix) = ArrayView2::from_shape((chosen.len(), few.embedding_dims), &few.embedding) else {
+        return Vec::new();
+    };
+    let flat = principal_components(matrix);
+    let point = |(i, &row): (usize, &usize)| MapPoint {
+        at: [f64::from(flat[(i, 0)]), f64::from(flat[(i, 1)])],
+        class: rows.classes[row],
+        text: rows.dataset.rows[row].cells.texts.first().cloned().unwrap_or_default(),
+    };
+    chosen.iter().enumerate().map(point).collect()
+}

@@ -1,0 +1,130 @@
+//! The configured head on every fold of cross-validation: augmented, trained and calibrated in each anew.
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::augment::{mixed_rows, variant_inputs};
+use super::context::Context;
+use super::error::BuildError;
+use super::rows::Rows;
+use super::train::Learning;
+use crate::augment::{TextAugmenter, Variant, keep_in_band, with_originals};
+use crate::embed::Cache;
+use crate::evaluate::{Predictions, apply_temperature, fit_temperature};
+use crate::model::answers;
+use crate::progress::Background;
+use crate::split::{Fold, FoldCounts, GroupedClasses, Part, folds};
+
+/// A head's answers to the held-out rows of one fold, `rows × classes`.
+pub struct HeadAnswers {
+    /// As they are.
+    pub raw: Vec<f32>,
+    /// With the temperature of the fold's validation rows.
+    pub calibrated: Vec<f32>,
+    /// As [`crate::heads::Fitted::parameters`].
+    pub parameters: usize,
+    /// Time to train it, beside other folds.
+    pub seconds: f64,
+}
+
+impl Context<'_> {
+    /// The folds of all rows outside the test part, as `[evaluate]` wants them.
+    pub fn folds(&self, rows: &Rows) -> Result<Vec<Fold>, BuildError> {
+        let config = &self.project.config;
+        let used = rows.of(&[Part::Train, Part::Validation]);
+        let share = config.split.validation / (config.split.train + config.split.validation);
+        let counts = FoldCounts { folds: config.evaluate.folds, repeats: config.evaluate.repeats };
+        let grouped = GroupedClasses { groups: &rows.dealt.groups, classes: &rows.classes };
+        let folds = folds(&used, grouped, counts, share, |name| config.seed_for(name));
+        for fold in &folds {
+            let sides =
+                [("training", &fold.train), ("validation", &fold.validation), ("held-out", &fold.held_out)];
+            if let Some((side, _)) = sides.into_iter().find(|(_, rows)| rows.is_empty()) {
+                return Err(BuildError::EmptyFold { rows: used.len(), folds: counts.folds, side });
+            }
+        }
+        Ok(folds)
+    }
+
+    /// Train the head on every fold, several at once; `each` makes of its answers what is kept.
+    pub fn on_folds<T: Send>(
+        &self,
+        rows: &Rows,
+        folds: &[Fold],
+        each: impl Fn(&Fold, HeadAnswers) -> T + Sync,
+    ) -> Result<Vec<T>, BuildError> {
+        let config = &self.project.config;
+        let encoders = self.encoders()?;
+        let cache = self.cache(&encoders)?;
+        // Which words are protected is learned in each fold anew; what all folds need is embedded in one go.
+        let augmenter = TextAugmenter::new(config, &rows.dataset)?;
+        let quiet = Background(self.progress);
+        self.progress.start("augmenting", folds.len() as u64, "folds");
+        let variants = folds
+            .iter()
+            .map(|fold| {
+                let variants = augmenter.variants(&fold.train, &quiet);
+                self.progress.advance(1);
+                variants
+            })
+            .collect::<Result<Vec<_>, _>>();
+        self.progress.finish();
+        let variants = variants?;
+        let new: Vec<&str> = variants.iter().flat_map(|v| with_originals(v, &rows.dataset)).collect();
+        self.embed_texts(&new, &cache, &encoders)?;
+        self.progress.start("cross-validating", folds.len() as u64, "folds");
+        let answers = folds
+            .par_iter()
+            .zip(variants)
+            .map(|(fold, variants)| {
+                let answers = each(fold, self.on_fold(rows, fold, variants, &cache)?);
+                self.progress.advance(1);
+                if self.progress.interrupted() { Err(BuildError::Interrupted) } else { Ok(answers) }
+            })
+            .collect::<Result<Vec<_>, _>>();
+        self.progress.finish();
+        answers
+    }
+
+    fn on_fold(
+        &self,
+        rows: &Rows,
+        fold: &Fold,
+        candidates: Vec<Variant>,
+        cache: &Cache,
+    ) -> Result<HeadAnswers, BuildError> {
+        let config = &self.project.config;
+        let begin = Instant::now();
+        let name = format!("of fold {} of repeat {}", fold.fold, fold.repeat);
+        let variants = keep_in_band(candidates, &rows.dataset, cache, &config.augment.synonyms)?;
+        let learning = Learning {
+            train: &fold.train,
+            validation: &fold.validation,
+            variants: &variant_inputs(&variants, &rows.dataset, cache, config)?,
+            parents: &variants.iter().map(|v| v.parent).collect::<Vec<_>>(),
+            mixed: &mixed_rows(config, rows, &fold.train, &format!(" {name}")),
+        };
+        let trained =
+            self.fit(rows, &learning, config.seed_for(&format!("fit {name}")), &Background(self.progress))?;
+        let seconds = begin.elapsed().as_secs_f64();
+        let classes = rows.dataset.classes.len();
+        let held_out = rows.raw.pick(&fold.held_out);
+        let raw = answers(trained.head.as_ref(), &trained.shape, &trained.inputs, &held_out)?.label;
+        let truth = rows.truth(&fold.validation);
+        let temperature = fit_temperature(self.predictions(rows, &truth, &trained.validation));
+        let mut calibrated = raw.clone();
+        apply_temperature(&mut calibrated, classes, temperature);
+        Ok(HeadAnswers { raw, calibrated, parameters: trained.parameters, seconds })
+    }
+
+    pub fn predictions<'p>(
+        &self,
+        rows: &Rows,
+        truth: &'p [usize],
+        probabilities: &'p [f32],
+    ) -> Predictions<'p> {
+        let ordered = self.project.config.label.range.is_some();
+        Predictions { truth, probabilities, classes: rows.dataset.classes.len(), ordered }
+    }
+}

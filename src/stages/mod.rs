@@ -1,0 +1,40 @@
+//! The stages in their order, what is stale and why, and the run of those that are.
+//!
+//! Only this room knows the order ([`Stage`]). Staleness is a question of content: a stage is fresh when its code version,
+//! its config values, the hashes of its inputs and the files it left are those of its manifest. What a stage does is
+//! computed in the rooms before; here it is read from disk, handed over, and written.
+
+mod ablate;
+mod augment;
+mod compare;
+mod context;
+mod declaration;
+mod embed;
+mod error;
+mod evaluate;
+mod few_shot;
+mod files;
+mod folds;
+mod list;
+mod project;
+mod rows;
+mod run;
+mod split;
+mod stage;
+mod staleness;
+mod train;
+mod trial;
+mod tune;
+mod validate;
+
+pub use ablate::{AblateSettings, Preset, ablate, presets};
+pub use compare::compare;
+pub use error::BuildError;
+pub use evaluate::EvaluateSummary;
+pub use few_shot::{FewShot, FewShotSettings, few_shot};
+pub use project::Project;
+pub use run::{BuildSettings, StageOutcome, build, due};
+pub use stage::Stage;
+pub use staleness::{Reason, StageStatus, plan};
+pub use tune::{TuneSettings, tune};
+pub use validate::validate;

@@ -1,0 +1,140 @@
+//! The split stage: rows to groups and parts.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::context::Context;
+use super::declaration::{Declaration, Finished};
+use super::error::BuildError;
+use super::files::{RowPlace, place, write_csv};
+use super::stage::Stage;
+use crate::inputs::raw_inputs;
+use crate::report::Table;
+use crate::split::{Part, deal, for_each_near_pair, groups, mean_cosine_vectors};
+use crate::table::Dataset;
+
+/// The split stage.
+pub const SPLIT: Declaration = Declaration {
+    version: 1,
+    reads: &[Stage::Embed],
+    config: |config| json!({ "seed": config.seed, "split": config.split }),
+    run: |context| context.split(),
+};
+
+/// What the split stage counts: rows of each part, and how alike they are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SplitSummary {
+    train: usize,
+    validation: usize,
+    test: usize,
+    dropped: usize,
+    rows_with_duplicates: usize,
+    near_duplicate_pairs: usize,
+}
+
+impl Context<'_> {
+    fn split(&self) -> Result<Finished, BuildError> {
+        let (config, dataset) = (&self.project.config, self.dataset()?);
+        let fields =
+            self.matrices(&self.project.embeddings_folder(), &dataset.text_fields, dataset.rows.len())?;
+        let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), None);
+        let vectors = mean_cosine_vectors(&raw.embedding, fields.len(), fields[0].dims);
+        let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
+        let cosine = config.split.near_duplicate_cosine;
+        let group = groups(&titles, &vectors, raw.embedding_dims, cosine);
+        let parts = self.deal_parts(&dataset, &group);
+        for part in Part::USED {
+            if !parts.contains(&part) {
+                let mut distinct = group.clone();
+                distinct.sort_unstable();
+                distinct.dedup();
+                return Err(BuildError::EmptyPart {
+                    part: part.name(),
+                    rows: parts.len(),
+                    groups: distinct.len(),
+                });
+            }
+        }
+        let path = self.project.split_file();
+        let header = ["row", "file", "line", "class", "group", "part"];
+        write_csv(
+            &path,
+            &header,
+            (0..dataset.rows.len()).map(|row| {
+                let RowPlace { file, line } = place(&dataset, row);
+                let class = dataset.classes[dataset.rows[row].class].clone();
+                vec![row.to_string(), file, line, class, group[row].to_string(), parts[row].name().into()]
+            }),
+        )?;
+        let grouped =
+            (0..group.len()).filter(|&r| group.iter().filter(|&&g| g == group[r]).count() > 1).count();
+        let mut near_pairs = 0;
+        for_each_near_pair(&vectors, raw.embedding_dims, cosine, |_, _| near_pairs += 1);
+        self.log_split(&dataset, &parts);
+        let count = |part: Part| parts.iter().filter(|&&p| p == part).count();
+        let summary = SplitSummary {
+            train: count(Part::Train),
+            validation: count(Part::Validation),
+            test: count(Part::Test),
+            dropped: count(Part::Dropped),
+            rows_with_duplicates: grouped,
+            near_duplicate_pairs: near_pairs,
+        };
+        Ok(Finished::new(vec![path], &summary))
+    }
+
+    /// The part of each row; a given test part stays as it is and the rest is dealt to the other two.
+    fn deal_parts(&self, dataset: &Dataset, group: &[usize]) -> Vec<Part> {
+        use crate::config::GivenTestDuplicates::Drop;
+        let config = &self.project.config.split;
+        let seed = self.project.config.seed_for("split");
+        let classes: Vec<usize> = dataset.rows.iter().map(|r| r.class).collect();
+        if !dataset.rows.iter().any(|r| r.in_test_files) {
+            let shares = [config.train, config.validation, config.test];
+            return deal(group, &classes, &shares, seed).into_iter().map(|p| Part::USED[p]).collect();
+        }
+        let mut in_test = vec![false; dataset.rows.len()];
+        dataset.rows.iter().zip(group).filter(|(r, _)| r.in_test_files).for_each(|(_, &g)| in_test[g] = true);
+        let drops = |row: usize| in_test[group[row]] && config.given_test_duplicates == Drop;
+        let not_test = || (0..dataset.rows.len()).filter(|&r| !dataset.rows[r].in_test_files);
+        let repeated = not_test().filter(|&r| in_test[group[r]]).count();
+        let rest: Vec<usize> = not_test().filter(|&r| !drops(r)).collect();
+        let total = config.train + config.validation;
+        let shares = [config.train / total, config.validation / total];
+        let pick = |values: &[usize]| rest.iter().map(|&r| values[r]).collect::<Vec<_>>();
+        let dealt = deal(&pick(group), &pick(&classes), &shares, seed);
+        let mut parts = vec![Part::Test; dataset.rows.len()];
+        not_test().filter(|&r| drops(r)).for_each(|r| parts[r] = Part::Dropped);
+        rest.iter().zip(dealt).for_each(|(&row, part)| parts[row] = Part::USED[part]);
+        if repeated > 0 {
+            let what = if config.given_test_duplicates == Drop {
+                "left out"
+            } else {
+                "kept (split.given_test_duplicates)"
+            };
+            self.progress.note(&format!(
+                "{repeated} rows have a near-duplicate in the given test part and are {what}"
+            ));
+        }
+        parts
+    }
+
+    /// Say how many rows of every class are in every part, and which class lacks rows where.
+    fn log_split(&self, dataset: &Dataset, parts: &[Part]) {
+        let count = |class: usize, part: Part| {
+            dataset.rows.iter().zip(parts).filter(|(r, p)| r.class == class && **p == part).count()
+        };
+        let mut log = Table::new(["class", "train", "validation", "test"]);
+        for (class, name) in dataset.classes.iter().enumerate() {
+            let counts = Part::USED.map(|part| count(class, part));
+            log.push([name.clone()].into_iter().chain(counts.map(|c| c.to_string())));
+            for (part, rows) in Part::USED.iter().zip(counts) {
+                if rows == 0 {
+                    self.progress
+                        .note(&format!("warning: class `{name}` has no row in the {} part", part.name()));
+                }
+            }
+        }
+        self.progress.note(log.to_string().trim_end());
+    }
+}

@@ -1,0 +1,171 @@
+//! The train stage: parts and augmented rows to a saved head.
+
+use std::path::PathBuf;
+
+use pipeline_encoder::{Folder, Model};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::context::Context;
+use super::declaration::{Declaration, Finished};
+use super::error::BuildError;
+use super::rows::Rows;
+use super::stage::Stage;
+use crate::augment::Mixed;
+use crate::embed::{Embeddings, NpyWriter};
+use crate::engine::networks;
+use crate::inputs::{RawInputs, raw_inputs};
+use crate::model::{EncoderCard, FORMAT, ModelCard};
+use crate::progress::Progress;
+use crate::split::Part;
+use crate::store::{StoreError, checksum, map, quick_checksum, write_atomic, write_json};
+use crate::table::Dataset;
+use crate::train::{FeatureSettings, TrainInput, Trained, train};
+
+/// What one head learns from.
+pub struct Learning<'a> {
+    /// Rows to learn from.
+    pub train: &'a [usize],
+    /// Rows that choose the epoch.
+    pub validation: &'a [usize],
+    /// Inputs of the synonym variants.
+    pub variants: &'a RawInputs,
+    /// Parent of each variant.
+    pub parents: &'a [usize],
+    /// Mixed rows.
+    pub mixed: &'a [Mixed],
+}
+
+/// The train stage.
+pub const TRAIN: Declaration = Declaration {
+    version: 8,
+    reads: &[Stage::Embed, Stage::Split, Stage::Augment],
+    config: |config| json!({ "seed": config.seed, "train": config.train }),
+    run: |context| context.train(),
+};
+
+/// What the train stage counts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TrainSummary {
+    /// Rows that taught.
+    pub rows: usize,
+    /// Variants and mixed rows among them.
+    pub augmented: usize,
+    /// As [`crate::heads::Fitted::parameters`].
+    pub parameters: usize,
+    /// Epochs run.
+    pub epochs: usize,
+    /// The one whose weights were kept, from 1.
+    pub best_epoch: usize,
+    /// Whether early stopping ended the training.
+    pub stopped_early: bool,
+}
+
+impl Context<'_> {
+    fn train(&self) -> Result<Finished, BuildError> {
+        let (project, rows) = (self.project, self.rows()?);
+        let augmented = self.augmented()?;
+        let (kept, mixed) = augmented.within(|row| rows.dealt.parts[row] == Part::Train);
+        let folder = project.augmented_folder();
+        let fields = self.matrices(&folder, &rows.dataset.text_fields, augmented.variants.len())?;
+        let parent = |v: usize| augmented.variants[v].parent;
+        let cells = (0..augmented.variants.len()).map(|v| &rows.dataset.rows[parent(v)].cells);
+        let learning = Learning {
+            train: &rows.of(&[Part::Train]),
+            validation: &rows.of(&[Part::Validation]),
+            variants: &raw_inputs(&fields, cells, Some(&project.config)).pick(&kept),
+            parents: &kept.iter().map(|&v| parent(v)).collect::<Vec<_>>(),
+            mixed: &mixed,
+        };
+        let trained = self.fit(&rows, &learning, project.config.seed_for("fit"), self.progress)?;
+        let outputs = self.save(&rows.dataset, &trained)?;
+        let summary = TrainSummary {
+            rows: trained.training_rows,
+            augmented: kept.len() + mixed.len(),
+            parameters: trained.parameters,
+            epochs: trained.history.len(),
+            best_epoch: trained.best_epoch,
+            stopped_early: trained.stopped_early,
+        };
+        Ok(Finished::new(outputs, &summary))
+    }
+
+    /// One head with the configured settings.
+    pub fn fit(
+        &self,
+        rows: &Rows,
+        learning: &Learning<'_>,
+        seed: u64,
+        progress: &dyn Progress,
+    ) -> Result<Trained, BuildError> {
+        let config = &self.project.config;
+        let input = TrainInput {
+            rows: &rows.raw,
+            classes: &rows.classes,
+            class_count: rows.dataset.classes.len(),
+            ranges: &rows.ranges,
+            tasks: &rows.tasks,
+            train: learning.train,
+            validation: learning.validation,
+            variants: learning.variants,
+            parents: learning.parents,
+            mixed: learning.mixed,
+        };
+        let features = FeatureSettings {
+            min_count: config.features.min_count.unwrap_or(5),
+            terms: config.features.terms,
+        };
+        let networks = networks(self.engine);
+        Ok(train(&input, &config.train, features, seed, networks, progress)?)
+    }
+
+    /// Write everything that predicting on another machine needs, and the history.
+    fn save(&self, dataset: &Dataset, trained: &Trained) -> Result<Vec<PathBuf>, BuildError> {
+        let (config, files) = (&self.project.config, self.project.model());
+        let names = std::iter::once(&config.encoder.model).chain(&config.encoder.second);
+        let of_model = |(name, model): (&String, &Model)| {
+            Ok::<_, BuildError>(EncoderCard {
+                model: name.clone(),
+                fingerprint: model.fingerprint.clone(),
+                dims: model.dims,
+                max_tokens: model.max_tokens,
+                precision: model.arithmetic.precision(),
+                arithmetic: Some(model.arithmetic),
+                xxh3: Some(Folder::open(&model.folder)?.checksum()?),
+            })
+        };
+        let encoders = names.zip(&self.encoders()?.models).map(of_model).collect::<Result<_, _>>()?;
+        trained.head.save(&files.head())?;
+        // Not for people's eyes, and half as long in one line; it is read again at every start.
+        write_atomic(&files.inputs(), |w| Ok(serde_json::to_writer(w, &trained.inputs)?))?;
+        // The card goes last and knows the others by their hash: a mixture of two trainings is then refused.
+        let head = map(&files.head()).map_err(StoreError::of("read", &files.head()))?;
+        write_json(
+            &files.card(),
+            &ModelCard {
+                format: FORMAT,
+                pipeline_version: env!("CARGO_PKG_VERSION").into(),
+                classes: dataset.classes.clone(),
+                encoders,
+                head: trained.shape.clone(),
+                head_blake3: checksum(&files.head())?,
+                head_xxh3: Some(quick_checksum(&head)),
+                inputs_blake3: checksum(&files.inputs())?,
+                config: config.clone(),
+            },
+        )?;
+        write_atomic(&files.history(), |w| {
+            let mut csv = csv::Writer::from_writer(w);
+            trained.history.iter().try_for_each(|epoch| csv.serialize(epoch))?;
+            csv.flush()
+        })?;
+        let classes = dataset.classes.len();
+        let validation = Embeddings { dims: classes, values: trained.validation.clone() };
+        write_atomic(&files.validation(), |w| {
+            let mut writer = NpyWriter::new(w, validation.rows(), classes)?;
+            writer.extend(&validation)?;
+            writer.finish()
+        })?;
+        Ok(vec![files.head(), files.inputs(), files.card(), files.history(), files.validation()])
+    }
+}

@@ -1,0 +1,108 @@
+//! One config measured on given folds. What was measured once is kept, so an interrupted comparison or search goes on
+//! where it stopped.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::context::Context;
+use super::error::BuildError;
+use super::folds::HeadAnswers;
+use super::list::declaration;
+use super::rows::Rows;
+use super::stage::Stage;
+use super::staleness::Sources;
+use crate::embed::Embeddings;
+use crate::evaluate::{Figure, point_class_scores, point_figures};
+use crate::inputs::raw_inputs;
+use crate::split::Fold;
+use crate::store::write_json;
+use crate::table;
+
+/// What a config gave on every fold, in the order of the folds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    pub figures: Vec<BTreeMap<Figure, f64>>,
+    pub class_f1: Vec<Vec<f64>>,
+    /// Mean over the folds, as [`crate::heads::Fitted::parameters`].
+    pub parameters: f64,
+    /// Mean time to train a head, as many folds at once as there are cores.
+    pub seconds: f64,
+}
+
+/// What a config gave on one fold.
+struct FoldTrial {
+    figures: BTreeMap<Figure, f64>,
+    /// F1 of each class.
+    class_f1: Vec<f64>,
+    parameters: usize,
+    /// Time to train the head.
+    seconds: f64,
+}
+
+impl Context<'_> {
+    /// The rows of this config, with the parts and groups of `like`, the rows of another config of the same files.
+    ///
+    /// Texts not yet embedded are embedded.
+    pub fn rows_like(&self, like: &Rows) -> Result<Rows, BuildError> {
+        let config = &self.project.config;
+        let dataset = table::read(config, &self.project.root)?.0;
+        let encoders = self.encoders()?;
+        let cache = self.cache(&encoders)?;
+        let of_field = |field: usize| dataset.rows.iter().map(move |r| r.cells.texts[field].as_str());
+        let all: Vec<Vec<&str>> = (0..dataset.text_fields.len()).map(|f| of_field(f).collect()).collect();
+        self.embed_texts(&all.concat(), &cache, &encoders)?;
+        let fields = all.iter().map(|texts| cache.get(texts)).collect::<Result<Vec<Embeddings>, _>>()?;
+        let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), Some(config));
+        drop((all, cache));
+        Ok(Rows::new(config, dataset, like.dealt.clone(), raw))
+    }
+
+    /// The figures of this config on `folds` of `rows`, measured now or before.
+    pub fn trial(&self, rows: &Rows, folds: &[Fold], sources: &Sources) -> Result<Trial, BuildError> {
+        let path = self.trial_file(folds, sources);
+        let known = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let of_fold = |fold: &Fold, answers: HeadAnswers| {
+            let truth = rows.truth(&fold.held_out);
+            let predictions = self.predictions(rows, &truth, &answers.calibrated);
+            let f1 = point_class_scores(predictions).into_iter().map(|[_, _, f1]| f1).collect();
+            FoldTrial {
+                figures: point_figures(predictions),
+                class_f1: f1,
+                parameters: answers.parameters,
+                seconds: answers.seconds,
+            }
+        };
+        let mut trial = Trial { figures: Vec::new(), class_f1: Vec::new(), parameters: 0.0, seconds: 0.0 };
+        let count = folds.len() as f64;
+        for fold in self.on_folds(rows, folds, of_fold)? {
+            trial.figures.push(fold.figures);
+            trial.class_f1.push(fold.class_f1);
+            trial.parameters += fold.parameters as f64 / count;
+            trial.seconds += fold.seconds / count;
+        }
+        write_json(&path, &trial)?;
+        Ok(trial)
+    }
+
+    /// Named by everything that the figures depend on.
+    fn trial_file(&self, folds: &[Fold], sources: &Sources) -> PathBuf {
+        let config = &self.project.config;
+        let made_from = json!({
+            "versions": [declaration(Stage::Train).version, declaration(Stage::Evaluate).version],
+            "sources": sources.inputs,
+            "config": [
+                json!(config.seed), json!(config.data), json!(config.label), json!(config.features),
+                json!(config.encoder), json!(config.augment), json!(config.train),
+            ],
+            "folds": folds.iter().map(|f| (&f.train, &f.validation, &f.held_out)).collect::<Vec<_>>(),
+        });
+        let key = blake3::hash(made_from.to_string().as_bytes()).to_hex();
+        self.project.state_folder().join("trials").join(format!("{}.json", &key[..32]))
+    }
+}

@@ -1,0 +1,145 @@
+//! `pipeline validate`: the embed stage if it is stale, then everything that the data alone can tell, and, once a model
+//! has been trained, which labels its like would doubt.
+
+use rayon::prelude::*;
+
+use super::context::Context;
+use super::error::BuildError;
+use super::project::Project;
+use super::rows::{Dealt, Rows};
+use super::run::{BuildSettings, build};
+use super::stage::Stage;
+use super::staleness::Reason;
+use super::train::Learning;
+use crate::engine::Engine;
+use crate::evaluate::agreement;
+use crate::inputs::{RawInputs, raw_inputs};
+use crate::model::answers;
+use crate::progress::{Background, Progress};
+use crate::split::{FoldCounts, GroupedClasses, Part, folds, groups, mean_cosine_vectors};
+use crate::store::write_json;
+use crate::table::{self, Dataset};
+use crate::validate::{
+    ColumnProfile, ColumnProfiler, ValidateInput, Validation, suspects, validate as judge,
+};
+
+/// Folds of the out-of-fold probabilities.
+const FOLDS: usize = 5;
+
+/// Validate the data of `project` and leave the findings as JSON.
+///
+/// # Errors
+/// The data cannot be read or embedded; bad rows are findings, not errors.
+pub fn validate(
+    project: &Project,
+    engine: Option<&dyn Engine>,
+    progress: &dyn Progress,
+    announce: &mut dyn FnMut(Stage, &[Reason]),
+) -> Result<Validation, BuildError> {
+    let settings = BuildSettings { to: Stage::Embed, from: None };
+    build(project, settings, engine, progress, announce)?;
+    let context = Context { project, engine, progress };
+    let config = &project.config;
+    let (dataset, report) = table::read(config, &project.root)?;
+    let folder = project.embeddings_folder();
+    let all = config.encoded_fields();
+    let compared = match &config.validate.near_duplicate_fields {
+        Some(fields) if !config.data.join_text => fields.clone(),
+        _ => all.clone(),
+    };
+    let cells = || dataset.rows.iter().map(|r| &r.cells);
+    let raw = raw_inputs(&context.matrices(&folder, &compared, dataset.rows.len())?, cells(), None);
+    let vectors = mean_cosine_vectors(&raw.embedding, compared.len(), raw.embedding_dims / compared.len());
+    let suspects = if project.manifest(Stage::Train).exists() {
+        let raw = raw_inputs(&context.matrices(&folder, &all, dataset.rows.len())?, cells(), Some(config));
+        let mut found = suspects(&dataset, &context.out_of_fold(&dataset, raw)?);
+        found.truncate(config.validate.suspects);
+        Some(found)
+    } else {
+        None
+    };
+    let second = if config.validate.second_labels.is_empty() {
+        Vec::new()
+    } else {
+        table::second_labels(config, &project.root, &dataset)?
+    };
+    let agreement = (!second.is_empty()).then(|| {
+        let first: Vec<usize> = second.iter().map(|labelled| labelled.first).collect();
+        let other: Vec<usize> = second.iter().map(|labelled| labelled.second).collect();
+        agreement(&first, &other, dataset.classes.len(), config.seed_for("bootstrap-agreement"))
+    });
+    let patterns = config.validate.patterns().unwrap_or_default();
+    let input = ValidateInput {
+        name: &config.name,
+        dataset: &dataset,
+        report: &report,
+        columns: columns(project)?,
+        vectors: &vectors,
+        dims: raw.embedding_dims,
+        suspects,
+        agreement,
+    };
+    let validation = judge(input, &config.validate, &patterns);
+    write_json(&project.validation_file(), &validation)?;
+    Ok(validation)
+}
+
+/// Profiles of all columns of all files, also of those that the config does not name.
+fn columns(project: &Project) -> Result<Vec<ColumnProfile>, BuildError> {
+    let mut profiler = ColumnProfiler::default();
+    for file in table::files(&project.config, &project.root)? {
+        for row in table::read_named(&project.root.join(&file), project.config.data.delimiter)? {
+            if let Ok(cells) = row.values {
+                profiler.add(&file, row.line, &cells, &project.config.validate);
+            }
+        }
+    }
+    Ok(profiler.finish())
+}
+
+impl Context<'_> {
+    /// Class probabilities of every row from a head that has not seen it or a near-duplicate of it, `rows × classes`.
+    ///
+    /// The configured head on the embeddings and features, without augmentation; early stopping uses a tenth of each
+    /// fold's own training rows.
+    fn out_of_fold(&self, dataset: &Dataset, raw: RawInputs) -> Result<Vec<f32>, BuildError> {
+        let config = &self.project.config;
+        let count = dataset.classes.len();
+        let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
+        let fields = dataset.text_fields.len();
+        let vectors = mean_cosine_vectors(&raw.embedding, fields, raw.embedding_dims / fields);
+        let parts = vec![Part::Train; titles.len()];
+        let groups = groups(&titles, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine);
+        let rows = Rows::new(config, dataset.clone(), Dealt { parts, groups }, raw);
+        let grouped = GroupedClasses { groups: &rows.dealt.groups, classes: &rows.classes };
+        let counts = FoldCounts { folds: FOLDS, repeats: 1 };
+        let folds = folds(&rows.of(&[Part::Train]), grouped, counts, 0.1, |name| config.seed_for(name));
+        let none = RawInputs { embedding_dims: rows.raw.embedding_dims, ..RawInputs::default() };
+        self.progress.start("looking for doubtful labels", FOLDS as u64, "folds");
+        let probabilities = folds
+            .par_iter()
+            .map(|fold| {
+                let learning = Learning {
+                    train: &fold.train,
+                    validation: &fold.validation,
+                    variants: &none,
+                    parents: &[],
+                    mixed: &[],
+                };
+                let seed = config.seed_for(&format!("doubt {}", fold.fold));
+                let trained = self.fit(&rows, &learning, seed, &Background(self.progress))?;
+                self.progress.advance(1);
+                let held = rows.raw.pick(&fold.held_out);
+                Ok(answers(trained.head.as_ref(), &trained.shape, &trained.inputs, &held)?.label)
+            })
+            .collect::<Result<Vec<_>, BuildError>>();
+        self.progress.finish();
+        let mut all = vec![0.0; titles.len() * count];
+        for (fold, probabilities) in folds.iter().zip(probabilities?) {
+            for (&row, answer) in fold.held_out.iter().zip(probabilities.chunks_exact(count)) {
+                all[row * count..(row + 1) * count].copy_from_slice(answer);
+            }
+        }
+        Ok(all)
+    }
+}

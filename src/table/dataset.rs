@@ -1,0 +1,82 @@
+//! What reading leaves: rows whose cells are what a model sees.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::errors::TableError;
+
+/// One usable row of raw data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Index into [`Dataset::files`].
+    pub file: usize,
+    /// Line of the file where the row begins, counted from 1.
+    pub line: u64,
+    /// What the model sees of it.
+    pub cells: Cells,
+    /// Index into [`Dataset::classes`].
+    pub class: usize,
+    /// Normalised title: rows that share it are duplicates of each other.
+    pub title: String,
+    /// Whether the row comes from a file of `data.test_files`, which state the test part.
+    pub in_test_files: bool,
+    /// The two numbers that the label is computed from, where it comes from a range.
+    pub range: Option<[f32; 2]>,
+    /// The value of each of [`Dataset::tasks`]; `None` for an empty cell or a list.
+    pub tasks: Vec<Option<String>>,
+}
+
+/// What a model sees of a row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cells {
+    /// One text for each of [`Dataset::text_fields`]; an empty cell is an empty text.
+    pub texts: Vec<String>,
+    /// One value for each numeric feature; `None` for an empty cell.
+    pub numeric: Vec<Option<f32>>,
+    /// The values of each categorical feature; a list cell has several, an empty cell none.
+    pub categories: Vec<Vec<String>>,
+}
+
+/// All usable rows, in the order of the files and their lines.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// The files that were read.
+    pub files: Vec<PathBuf>,
+    /// Names of the texts of a row.
+    pub text_fields: Vec<String>,
+    /// Class names: in the order of the range rule, or sorted for a label column.
+    pub classes: Vec<String>,
+    /// Names of the numeric features.
+    pub numeric: Vec<String>,
+    /// Names of the categorical features.
+    pub categorical: Vec<String>,
+    /// Columns that are predicted beside the label, with their values in order.
+    pub tasks: Vec<(String, Vec<String>)>,
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+impl Dataset {
+    /// `file:line` of a row, for people.
+    pub fn place(&self, row: usize) -> String {
+        let row = &self.rows[row];
+        format!("{}:{}", self.files[row.file].display(), row.line)
+    }
+}
+
+/// Stop when there is nothing to learn: no rows, or fewer than two classes among them.
+///
+/// # Errors
+/// [`TableError::NothingToLearn`].
+pub fn check_classes(dataset: &Dataset) -> Result<(), TableError> {
+    let present: BTreeSet<usize> = dataset.rows.iter().map(|r| r.class).collect();
+    match present.len() {
+        0 => Err(TableError::NothingToLearn("the files hold no usable row".into())),
+        1 => Err(TableError::NothingToLearn(format!(
+            "all {} rows are of the class `{}`; a classifier needs at least two",
+            dataset.rows.len(),
+            dataset.classes[dataset.rows[0].class]
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,40 @@
+//! The formats of raw files, by the endings of their names.
+
+use std::path::Path;
+
+use super::csv::CsvFile;
+use super::errors::TableError;
+use super::source::Source;
+
+type Open = fn(&Path, &Path, char) -> Result<Box<dyn Source>, TableError>;
+
+/// Endings, in lower case, and what opens such a file. The first format is also that of all other endings.
+const FORMATS: [(&[&str], Open); 1] =
+    [(&["csv"], |path, shown, delimiter| Ok(Box::new(CsvFile::open(path, shown, delimiter)?)))];
+
+/// Open the raw file `path`, which messages call `shown`; `delimiter` parts the cells of formats that have one.
+///
+/// # Errors
+/// The file is unreadable, empty, or not of its format.
+pub fn open(path: &Path, shown: &Path, delimiter: char) -> Result<Box<dyn Source>, TableError> {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let of_ending = FORMATS.iter().find(|(endings, _)| endings.iter().any(|e| ending.as_deref() == Some(e)));
+    let (_, open) = of_ending.unwrap_or(&FORMATS[0]);
+    open(path, shown, delimiter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_unknown_endings_are_csv() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.csv", "a.CSV", "a.txt", "a"] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "a;b\n1;2\n").unwrap();
+            let file = open(&path, Path::new(name), ';').unwrap();
+            assert_eq!((file.columns().len(), file.lines().count()), (2, 1), "{name}");
+        }
+    }
+}

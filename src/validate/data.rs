@@ -1,0 +1,273 @@
+//! Everything that the data alone can tell, put together and judged.
+
+use regex::Regex;
+use serde::Serialize;
+
+use super::columns::ColumnProfile;
+use super::suspects::Suspect;
+use crate::config::ValidateConfig;
+use crate::evaluate::Agreement;
+use crate::split::for_each_near_pair;
+use crate::table::{Dataset, ReadReport};
+
+/// Pairs and mentions listed in full; the counts are always of all.
+const LISTED: usize = 50;
+
+/// Everything that validation found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Validation {
+    /// Name of the dataset.
+    pub name: String,
+    /// What must be mended; any makes the command fail.
+    pub errors: Vec<String>,
+    /// What should be looked at.
+    pub warnings: Vec<String>,
+    /// Rows read, used, rejected, repeated.
+    pub rows: RowCounts,
+    /// Rows of each class.
+    pub classes: Vec<ClassCount>,
+    /// What every column of the raw files holds.
+    pub columns: Vec<ColumnProfile>,
+    /// Rows with the same normalised title as an earlier one.
+    pub repeated_titles: Vec<String>,
+    /// Rows with a near neighbour, at the set cosine and at 0.95.
+    pub near_duplicates: Vec<NearDuplicates>,
+    /// Texts in which a pattern of `validate.names_label` matches.
+    pub label_mentions: Mentions,
+    /// Rows most likely mislabelled, most suspect first; `None` until a model exists.
+    pub suspects: Option<Vec<Suspect>>,
+    /// Agreement with the second labels; `None` where there are none.
+    pub agreement: Option<Agreement>,
+}
+
+/// Counts of rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RowCounts {
+    /// Rows in the files.
+    pub read: usize,
+    /// Rows that can be learned from.
+    pub used: usize,
+    /// Rows that cannot be used.
+    pub rejected: usize,
+    /// Rows that repeat another in everything.
+    pub repeated: usize,
+}
+
+/// Rows of one class.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClassCount {
+    /// Class name.
+    pub class: String,
+    /// Its rows.
+    pub rows: usize,
+    /// Its share of the usable rows, in `[0, 1]`.
+    pub share: f64,
+}
+
+/// Rows that have a near neighbour.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NearDuplicates {
+    /// Two rows are near when the mean cosine over the compared fields is at least this.
+    pub cosine: f64,
+    /// Rows with at least one near neighbour.
+    pub rows: usize,
+    /// Their share of the usable rows.
+    pub share: f64,
+    /// The first pairs, as `file:line` of each row.
+    pub pairs: Vec<[String; 2]>,
+}
+
+/// Texts that name the label outright.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Mentions {
+    /// Rows with at least one.
+    pub rows: usize,
+    /// The first, as `file:line field: words`.
+    pub first: Vec<String>,
+}
+
+/// What is validated.
+pub struct ValidateInput<'a> {
+    /// Name of the dataset.
+    pub name: &'a str,
+    /// The usable rows.
+    pub dataset: &'a Dataset,
+    /// What reading found.
+    pub report: &'a ReadReport,
+    /// What the columns hold.
+    pub columns: Vec<ColumnProfile>,
+    /// `rows × dims` vectors of the compared fields, each row of length 1.
+    pub vectors: &'a [f32],
+    /// Length of a vector.
+    pub dims: usize,
+    /// Most suspect rows, where a model exists.
+    pub suspects: Option<Vec<Suspect>>,
+    /// Agreement with the second labels, where there are any.
+    pub agreement: Option<Agreement>,
+}
+
+/// Put all findings together and judge them by `config`.
+///
+/// `names_label` are the compiled patterns of `config.names_label`.
+pub fn validate(input: ValidateInput<'_>, config: &ValidateConfig, names_label: &[Regex]) -> Validation {
+    let (dataset, report) = (input.dataset, input.report);
+    let used = dataset.rows.len();
+    let mut errors: Vec<String> = report.rejects.iter().map(ToString::to_string).collect();
+    let mut warnings = report.notes.clone();
+    for duplicate in &report.duplicates {
+        errors.push(format!(
+            "{}:{}: repeats {}",
+            duplicate.file.display(),
+            duplicate.line,
+            duplicate.repeats
+        ));
+    }
+    for column in &input.columns {
+        errors.extend(column.faults.iter().cloned());
+    }
+    let repeated_titles = repeated_titles(dataset);
+    if config.unique_titles {
+        errors.extend(repeated_titles.iter().cloned());
+    }
+    let near_duplicates: Vec<NearDuplicates> = [config.near_duplicate_cosine, 0.95]
+        .map(|cosine| near_duplicates(dataset, input.vectors, input.dims, cosine))
+        .into();
+    if near_duplicates[0].share > config.max_near_duplicate_share {
+        errors.push(format!(
+            "{:.2} % of the rows have a neighbour at cosine ≥ {}, more than validate.max_near_duplicate_share = {} allows",
+            100.0 * near_duplicates[0].share,
+            config.near_duplicate_cosine,
+            config.max_near_duplicate_share
+        ));
+    }
+    let label_mentions = mentions(dataset, names_label);
+    if label_mentions.rows > 0 {
+        warnings.push(format!(
+            "{} rows name the label in their text (validate.names_label)",
+            label_mentions.rows
+        ));
+    }
+    let classes: Vec<ClassCount> = dataset
+        .classes
+        .iter()
+        .enumerate()
+        .map(|(class, name)| {
+            let rows = dataset.rows.iter().filter(|r| r.class == class).count();
+            ClassCount { class: name.clone(), rows, share: rows as f64 / used.max(1) as f64 }
+        })
+        .collect();
+    for class in classes.iter().filter(|c| c.rows < config.min_class_rows) {
+        let (name, rows, wanted) = (&class.class, class.rows, config.min_class_rows);
+        errors.push(format!("class `{name}` has {rows} rows, fewer than validate.min_class_rows = {wanted}"));
+    }
+    Validation {
+        name: input.name.to_owned(),
+        errors,
+        warnings,
+        rows: RowCounts {
+            read: report.read,
+            used,
+            rejected: report.rejects.len(),
+            repeated: report.duplicates.len(),
+        },
+        classes,
+        columns: input.columns,
+        repeated_titles,
+        near_duplicates,
+        label_mentions,
+        suspects: input.suspects,
+        agreement: input.agreement,
+    }
+}
+
+fn repeated_titles(dataset: &Dataset) -> Vec<String> {
+    let mut first = std::collections::HashMap::new();
+    let mut repeated = Vec::new();
+    for (row, title) in dataset.rows.iter().map(|r| &r.title).enumerate().filter(|(_, t)| !t.is_empty()) {
+        let earlier = *first.entry(title).or_insert(row);
+        if earlier != row {
+            repeated.push(format!("{}: has the title of {}", dataset.place(row), dataset.place(earlier)));
+        }
+    }
+    repeated
+}
+
+fn near_duplicates(dataset: &Dataset, vectors: &[f32], dims: usize, cosine: f64) -> NearDuplicates {
+    let mut near = vec![false; dataset.rows.len()];
+    let mut pairs = Vec::new();
+    for_each_near_pair(vectors, dims, cosine, |a, b| {
+        (near[a], near[b]) = (true, true);
+        if pairs.len() < LISTED {
+            pairs.push([dataset.place(a), dataset.place(b)]);
+        }
+    });
+    let rows = near.iter().filter(|&&n| n).count();
+    NearDuplicates { cosine, rows, share: rows as f64 / near.len().max(1) as f64, pairs }
+}
+
+fn mentions(dataset: &Dataset, patterns: &[Regex]) -> Mentions {
+    let mut found = Mentions::default();
+    for (row, cells) in dataset.rows.iter().map(|r| &r.cells).enumerate() {
+        let hit = cells.texts.iter().zip(&dataset.text_fields).find_map(|(text, field)| {
+            let words = patterns.iter().find_map(|p| p.find(text))?;
+            Some(format!("{} {field}: {}", dataset.place(row), words.as_str()))
+        });
+        if let Some(hit) = hit {
+            found.rows += 1;
+            if found.first.len() < LISTED {
+                found.first.push(hit);
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{Cells, Row};
+
+    fn dataset() -> Dataset {
+        let row = |line, title: &str, class| Row {
+            file: 0,
+            line,
+            cells: Cells { texts: vec![title.into()], ..Cells::default() },
+            class,
+            title: title.to_lowercase(),
+            in_test_files: false,
+            range: None,
+            tasks: vec![],
+        };
+        Dataset {
+            files: vec!["a.csv".into()],
+            text_fields: vec!["title".into()],
+            classes: vec!["low".into(), "high".into()],
+            numeric: vec![],
+            categorical: vec![],
+            tasks: vec![],
+            rows: vec![row(2, "One", 0), row(3, "one", 0), row(4, "For a 3-year-old", 1)],
+        }
+    }
+
+    #[test]
+    fn findings_are_counted_placed_and_judged() {
+        let dataset = dataset();
+        let input = ValidateInput {
+            name: "t",
+            dataset: &dataset,
+            report: &ReadReport { read: 3, ..ReadReport::default() },
+            columns: vec![],
+            vectors: &[1.0, 0.0, 1.0, 0.0, 0.0, 1.0],
+            dims: 2,
+            suspects: None,
+            agreement: None,
+        };
+        let config = ValidateConfig { unique_titles: true, min_class_rows: 2, ..ValidateConfig::default() };
+        let found = validate(input, &config, &[Regex::new("[0-9]+-year-old").unwrap()]);
+        assert_eq!(found.repeated_titles, ["a.csv:3: has the title of a.csv:2"]);
+        assert_eq!((found.near_duplicates[0].rows, found.near_duplicates[0].pairs.len()), (2, 1));
+        assert_eq!(found.label_mentions.first, ["a.csv:4 title: 3-year-old"]);
+        assert_eq!(found.errors.len(), 3, "title, near-duplicates, class: {:?}", found.errors);
+        assert!(found.errors[2].contains("class `high` has 1 rows"), "{:?}", found.errors);
+    }
+}
