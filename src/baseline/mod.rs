@@ -6,4 +6,4 @@ mod draws;
 mod models;
 
 pub use draws::few_shot_accuracy;
-pub use models::{BASELINES, BaselineData, baselines, shuffled_labels};
+pub use models::{BASELINES, BaselineData, baselines};

@@ -1,9 +1,6 @@
 //! The baselines, each taught on the rows of one fold.
 
 use ndarray::Array2;
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 
 use crate::heads::{Labelled, LogisticRegression, Matrix};
 use crate::inputs::{RawInputs, Terms, TfIdf};
@@ -72,15 +69,6 @@ pub fn baselines(data: BaselineData<'_>, fold: &Fold) -> Vec<Vec<f32>> {
     let terms = TfIdf::learn(train.iter().map(of), MIN_TEXTS, Terms::Words);
     let tfidf = logistic(&|rows| Matrix::Sparse(terms.rows(rows.iter().map(of))));
     vec![majority, tfidf, logistic(&|of| data.embeddings(of))]
-}
-
-/// Probabilities of the fold's held-out rows by logistic regression on embeddings with shuffled labels.
-pub fn shuffled_labels(data: BaselineData<'_>, fold: &Fold, seed: u64) -> Vec<f32> {
-    let mut labels = data.truth(&fold.train);
-    labels.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let train = data.embeddings(&fold.train);
-    let model = LogisticRegression::fit(&train, &labels, data.class_count, 1.0, ITERATIONS, None);
-    model.probabilities(&data.embeddings(&fold.held_out))
 }
 
 /// Share of each class among `classes`: the answer of the majority baseline for every row.

@@ -92,7 +92,7 @@ pub struct BadRows {
 
 /// Validation found errors, already printed.
 #[derive(Debug, thiserror::Error)]
-#[error("the data has {errors} errors")]
+#[error("the data has {errors} error{}", if *errors == 1 { "" } else { "s" })]
 pub struct BadData {
     /// How many.
     pub errors: usize,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::calibration::{Coverage, ReliabilityBin};
 use super::diagnosis::Finding;
@@ -47,7 +47,8 @@ pub struct Evaluation {
     pub reliability: Vec<ReliabilityBin>,
     /// Risk–coverage curve of the same.
     pub risk_coverage: Vec<Coverage>,
-    /// The diagnosis.
+    /// The diagnosis. A finding that only another version of the program makes is passed over when it is read.
+    #[serde(deserialize_with = "known_findings")]
     pub findings: Vec<Finding>,
     /// The gates.
     pub gates: Vec<Gate>,
@@ -174,7 +175,8 @@ impl CrossValidation {
         let summarise = |(place, of): (usize, ModelFolds)| {
             let figures = &of.figures;
             let score = |class: usize, score: usize| {
-                fold_mean(&of.class_scores.iter().map(|fold| fold[class][score]).collect::<Vec<_>>(), ratio)
+                let of_folds: Vec<f64> = of.class_scores.iter().map(|fold| fold[class][score]).collect();
+                fold_mean(&of_folds, ratio).within([0.0, 1.0])
             };
             let of_class = |(class, (name, support)): (usize, &(String, usize))| ClassMetrics {
                 class: name.clone(),
@@ -185,7 +187,10 @@ impl CrossValidation {
             };
             let ahead = |fold: usize, figure| head[fold][&figure] - figures[fold][&figure];
             ModelFigures {
-                mean: fold_means(figures, ratio, |fold, figure| figures[fold][&figure]),
+                mean: fold_means(figures, ratio, |fold, figure| figures[fold][&figure])
+                    .into_iter()
+                    .map(|(figure, mean)| (figure, mean.within(figure.range(classes.len()))))
+                    .collect(),
                 per_class: classes.iter().enumerate().map(of_class).collect(),
                 difference: (place > 0).then(|| fold_means(figures, ratio, ahead)),
                 model: of.model.clone(),
@@ -199,7 +204,7 @@ impl CrossValidation {
             repeats,
             rows,
             folds_blake3,
-            uncalibrated_ece: fold_mean(uncalibrated_ece, ratio),
+            uncalibrated_ece: fold_mean(uncalibrated_ece, ratio).within([0.0, 1.0]),
             models,
         }
     }
@@ -208,6 +213,11 @@ impl CrossValidation {
     pub fn test_over_train(&self) -> f64 {
         1.0 / (self.folds as f64 - 1.0)
     }
+}
+
+fn known_findings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Finding>, D::Error> {
+    let all = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(all.into_iter().filter_map(|finding| serde_json::from_value(finding).ok()).collect())
 }
 
 /// Mean over the folds of what `value` gives for each figure.
@@ -220,4 +230,26 @@ fn fold_means(
     let mean =
         |figure| fold_mean(&(0..folds.len()).map(|fold| value(fold, figure)).collect::<Vec<_>>(), ratio);
     figures.into_iter().map(|figure| (figure, mean(figure))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_of_another_version_is_passed_over() {
+        #[derive(Deserialize)]
+        struct Only {
+            #[serde(deserialize_with = "known_findings")]
+            findings: Vec<Finding>,
+        }
+        let text = r#"{"findings": [
+            {"ill": "permuted_labels_predicted", "finding": "a", "evidence": "b", "advice": "c"},
+            {"ill": "imbalance", "finding": "a", "evidence": "b", "advice": "c"}]}"#;
+        let read: Only = serde_json::from_str(text).unwrap();
+        assert_eq!(
+            read.findings.iter().map(|f| f.ill).collect::<Vec<_>>(),
+            [crate::evaluate::Ill::Imbalance]
+        );
+    }
 }

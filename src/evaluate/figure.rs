@@ -67,6 +67,19 @@ impl Figure {
         !matches!(self, Self::ClassError | Self::LogLoss | Self::Ece | Self::Brier)
     }
 
+    /// The least and the greatest value that it can have for so many classes.
+    pub fn range(self, classes: usize) -> [f64; 2] {
+        match self {
+            Self::Accuracy | Self::BalancedAccuracy | Self::MacroF1 | Self::WeightedF1 | Self::Ece => {
+                [0.0, 1.0]
+            }
+            Self::Mcc | Self::QuadraticKappa => [-1.0, 1.0],
+            Self::ClassError => [0.0, classes.saturating_sub(1) as f64],
+            Self::LogLoss => [0.0, f64::INFINITY],
+            Self::Brier => [0.0, 2.0],
+        }
+    }
+
     /// Whether it needs ordered classes.
     pub fn needs_order(self) -> bool {
         matches!(self, Self::QuadraticKappa | Self::ClassError)

@@ -21,6 +21,19 @@ pub struct Estimate {
     pub high: f64,
 }
 
+impl Estimate {
+    /// The interval cut at the ends of the range that the figure can have: what lies outside cannot be.
+    pub fn within(self, [least, most]: [f64; 2]) -> Self {
+        Self { low: self.low.max(least), high: self.high.min(most), ..self }
+    }
+}
+
+/// A difference in three digits with its sign; what rounds to nothing has none of a loss.
+pub fn signed(value: f64) -> String {
+    let text = format!("{value:+.3}");
+    if text == "-0.000" { "+0.000".into() } else { text }
+}
+
 /// Wilson's score interval (Wilson 1927) for `successes` of `trials`, at 95 %.
 ///
 /// With no trials the value is 0 and the interval is everything.
@@ -103,6 +116,19 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interval_stays_in_the_range_of_its_figure() {
+        let wide = Estimate { value: 0.98, low: 0.955, high: 1.005 };
+        assert_eq!(wide.within([0.0, 1.0]), Estimate { high: 1.0, ..wide });
+        let loss = Estimate { value: 0.02, low: -0.011, high: 0.051 };
+        assert_eq!(loss.within([0.0, f64::INFINITY]), Estimate { low: 0.0, ..loss });
+    }
+
+    #[test]
+    fn nothing_has_no_sign_of_a_loss() {
+        assert_eq!([-0.0004, 0.0004, -0.0006, 0.0126].map(signed), ["+0.000", "+0.000", "-0.001", "+0.013"]);
+    }
 
     #[test]
     fn wilson_agrees_with_scipy() {

@@ -27,7 +27,7 @@ pub use evaluation::{
 };
 pub use figure::{Figure, Predictions, likeliest};
 pub use gates::{Gate, GateInput, gates};
-pub use interval::{Estimate, mean_and_deviation, mean_with_interval, wilson};
+pub use interval::{Estimate, mean_and_deviation, mean_with_interval, signed, wilson};
 pub use metrics::{ClassMetrics, Metrics, evaluate};
 pub use paired::{
     ByExample, ByFold, Comparison, McNemar, difference, fold_mean, mcnemar, point_class_scores, point_figures,

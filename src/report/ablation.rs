@@ -1,7 +1,7 @@
 //! The table of an ablation, for a terminal.
 
 use super::table::Table;
-use crate::evaluate::{Ablation, Estimate, Figure};
+use crate::evaluate::{Ablation, Estimate, Figure, signed};
 use crate::split::FoldCounts;
 
 /// More classes than this have no column each.
@@ -20,7 +20,7 @@ pub fn ablation_text(a: &Ablation) -> String {
         line.extend(plain(&of.figures[&Figure::Accuracy]));
         line.extend(plain(&of.figures[&Figure::MacroF1]));
         line.extend(match of.difference.as_ref().map(|d| d[&Figure::MacroF1]) {
-            Some(d) => [format!("{:+.3}", d.value), format!("{:+.3} – {:+.3}", d.low, d.high)],
+            Some(d) => [signed(d.value), format!("{} – {}", signed(d.low), signed(d.high))],
             None => ["".into(), "".into()],
         });
         line.push(format!("{:.3}", of.figures[&Figure::LogLoss].value));

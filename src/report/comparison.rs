@@ -1,7 +1,7 @@
 //! Two models side by side, for a terminal.
 
 use super::table::Table;
-use crate::evaluate::{Comparison, Estimate, McNemar};
+use crate::evaluate::{Comparison, Estimate, McNemar, signed};
 
 /// Differences of every figure on the test part, out of fold and by fold, and McNemar's test.
 pub fn comparison_text(c: &Comparison) -> String {
@@ -9,7 +9,7 @@ pub fn comparison_text(c: &Comparison) -> String {
     let mut table = Table::new(header);
     let cells = |d: Option<&Estimate>| {
         d.map_or_else(<[String; 2]>::default, |d| {
-            [format!("{:+.3}", d.value), format!("{:+.3} – {:+.3}", d.low, d.high)]
+            [signed(d.value), format!("{} – {}", signed(d.low), signed(d.high))]
         })
     };
     for figure in c.test.difference.keys() {

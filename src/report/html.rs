@@ -5,7 +5,7 @@ use minijinja::{Environment, Value, context};
 use serde::Serialize;
 
 use super::chart::{self, MapPoint};
-use super::terminal::verdict;
+use super::terminal::{gate_numbers, verdict};
 use crate::evaluate::{Evaluation, Figure};
 use crate::heads::Epoch;
 
@@ -64,8 +64,14 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
         let end = |key: &str| v.get_attr(key).ok().and_then(|n| f64::try_from(n).ok()).unwrap_or(f64::NAN);
         format!("{:.3} – {:.3}", end("low"), end("high"))
     });
-    environment
-        .add_filter("measured", |v: f64| if v >= 10.0 { format!("{v:.0}") } else { format!("{v:.3}") });
+    let gates: Vec<Value> = e
+        .gates
+        .iter()
+        .map(|gate| {
+            let [value, limit] = gate_numbers(gate);
+            context! { name => gate.name.clone(), passed => gate.passed, above => gate.above, value, limit }
+        })
+        .collect();
     let mut worst: Vec<_> = e.test.per_class.iter().collect();
     if worst.len() > CLASSES_DRAWN {
         worst.sort_by(|a, b| a.f1.value.total_cmp(&b.f1.value));
@@ -115,6 +121,7 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
     let values = context! {
         e => value(e),
         verdict => verdict(e),
+        gates,
         failed => e.gates.iter().filter(|g| !g.passed).count(),
         figures => figures,
         models => models,

@@ -1,7 +1,7 @@
 //! The summary at the end of a training, a screenful.
 
 use super::table::Table;
-use crate::evaluate::{Estimate, Evaluation, Figure, Gate, Metrics};
+use crate::evaluate::{Estimate, Evaluation, Figure, Gate, Metrics, signed};
 
 /// Classes shown in full; of more, the worst are shown.
 const CLASSES_SHOWN: usize = 4;
@@ -121,7 +121,7 @@ fn models(e: &Evaluation) -> Table {
     for model in &e.cross_validation.models {
         let difference = model.difference.as_ref().map(|d| {
             let d = d[&Figure::MacroF1];
-            [format!("{:+.3}", d.value), format!("{:+.3} – {:+.3}", d.low, d.high)]
+            [signed(d.value), format!("{} – {}", signed(d.low), signed(d.high))]
         });
         let cells = plain(model.mean[&Figure::MacroF1]).into_iter().chain(difference.unwrap_or_default());
         table.push([model.model.clone()].into_iter().chain(cells));
@@ -134,10 +134,32 @@ pub fn gates(gates: &[Gate]) -> Table {
     let mut table = Table::new(["gate", "measured", "limit"]);
     for gate in gates {
         let mark = if gate.passed { "✓" } else { "✗" };
-        let number = |v: f64| if v >= 10.0 { format!("{v:.0}") } else { format!("{v:.3}") };
         let sign = if gate.above { ">" } else { "<" };
-        let value = gate.value.map_or("not measured".into(), number);
-        table.push([format!("{mark} {}", gate.name), value, format!("{sign} {}", number(gate.limit))]);
+        let [value, limit] = gate_numbers(gate);
+        table.push([format!("{mark} {}", gate.name), value, format!("{sign} {limit}")]);
     }
     table
+}
+
+/// What was measured, and the limit; where both are whole, they are counts.
+pub fn gate_numbers(gate: &Gate) -> [String; 2] {
+    let counts = gate.limit.fract() == 0.0 && gate.value.is_none_or(|v| v.fract() == 0.0);
+    let number = |v: f64| if counts { format!("{v:.0}") } else { format!("{v:.3}") };
+    [gate.value.map_or("not measured".into(), number), number(gate.limit)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_no_decimals_and_shares_have_three() {
+        let numbers = |value, limit| {
+            gate_numbers(&Gate { name: String::new(), value, limit, above: true, passed: true })
+        };
+        assert_eq!(numbers(Some(8.0), 500.0), ["8", "500"]);
+        assert_eq!(numbers(Some(1.0), 0.85), ["1.000", "0.850"]);
+        assert_eq!(numbers(Some(12.5), 1.0), ["12.500", "1.000"]);
+        assert_eq!(numbers(None, 0.02), ["not measured", "0.020"]);
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::table::Table;
-use crate::evaluate::{Figure, Tuning};
+use crate::evaluate::{Figure, Tuning, signed};
 
 /// Configs shown.
 const SHOWN: usize = 8;
@@ -43,8 +43,8 @@ pub fn tuning_text(t: &Tuning) -> String {
             format!("{:.3}", tuned.value),
             format!("{:.3} – {:.3}", tuned.low, tuned.high),
             format!("{:.3}", present.value),
-            format!("{:+.3}", by.value),
-            format!("{:+.3} – {:+.3}", by.low, by.high),
+            signed(by.value),
+            format!("{} – {}", signed(by.low), signed(by.high)),
         ]);
     }
     text += &format!("{table}\n");

@@ -13,7 +13,7 @@ use super::staleness::{Reason, Sources};
 use super::trial::Trial;
 use crate::config::{AugmentConfig, Config, TaskConfig, TrainConfig, nearest};
 use crate::engine::Engine;
-use crate::evaluate::{Ablated, Ablation, Figure, fold_mean};
+use crate::evaluate::{Ablated, Ablation, Estimate, Figure, fold_mean};
 use crate::progress::Progress;
 use crate::split::FoldCounts;
 use crate::store::{Lock, write_json};
@@ -144,11 +144,12 @@ pub fn ablate(
     }
 
     let ratio = 1.0 / (project.config.evaluate.folds as f64 - 1.0);
+    let classes = rows.dataset.classes.len();
     let base = names.iter().position(|name| *name == reference).unwrap_or(0);
     let row = |(name, of): (&String, &Trial)| {
         let mean =
             |value: &dyn Fn(usize) -> f64| fold_mean(&(0..folds.len()).map(value).collect::<Vec<_>>(), ratio);
-        let every = |value: &dyn Fn(usize, Figure) -> f64| {
+        let every = |value: &dyn Fn(usize, Figure) -> f64| -> BTreeMap<Figure, Estimate> {
             of.figures[0].keys().map(|&figure| (figure, mean(&|fold| value(fold, figure)))).collect()
         };
         let differs =
@@ -157,8 +158,11 @@ pub fn ablate(
             preset: name.clone(),
             what: known[name].what.clone(),
             parameters: of.parameters.round() as usize,
-            figures: every(&|fold, figure| of.figures[fold][&figure]),
-            class_f1: (0..rows.dataset.classes.len()).map(|c| mean(&|fold| of.class_f1[fold][c])).collect(),
+            figures: every(&|fold, figure| of.figures[fold][&figure])
+                .into_iter()
+                .map(|(figure, mean)| (figure, mean.within(figure.range(classes))))
+                .collect(),
+            class_f1: (0..classes).map(|c| mean(&|fold| of.class_f1[fold][c]).within([0.0, 1.0])).collect(),
             train_seconds: of.seconds,
             difference: (*name != reference).then(|| every(&differs)),
         }

@@ -15,15 +15,15 @@ use super::folds::HeadAnswers;
 use super::rows::Rows;
 use super::stage::Stage;
 use super::train::TrainSummary;
-use crate::baseline::{BASELINES, BaselineData, baselines, shuffled_labels};
+use crate::baseline::{BASELINES, BaselineData, baselines};
 use crate::config::HeadKind;
 use crate::embed::read_npy;
 use crate::engine::networks;
 use crate::evaluate::{
-    CrossValidation, Estimate, Evaluation, Evidence, Figure, Gate, GateInput, HEAD, Metrics, ModelFolds,
-    Predictions, TaskFigures, TestBaseline, Training, ValueError, apply_temperature, diagnose, difference,
-    evaluate, fit_temperature, gates, likeliest, mcnemar, mean_with_interval, point_class_scores,
-    point_figures, principal_components, reliability, risk_coverage, wilson,
+    CrossValidation, Evaluation, Evidence, Figure, Gate, GateInput, HEAD, Metrics, ModelFolds, Predictions,
+    TaskFigures, TestBaseline, Training, ValueError, apply_temperature, diagnose, difference, evaluate,
+    fit_temperature, gates, likeliest, mcnemar, mean_with_interval, point_class_scores, point_figures,
+    principal_components, reliability, risk_coverage, wilson,
 };
 use crate::heads::{Block, Epoch};
 use crate::model::{Answers, Calibration, answers, load_card, load_head, load_inputs};
@@ -64,7 +64,7 @@ impl<'a> RowProbabilities<'a> {
 
 /// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
 pub const EVALUATE: Declaration = Declaration {
-    version: 8,
+    version: 9,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
     config: |config| {
         json!({
@@ -141,7 +141,6 @@ impl Context<'_> {
 
         let history = self.history()?;
         let training = self.training(&rows, &history)?;
-        let permuted = self.permuted(&rows, &texts, &folds[0]);
         let findings = diagnose(&Evidence {
             classes: &rows.dataset.classes,
             history: &history,
@@ -154,7 +153,6 @@ impl Context<'_> {
             near_pairs_across: self.near_pairs_across(&rows),
             giveaways: giveaways(&rows.dataset, &folds[0].train, &folds[0].held_out),
             naming_rows: self.naming_rows(&texts),
-            permuted: Some(permuted),
             differences: cross_validation
                 .models
                 .iter()
@@ -327,15 +325,6 @@ impl Context<'_> {
             }
         };
         BASELINES.iter().zip(baselines(baseline_data(rows, texts), &whole)).map(of).collect()
-    }
-
-    /// Balanced accuracy on held-out rows after learning from shuffled labels; chance is 1 / classes.
-    fn permuted(&self, rows: &Rows, texts: &[String], fold: &Fold) -> Estimate {
-        let seed = |name: &str| self.project.config.seed_for(name);
-        let answered = shuffled_labels(baseline_data(rows, texts), fold, seed("permuted labels"));
-        let truth = rows.truth(&fold.held_out);
-        let predictions = self.predictions(rows, &truth, &answered);
-        evaluate(predictions, &rows.dataset.classes, seed("bootstrap permuted")).of(Figure::BalancedAccuracy)
     }
 
     /// Pairs of near-duplicates that stand in different parts, one of them in the validation or the test part.

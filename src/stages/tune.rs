@@ -111,6 +111,10 @@ pub fn tune(
             |figure| fold_mean(&(0..outer.len()).map(|fold| value(fold, figure)).collect::<Vec<_>>(), ratio);
         tuned[0].keys().map(|&figure| (figure, mean(figure))).collect()
     };
+    let classes = rows.dataset.classes.len();
+    let in_range = |means: BTreeMap<Figure, Estimate>| -> BTreeMap<Figure, Estimate> {
+        means.into_iter().map(|(figure, mean)| (figure, mean.within(figure.range(classes)))).collect()
+    };
     let tuning = Tuning {
         name: config.name.clone(),
         metric: figure_of(config.tune.metric),
@@ -120,8 +124,8 @@ pub fn tune(
         space: json!(tuner.space),
         best: as_json(&found.values),
         trials: found.trials,
-        tuned: every(&|fold, figure| tuned[fold][&figure]),
-        present: every(&|fold, figure| present[fold][&figure]),
+        tuned: in_range(every(&|fold, figure| tuned[fold][&figure])),
+        present: in_range(every(&|fold, figure| present[fold][&figure])),
         difference: every(&|fold, figure| tuned[fold][&figure] - present[fold][&figure]),
     };
     write_json(&project.tuning(), &tuning)?;

@@ -108,7 +108,14 @@ fn shuffled_labels_give_chance_level() {
         let balanced = &model["mean"]["balanced_accuracy"];
         let (low, high) = (balanced["low"].as_f64().unwrap(), balanced["high"].as_f64().unwrap());
         assert!(low <= 0.52 && high >= 0.48, "{}: {low} – {high}", model["model"]);
+        // No end of an interval lies where the figure cannot.
+        for (figure, least, most) in [("accuracy", 0.0, 1.0), ("mcc", -1.0, 1.0), ("log_loss", 0.0, f64::MAX)]
+        {
+            let end = |end: &str| model["mean"][figure][end].as_f64().unwrap();
+            assert!(least <= end("low") && end("high") <= most, "{}: {figure}", model["model"]);
+        }
     }
+    assert!(metrics["findings"].as_array().unwrap().iter().all(|f| f["ill"] != "label_leakage"));
 }
 
 #[test]

@@ -82,3 +82,19 @@ fn what_the_hub_has_not_is_named_and_nothing_is_left() {
     assert!(said.contains("owner/mini") && said.contains("tokenizer.json") && said.contains("404"), "{said}");
     assert_eq!(std::fs::read_dir(cache.join("hub")).unwrap().count(), 0);
 }
+
+#[test]
+fn an_encoder_that_cannot_be_stored_is_a_failed_write() {
+    let (address, _) = hub(&[]);
+    let (project, cache) = project();
+    std::fs::write(&cache, "no folder").unwrap();
+    let output = project
+        .command(&["embed"])
+        .env("HF_ENDPOINT", &address)
+        .env("PIPELINE_CACHE", &cache)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("cannot write") && said.contains("modules.json"), "{said}");
+}
