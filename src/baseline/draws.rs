@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::models::embedding_matrix;
-use crate::heads::LogisticRegression;
+use crate::heads::{LogisticRegression, likeliest};
 use crate::inputs::RawInputs;
 
 /// Most steps of a logistic regression (MTEB's `max_iter`).
@@ -32,14 +32,10 @@ pub fn few_shot_accuracy(
     let matrix = embedding_matrix(raw, &drawn);
     let model = LogisticRegression::fit(&matrix, &labels, class_count, 1.0, ITERATIONS, None);
     let answers = model.probabilities(&embedding_matrix(raw, test));
-    let most = |answer: &[f32]| {
-        // Of equals the first.
-        (1..answer.len()).fold(0, |best, class| if answer[class] > answer[best] { class } else { best })
-    };
     let right = test
         .iter()
         .zip(answers.chunks_exact(class_count))
-        .filter(|(row, a)| most(a) == classes[**row])
+        .filter(|(row, a)| likeliest(a) == classes[**row])
         .count();
     right as f64 / test.len().max(1) as f64
 }

@@ -13,7 +13,7 @@ use super::output::print;
 use super::progress::Terminal;
 use crate::config::{Config, nearest};
 use crate::engine::Engine;
-use crate::evaluate::likeliest;
+use crate::heads::likeliest;
 use crate::model::{Answers, ModelCard, ModelFiles, Places, Predicted, Predictor};
 use crate::progress::Progress;
 use crate::report::Table;

@@ -10,7 +10,7 @@ use super::figure::Figure;
 use super::gates::Gate;
 use super::interval::Estimate;
 use super::metrics::{ClassMetrics, Metrics};
-use super::paired::{McNemar, fold_mean};
+use super::paired::{McNemar, fold_differences, fold_mean, fold_means};
 use crate::split::FoldCounts;
 
 /// Name of the trained head among the models of an evaluation.
@@ -185,14 +185,10 @@ impl CrossValidation {
                 recall: score(class, 1),
                 f1: score(class, 2),
             };
-            let ahead = |fold: usize, figure| head[fold][&figure] - figures[fold][&figure];
             ModelFigures {
-                mean: fold_means(figures, ratio, |fold, figure| figures[fold][&figure])
-                    .into_iter()
-                    .map(|(figure, mean)| (figure, mean.within(figure.range(classes.len()))))
-                    .collect(),
+                mean: fold_means(figures, ratio, classes.len()),
                 per_class: classes.iter().enumerate().map(of_class).collect(),
-                difference: (place > 0).then(|| fold_means(figures, ratio, ahead)),
+                difference: (place > 0).then(|| fold_differences(&head, figures, ratio)),
                 model: of.model.clone(),
                 folds: of.figures.clone(),
             }
@@ -218,18 +214,6 @@ impl CrossValidation {
 fn known_findings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Finding>, D::Error> {
     let all = Vec::<serde_json::Value>::deserialize(deserializer)?;
     Ok(all.into_iter().filter_map(|finding| serde_json::from_value(finding).ok()).collect())
-}
-
-/// Mean over the folds of what `value` gives for each figure.
-fn fold_means(
-    folds: &[BTreeMap<Figure, f64>],
-    ratio: f64,
-    value: impl Fn(usize, Figure) -> f64,
-) -> BTreeMap<Figure, Estimate> {
-    let figures = folds.first().map(|f| f.keys().copied().collect::<Vec<_>>()).unwrap_or_default();
-    let mean =
-        |figure| fold_mean(&(0..folds.len()).map(|fold| value(fold, figure)).collect::<Vec<_>>(), ratio);
-    figures.into_iter().map(|figure| (figure, mean(figure))).collect()
 }
 
 #[cfg(test)]

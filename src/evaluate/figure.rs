@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::heads::likeliest;
+
 /// Equal-width bins of the expected calibration error (Guo et al. 2017 use 15).
 const ECE_BINS: usize = 15;
 
@@ -135,11 +137,6 @@ impl Predictions<'_> {
         self.truth.iter().enumerate().for_each(|(row, &class)| strata[class].push(row));
         strata
     }
-}
-
-/// The index of the greatest value; of equals the first.
-pub fn likeliest(row: &[f32]) -> usize {
-    (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best })
 }
 
 /// What the figures of any choice of rows are made of, computed once for all rows.

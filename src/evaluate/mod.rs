@@ -25,12 +25,13 @@ pub use evaluation::{
     CrossValidation, Evaluation, HEAD, ModelFigures, ModelFolds, TaskFigures, TestBaseline, Training,
     ValueError,
 };
-pub use figure::{Figure, Predictions, likeliest};
+pub use figure::{Figure, Predictions};
 pub use gates::{Gate, GateInput, gates};
 pub use interval::{Estimate, mean_and_deviation, mean_with_interval, signed, wilson};
 pub use metrics::{ClassMetrics, Metrics, evaluate};
 pub use paired::{
-    ByExample, ByFold, Comparison, McNemar, difference, fold_mean, mcnemar, point_class_scores, point_figures,
+    ByExample, ByFold, Comparison, McNemar, difference, fold_differences, fold_mean, fold_means, mcnemar,
+    point_class_scores, point_figures,
 };
 pub use projection::principal_components;
 pub use tuning::{TunedTrial, Tuning};

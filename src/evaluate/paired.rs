@@ -25,6 +25,39 @@ pub fn fold_mean(values: &[f64], test_over_train: f64) -> Estimate {
     Estimate { value, low: value - half, high: value + half }
 }
 
+/// [`fold_mean`] of every figure; `folds` has the figures of each fold. Intervals stay inside what the figures can be for so
+/// many `classes`.
+pub fn fold_means(
+    folds: &[BTreeMap<Figure, f64>],
+    test_over_train: f64,
+    classes: usize,
+) -> BTreeMap<Figure, Estimate> {
+    let means = of_each_figure(folds, test_over_train, |fold, figure| folds[fold][&figure]);
+    means.map(|(figure, mean)| (figure, mean.within(figure.range(classes)))).collect()
+}
+
+/// [`fold_mean`] of every figure of `first` minus that of `second` on the same fold.
+pub fn fold_differences(
+    first: &[BTreeMap<Figure, f64>],
+    second: &[BTreeMap<Figure, f64>],
+    test_over_train: f64,
+) -> BTreeMap<Figure, Estimate> {
+    let difference = |fold: usize, figure: Figure| first[fold][&figure] - second[fold][&figure];
+    of_each_figure(first, test_over_train, difference).collect()
+}
+
+fn of_each_figure(
+    folds: &[BTreeMap<Figure, f64>],
+    test_over_train: f64,
+    value: impl Fn(usize, Figure) -> f64,
+) -> impl Iterator<Item = (Figure, Estimate)> {
+    let figures = folds.first().into_iter().flat_map(|fold| fold.keys().copied());
+    figures.map(move |figure| {
+        let values: Vec<f64> = (0..folds.len()).map(|fold| value(fold, figure)).collect();
+        (figure, fold_mean(&values, test_over_train))
+    })
+}
+
 /// McNemar's exact test.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct McNemar {

@@ -275,6 +275,11 @@ pub fn softmax(logits: &mut [f32]) {
     logits.iter_mut().for_each(|l| *l /= sum);
 }
 
+/// The index of the greatest value; of equals the first.
+pub fn likeliest(row: &[f32]) -> usize {
+    (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best })
+}
+
 /// Log of the sum of what has these logs.
 pub fn log_sum_exp(logs: impl Iterator<Item = f64> + Clone) -> f64 {
     let most = logs.clone().fold(f64::NEG_INFINITY, f64::max);

@@ -151,7 +151,10 @@ pub trait Head: Send + Sync {
 }
 
 /// Refuse rows that are not whole ones of `width` inputs.
-pub(super) fn check_rows(inputs: &[f32], width: usize) -> Result<(), HeadError> {
+///
+/// # Errors
+/// They are not.
+pub fn check_rows(inputs: &[f32], width: usize) -> Result<(), HeadError> {
     if width == 0 || !inputs.len().is_multiple_of(width) {
         let count = inputs.len();
         return Err(HeadError::Shape(format!("it takes {width} inputs a row; {count} are no whole rows")));

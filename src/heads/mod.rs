@@ -19,10 +19,10 @@ mod tests;
 mod trees;
 
 pub use block::{Block, BlockKind, outputs, places};
-pub use dense::softmax;
+pub use dense::{likeliest, softmax};
 pub use ensemble::EnsembleShape;
 pub use error::HeadError;
-pub use head::{Epoch, FitData, Fitted, Head, Rows};
+pub use head::{Epoch, FitData, Fitted, Head, Rows, check_rows};
 pub use kernel::{KernelSettings, KernelShape, margins};
 pub use kinds::{HeadShape, Recipe, fit, load};
 pub use logistic::{Labelled, LogisticRegression, LogisticShape, Matrix};

@@ -13,7 +13,7 @@ use super::staleness::{Reason, Sources};
 use super::trial::Trial;
 use crate::config::{AugmentConfig, Config, TaskConfig, TrainConfig, nearest};
 use crate::engine::Engine;
-use crate::evaluate::{Ablated, Ablation, Estimate, Figure, fold_mean};
+use crate::evaluate::{Ablated, Ablation, fold_differences, fold_mean, fold_means};
 use crate::progress::Progress;
 use crate::split::FoldCounts;
 use crate::store::{Lock, write_json};
@@ -147,24 +147,19 @@ pub fn ablate(
     let classes = rows.dataset.classes.len();
     let base = names.iter().position(|name| *name == reference).unwrap_or(0);
     let row = |(name, of): (&String, &Trial)| {
-        let mean =
-            |value: &dyn Fn(usize) -> f64| fold_mean(&(0..folds.len()).map(value).collect::<Vec<_>>(), ratio);
-        let every = |value: &dyn Fn(usize, Figure) -> f64| -> BTreeMap<Figure, Estimate> {
-            of.figures[0].keys().map(|&figure| (figure, mean(&|fold| value(fold, figure)))).collect()
+        let f1 = |class: usize| {
+            let of_folds: Vec<f64> = of.class_f1.iter().map(|fold| fold[class]).collect();
+            fold_mean(&of_folds, ratio).within([0.0, 1.0])
         };
-        let differs =
-            |fold: usize, figure: Figure| of.figures[fold][&figure] - measured[base].figures[fold][&figure];
         Ablated {
             preset: name.clone(),
             what: known[name].what.clone(),
             parameters: of.parameters.round() as usize,
-            figures: every(&|fold, figure| of.figures[fold][&figure])
-                .into_iter()
-                .map(|(figure, mean)| (figure, mean.within(figure.range(classes))))
-                .collect(),
-            class_f1: (0..classes).map(|c| mean(&|fold| of.class_f1[fold][c]).within([0.0, 1.0])).collect(),
+            figures: fold_means(&of.figures, ratio, classes),
+            class_f1: (0..classes).map(f1).collect(),
             train_seconds: of.seconds,
-            difference: (*name != reference).then(|| every(&differs)),
+            difference: (*name != reference)
+                .then(|| fold_differences(&of.figures, &measured[base].figures, ratio)),
         }
     };
     let ablation = Ablation {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::BuildError;
 use crate::evaluate::{
-    ByExample, ByFold, Comparison, Evaluation, Figure, Predictions, difference, fold_mean, mcnemar,
+    ByExample, ByFold, Comparison, Evaluation, Figure, Predictions, difference, fold_differences, mcnemar,
 };
 use crate::model::{ModelFiles, PredictError, load_evaluation};
 
@@ -35,10 +35,7 @@ pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, Bu
     let (cv_a, cv_b) = (&a.cross_validation, &b.cross_validation);
     let same = cv_a.folds_blake3 == cv_b.folds_blake3;
     let folds = same.then(|| cv_a.models.first().zip(cv_b.models.first())).flatten().map(|(x, y)| {
-        let figures = x.mean.keys().copied();
-        let values =
-            |figure| x.folds.iter().zip(&y.folds).map(|(p, q)| p[&figure] - q[&figure]).collect::<Vec<_>>();
-        let difference = figures.map(|f| (f, fold_mean(&values(f), cv_a.test_over_train()))).collect();
+        let difference = fold_differences(&x.folds, &y.folds, cv_a.test_over_train());
         ByFold { folds: x.folds.len(), difference }
     });
     Ok(Comparison { first: a.name, second: b.name, out_of_fold: by("out-of-fold"), test, folds })

@@ -22,10 +22,10 @@ use crate::engine::networks;
 use crate::evaluate::{
     CrossValidation, Evaluation, Evidence, Figure, Gate, GateInput, HEAD, Metrics, ModelFolds, Predictions,
     TaskFigures, TestBaseline, Training, ValueError, apply_temperature, diagnose, difference, evaluate,
-    fit_temperature, gates, likeliest, mcnemar, mean_with_interval, point_class_scores, point_figures,
+    fit_temperature, gates, mcnemar, mean_with_interval, point_class_scores, point_figures,
     principal_components, reliability, risk_coverage, wilson,
 };
-use crate::heads::{Block, Epoch};
+use crate::heads::{Block, Epoch, likeliest};
 use crate::model::{Answers, Calibration, answers, load_card, load_head, load_inputs};
 use crate::report::{MapPoint, Mistake, ReportInput, report_html};
 use crate::split::{Fold, FoldCounts, Part, for_each_near_pair, mean_cosine_vectors};

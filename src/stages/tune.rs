@@ -16,7 +16,7 @@ use super::staleness::{Reason, Sources};
 use super::trial::Trial;
 use crate::config::{Config, ConfigError, SpaceAxis, TrainConfig, TuneMetric};
 use crate::engine::Engine;
-use crate::evaluate::{Estimate, Figure, TunedTrial, Tuning, fold_mean};
+use crate::evaluate::{Figure, TunedTrial, Tuning, fold_differences, fold_mean, fold_means};
 use crate::progress::{Background, Progress};
 use crate::split::{Fold, FoldCounts, GroupedClasses, folds};
 use crate::store::{Lock, write_json};
@@ -106,15 +106,7 @@ pub fn tune(
     let found = tuner.search(&all, "all rows")?;
 
     let ratio = 1.0 / (outer.len() as f64 - 1.0);
-    let every = |value: &dyn Fn(usize, Figure) -> f64| -> BTreeMap<Figure, Estimate> {
-        let mean =
-            |figure| fold_mean(&(0..outer.len()).map(|fold| value(fold, figure)).collect::<Vec<_>>(), ratio);
-        tuned[0].keys().map(|&figure| (figure, mean(figure))).collect()
-    };
     let classes = rows.dataset.classes.len();
-    let in_range = |means: BTreeMap<Figure, Estimate>| -> BTreeMap<Figure, Estimate> {
-        means.into_iter().map(|(figure, mean)| (figure, mean.within(figure.range(classes)))).collect()
-    };
     let tuning = Tuning {
         name: config.name.clone(),
         metric: figure_of(config.tune.metric),
@@ -124,9 +116,9 @@ pub fn tune(
         space: json!(tuner.space),
         best: as_json(&found.values),
         trials: found.trials,
-        tuned: in_range(every(&|fold, figure| tuned[fold][&figure])),
-        present: in_range(every(&|fold, figure| present[fold][&figure])),
-        difference: every(&|fold, figure| tuned[fold][&figure] - present[fold][&figure]),
+        tuned: fold_means(&tuned, ratio, classes),
+        present: fold_means(&present, ratio, classes),
+        difference: fold_differences(&tuned, &present, ratio),
     };
     write_json(&project.tuning(), &tuning)?;
     Ok(tuning)

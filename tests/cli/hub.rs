@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::sync::{Arc, Mutex};
 
 use pipeline::store::user_cache;
@@ -44,17 +45,18 @@ fn project() -> (Project, PathBuf) {
     (project, cache)
 }
 
+/// Run the program on the hub at `address` and the cache.
+fn run(project: &Project, cache: &Path, address: &str, args: &[&str]) -> Output {
+    let mut command = project.command(args);
+    command.env("HF_ENDPOINT", address).env("PIPELINE_CACHE", cache).output().unwrap()
+}
+
 #[test]
 fn an_encoder_of_the_hub_is_fetched_once_and_used() {
     let (address, requests) = hub(&["sentence_bert_config.json"]);
     let (project, cache) = project();
     let run = |args: &[&str]| {
-        let output = project
-            .command(args)
-            .env("HF_ENDPOINT", &address)
-            .env("PIPELINE_CACHE", &cache)
-            .output()
-            .unwrap();
+        let output = run(&project, &cache, &address, args);
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
     };
@@ -71,12 +73,7 @@ fn an_encoder_of_the_hub_is_fetched_once_and_used() {
 fn what_the_hub_has_not_is_named_and_nothing_is_left() {
     let (address, _) = hub(&["tokenizer.json"]);
     let (project, cache) = project();
-    let output = project
-        .command(&["embed"])
-        .env("HF_ENDPOINT", &address)
-        .env("PIPELINE_CACHE", &cache)
-        .output()
-        .unwrap();
+    let output = run(&project, &cache, &address, &["embed"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(5), "{said}");
     assert!(said.contains("owner/mini") && said.contains("tokenizer.json") && said.contains("404"), "{said}");
@@ -88,12 +85,7 @@ fn an_encoder_that_cannot_be_stored_is_a_failed_write() {
     let (address, _) = hub(&[]);
     let (project, cache) = project();
     std::fs::write(&cache, "no folder").unwrap();
-    let output = project
-        .command(&["embed"])
-        .env("HF_ENDPOINT", &address)
-        .env("PIPELINE_CACHE", &cache)
-        .output()
-        .unwrap();
+    let output = run(&project, &cache, &address, &["embed"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(5), "{said}");
     assert!(said.contains("cannot write") && said.contains("modules.json"), "{said}");

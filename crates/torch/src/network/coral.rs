@@ -1,6 +1,6 @@
 //! CORAL (Cao, Mirjalili & Raschka 2020): ordered classes by one score and a threshold between each two of them.
 
-use pipeline::heads::FitData;
+use pipeline::heads::{FitData, outputs};
 use tch::{Kind, Tensor};
 
 /// Log odds to lie beyond each threshold, `[…, thresholds]`: one score for all, from the first column of `scores`, and
@@ -37,7 +37,7 @@ pub fn loss(odds: &Tensor, targets: &Tensor, class_weights: &Tensor) -> Tensor {
 /// The biases of the last layer, one a threshold, with which [`odds`] are those of the training rows' classes where the
 /// inputs add nothing.
 pub fn biases_at_the_shares(data: &FitData<'_>) -> Vec<f32> {
-    let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+    let outputs = outputs(data.blocks);
     let mut counts = vec![1.0f64; data.blocks[0].width];
     for row in data.train.targets.chunks_exact(outputs) {
         counts.iter_mut().zip(row).for_each(|(count, share)| *count += f64::from(*share));

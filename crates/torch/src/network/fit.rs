@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use pipeline::heads::{
-    Epoch, FitData, Fitted, HeadError, HeadShape, NetworkSettings, NetworkShape, Rows, margins,
+    Epoch, FitData, Fitted, HeadError, HeadShape, NetworkSettings, NetworkShape, Rows, margins, outputs,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -93,7 +93,7 @@ pub fn fit(
 }
 
 fn parts(shape: &NetworkShape, data: &FitData<'_>) -> Parts {
-    let outputs: usize = data.blocks.iter().map(|b| b.width).sum();
+    let outputs = outputs(data.blocks);
     let part = |rows: Rows<'_>| Part {
         x: Tensor::from_slice(rows.inputs).view([-1, shape.inputs as i64]),
         y: Tensor::from_slice(rows.targets).view([-1, outputs as i64]),

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pipeline::heads::{Head, HeadError, NetworkShape, Tensors};
+use pipeline::heads::{Head, HeadError, NetworkShape, Tensors, check_rows};
 use pipeline::inputs::Sparse;
 use tch::Tensor;
 
@@ -32,12 +32,7 @@ impl Head for Network {
         // A thread that panicked has only read.
         let network = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let width = network.shape.inputs;
-        if width == 0 || !inputs.len().is_multiple_of(width) {
-            let count = inputs.len();
-            return Err(HeadError::Shape(format!(
-                "it takes {width} inputs a row; {count} are no whole rows"
-            )));
-        }
+        check_rows(inputs, width)?;
         // Threads and gradients are settings of the calling thread, which may be a new one.
         single_threaded();
         let x = Tensor::f_from_slice(inputs).map_err(failed)?.view([-1, width as i64]);
