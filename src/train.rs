@@ -20,6 +20,8 @@ pub struct TrainInput<'a> {
     pub rows: &'a RawInputs,
     /// Class of each row of the dataset.
     pub classes: &'a [usize],
+    /// Group of near-duplicates of each row of the dataset.
+    pub groups: &'a [usize],
     /// Number of classes.
     pub class_count: usize,
     /// The two numbers behind each row's class, where it comes from a range; else empty.
@@ -116,11 +118,16 @@ pub fn train(
     inputs.extend(encoder.encode(input.variants, &(0..input.parents.len()).collect::<Vec<_>>()));
     let mut targets = teacher.of(input.train);
     targets.extend(teacher.of(input.parents));
+    // A variant is of its parent's group, a mixed row of both its parents'.
+    let group = |row: usize| [input.groups[row]; 2];
+    let mut groups: Vec<[usize; 2]> =
+        input.train.iter().chain(input.parents).map(|&row| group(row)).collect();
     for mixed in input.mixed {
         let rows = [mixed.first, mixed.second];
         let weights = [mixed.lambda, 1.0 - mixed.lambda];
         inputs.extend(blend(&encoder.encode(input.rows, &rows), weights));
         targets.extend(blend(&teacher.of(&rows), weights));
+        groups.push(rows.map(|row| input.groups[row]));
     }
     let [train_terms, validation_terms] =
         [input.train, input.validation].map(|rows| encoder.terms(input.rows, rows));
@@ -129,11 +136,17 @@ pub fn train(
         embedding_dims: encoder.embedding_dims(),
         blocks: &teacher.blocks,
         class_weights: class_weights(input, config.class_weights),
-        train: Rows { inputs: &inputs, terms: train_terms.as_ref(), targets: &targets },
+        train: Rows {
+            inputs: &inputs,
+            terms: train_terms.as_ref(),
+            targets: &targets,
+            groups: Some(&groups),
+        },
         validation: Rows {
             inputs: &encoder.encode(input.rows, input.validation),
             terms: validation_terms.as_ref(),
             targets: &teacher.of(input.validation),
+            groups: Some(&input.validation.iter().map(|&row| group(row)).collect::<Vec<_>>()),
         },
         seed,
     };
@@ -389,6 +402,7 @@ mod tests {
         let input = TrainInput {
             rows: &rows,
             classes: &[0, 1, 0, 0, 1],
+            groups: &[0, 1, 2, 3, 4],
             class_count: 2,
             ranges: &[],
             tasks,

@@ -49,7 +49,12 @@ pub fn run(members: usize, epochs: usize) {
         ..NetworkSettings::default()
     };
     let (train, validation) = (rows(ROWS, 1), rows(VALIDATION, 2));
-    let part = |(inputs, targets): &'static (Vec<f32>, Vec<f32>)| Rows { inputs, terms: None, targets };
+    let part = |(inputs, targets): &'static (Vec<f32>, Vec<f32>)| Rows {
+        inputs,
+        terms: None,
+        targets,
+        groups: None,
+    };
     let data = FitData {
         inputs: INPUTS,
         embedding_dims: INPUTS,

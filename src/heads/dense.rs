@@ -8,7 +8,7 @@ use faer::linalg::cholesky::llt::factor::{
     LltParams, LltRegularization, cholesky_in_place, cholesky_in_place_scratch,
 };
 use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
+use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{Accum, Mat, MatRef, Par, Spec};
 
 use super::block::outputs;
@@ -252,19 +252,54 @@ pub fn cholesky(matrix: impl Fn() -> Mat<f64>, ridge: f64) -> Result<Mat<f64>, H
     Err(HeadError::Failed(problem.into()))
 }
 
-/// The diagonal of A⁻¹ by A's lower Cholesky factor L: the squared lengths of the columns of L⁻¹, of which some at a time
-/// are made. That is half the work of the inverse, and none of its memory.
-pub fn inverse_diagonal(factor: &Mat<f64>) -> Vec<f64> {
-    let size = factor.nrows();
-    let mut diagonal = Vec::with_capacity(size);
-    for start in (0..size).step_by(INVERSE_COLUMNS) {
-        let rest = size - start;
-        let mut columns = Mat::<f64>::identity(rest, INVERSE_COLUMNS.min(rest));
-        let below = factor.submatrix(start, start, rest, rest);
-        solve_lower_triangular_in_place(below, columns.as_mut(), Par::Seq);
-        diagonal.extend(columns.col_iter().map(|column| column.iter().map(|v| v * v).sum::<f64>()));
+/// Blocks of A⁻¹ by A's lower Cholesky factor L, one for each set of rows, which are ascending: the products of the columns
+/// of L⁻¹, of which some at a time are made. Of single rows that is half the work of the inverse, and none of its memory.
+/// `each` gets the place of a set and its block.
+///
+/// # Errors
+/// Those of `each`.
+pub fn inverse_blocks(
+    factor: &Mat<f64>,
+    sets: &[Vec<usize>],
+    mut each: impl FnMut(usize, Mat<f64>) -> Result<(), HeadError>,
+) -> Result<(), HeadError> {
+    let (mut rest, mut place) = (sets, 0);
+    while !rest.is_empty() {
+        let mut count = 0;
+        let together = rest.iter().position(|set| {
+            count += set.len();
+            count >= INVERSE_COLUMNS
+        });
+        let (now, later) = rest.split_at(together.map_or(rest.len(), |last| last + 1));
+        rest = later;
+        let rows: Vec<usize> = now.iter().flatten().copied().collect();
+        let first = rows.iter().copied().min().unwrap_or(0);
+        let below = factor.nrows() - first;
+        let mut columns =
+            Mat::from_fn(below, rows.len(), |i, column| f64::from(u8::from(first + i == rows[column])));
+        let lower = factor.submatrix(first, first, below, below);
+        solve_lower_triangular_in_place(lower, columns.as_mut(), Par::Seq);
+        let mut start = 0;
+        for set in now {
+            let column = |i: usize| columns.col_as_slice(start + i).iter();
+            let product = |i, j| column(i).zip(column(j)).map(|(a, b)| a * b).sum::<f64>();
+            each(place, Mat::from_fn(set.len(), set.len(), product))?;
+            (start, place) = (start + set.len(), place + 1);
+        }
     }
-    diagonal
+    Ok(())
+}
+
+/// `b` such that A · b is `right`, for a positive definite A of which only the lower triangle is looked at; a matrix too near
+/// to singular gets a little more on its diagonal.
+///
+/// # Errors
+/// As [`cholesky`].
+pub fn solve_positive(a: &Mat<f64>, mut right: Mat<f64>) -> Result<Mat<f64>, HeadError> {
+    let factor = cholesky(|| a.clone(), 0.0)?;
+    solve_lower_triangular_in_place(factor.as_ref(), right.as_mut(), Par::Seq);
+    solve_upper_triangular_in_place(factor.transpose(), right.as_mut(), Par::Seq);
+    Ok(right)
 }
 
 /// Softmax in place, by the row's own maximum.
@@ -338,8 +373,13 @@ mod tests {
         out
     }
 
+    fn matrix_plus(matrix: &Mat<f64>, ridge: f64) -> Mat<f64> {
+        let on = |i, j| if i == j { ridge } else { 0.0 };
+        Mat::from_fn(matrix.nrows(), matrix.ncols(), |i, j| matrix[(i, j)] + on(i, j))
+    }
+
     #[test]
-    fn the_factor_times_itself_is_the_matrix_and_the_diagonal_its_inverses() {
+    fn the_factor_times_itself_is_the_matrix_and_blocks_are_of_its_inverse() {
         let size = INVERSE_COLUMNS + 40;
         let matrix = positive(size);
         let factor = cholesky(|| matrix.clone(), 0.5).unwrap();
@@ -351,14 +391,20 @@ mod tests {
                 assert!((again[(i, j)] - expected).abs() < 1e-9);
             }
         }
-        // Each column of the inverse by itself: L Lᵀ x = e.
-        let diagonal = inverse_diagonal(&factor);
-        for at in [0, 1, INVERSE_COLUMNS - 1, INVERSE_COLUMNS, size - 1] {
-            let mut x = Mat::from_fn(size, 1, |i, _| f64::from(u8::from(i == at)));
-            solve_lower_triangular_in_place(factor.as_ref(), x.as_mut(), Par::Seq);
-            let upper = factor.transpose();
-            faer::linalg::triangular_solve::solve_upper_triangular_in_place(upper, x.as_mut(), Par::Seq);
-            assert!((x[(at, 0)] - diagonal[at]).abs() < 1e-9, "{at}");
+        // Each row by itself, and sets of rows that lie apart: the inverse is that of L Lᵀ x = e.
+        let inverse = solve_positive(&matrix_plus(&matrix, 0.5), Mat::identity(size, size)).unwrap();
+        let alone: Vec<Vec<usize>> = (0..size).map(|row| vec![row]).collect();
+        let apart: Vec<Vec<usize>> = (0..5).map(|set| (set..size).step_by(5).collect()).collect();
+        for sets in [alone, apart] {
+            let mut seen = 0;
+            let found = inverse_blocks(&factor, &sets, |set, block| {
+                let rows = &sets[set];
+                seen += rows.len();
+                let off = |i: usize, j: usize| (inverse[(rows[i], rows[j])] - block[(i, j)]).abs();
+                assert!((0..rows.len()).all(|i| (0..rows.len()).all(|j| off(i, j) < 1e-9)));
+                Ok(())
+            });
+            assert!(found.is_ok() && seen == size);
         }
     }
 
@@ -403,7 +449,7 @@ mod tests {
     fn the_score_is_pytorchs_weighted_cross_entropy() {
         // logits [[2,0],[0,1],[1,1]], classes 0,1,0, weights 1,3:
         // -log p = 0.126928, 0.313262, 0.693147; (0.126928 + 3*0.313262 + 0.693147) / (1+3+1) = 0.351972
-        let rows = Rows { inputs: &[], terms: None, targets: &[] };
+        let rows = Rows { inputs: &[], terms: None, targets: &[], groups: None };
         let data = FitData {
             inputs: 1,
             embedding_dims: 1,

@@ -38,6 +38,9 @@ pub struct Rows<'a> {
     pub terms: Option<&'a Sparse>,
     /// `n × outputs` targets, block beside block; one-hot for ordinary rows, soft for mixed ones.
     pub targets: &'a [f32],
+    /// `n` pairs: the groups that a row descends from, twice the same but for a mixed row. Rows that share one are
+    /// near-duplicates or variants of each other, and are left out together. Without groups each row is alone.
+    pub groups: Option<&'a [[usize; 2]]>,
 }
 
 /// [`Rows`] put together anew.
@@ -45,19 +48,21 @@ pub(super) struct OwnedRows {
     pub inputs: Vec<f32>,
     pub terms: Option<Sparse>,
     pub targets: Vec<f32>,
+    pub groups: Option<Vec<[usize; 2]>>,
 }
 
 impl OwnedRows {
     /// They, to be learned from.
     pub fn rows(&self) -> Rows<'_> {
-        Rows { inputs: &self.inputs, terms: self.terms.as_ref(), targets: &self.targets }
+        let Self { inputs, terms, targets, groups } = self;
+        Rows { inputs, terms: terms.as_ref(), targets, groups: groups.as_deref() }
     }
 }
 
 /// One line of the training history. Losses are class-weighted cross entropy of the label in nats, dropout off.
 ///
-/// Heads other than networks have one line; the loss of a kernel machine and of k-NN on the training rows is the
-/// leave-one-out loss.
+/// Heads other than networks have one line; the loss of a kernel machine and of k-NN on the training rows is
+/// that of answers to each row left out with its group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Counted from 1.

@@ -7,6 +7,7 @@ mod block;
 mod dense;
 mod ensemble;
 mod error;
+mod groups;
 mod head;
 mod kernel;
 mod kinds;

@@ -38,7 +38,7 @@ pub struct Learning<'a> {
 
 /// The train stage.
 pub const TRAIN: Declaration = Declaration {
-    version: 8,
+    version: 9,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment],
     config: |config| json!({ "seed": config.seed, "train": config.train }),
     run: |context| context.train(),
@@ -102,6 +102,7 @@ impl Context<'_> {
         let input = TrainInput {
             rows: &rows.raw,
             classes: &rows.classes,
+            groups: &rows.dealt.groups,
             class_count: rows.dataset.classes.len(),
             ranges: &rows.ranges,
             tasks: &rows.tasks,

@@ -33,7 +33,7 @@ pub fn fit(
     let (shapes, heads): (Vec<HeadShape>, Vec<Box<dyn Head>>) =
         fitted.into_iter().map(|f| (f.shape, f.head)).unzip();
     let mut ensemble = Ensemble { shape: EnsembleShape { heads: shapes, weights: even }, heads };
-    let Rows { inputs, terms, targets } = data.validation;
+    let Rows { inputs, terms, targets, .. } = data.validation;
     let answers = ensemble.answers(inputs, terms)?;
     let of_weights = |weights: &[f64]| score(&weighted(&answers, weights), targets, data);
     if stacked {

@@ -1,9 +1,10 @@
-//! The search for kernel and ridge: one value after the other, by leave-one-out loss on some training rows.
+//! The search for kernel and ridge: one value after the other, by the loss on training rows left out with
+//! their groups.
 
 use super::problem::{Choice, Problem};
 use super::settings::KernelSettings;
 use crate::heads::head::OwnedRows;
-use crate::heads::{FitData, HeadError, outputs};
+use crate::heads::{FitData, HeadError, Rows, outputs};
 
 /// Rows on which kernel and ridge are chosen, all of them landmarks: what is best for them is best, or nearly so, for all.
 pub const SEARCH_ROWS: usize = 1000;
@@ -32,7 +33,8 @@ struct Axis {
     put: fn(&mut Choice, f64),
 }
 
-/// One value after the other, in the order in which they matter: the one with the least leave-one-out loss stays.
+/// One value after the other, in the order in which they matter: the one with the least loss on left-out
+/// rows stays.
 ///
 /// # Errors
 /// Values that are no numbers.
@@ -75,7 +77,7 @@ pub fn choose(
         Ok::<_, HeadError>(problem.answers(&problem.solve_own(kernel, choice.ridge)?))
     };
     let penalty = problem.penalty(&answers(start)?);
-    let all: Vec<usize> = (0..problem.rows()).collect();
+    let all = problem.asked();
     let loss = |choice| Ok::<_, HeadError>(problem.left_out_score(&answers(choice)?, &all, &[penalty]).loss);
     let (mut best, mut least) = (start, loss(start)?);
     for Axis { open, tried, put } in set {
@@ -101,6 +103,11 @@ fn pick(data: &FitData<'_>, rows: &[usize]) -> OwnedRows {
     let of = |values: &[f32], width: usize| -> Vec<f32> {
         rows.iter().flat_map(|&row| &values[row * width..(row + 1) * width]).copied().collect()
     };
-    let terms = data.train.terms.map(|terms| terms.pick(rows.iter().copied()));
-    OwnedRows { inputs: of(data.train.inputs, data.inputs), terms, targets: of(data.train.targets, outputs) }
+    let Rows { inputs, terms, targets, groups } = data.train;
+    OwnedRows {
+        inputs: of(inputs, data.inputs),
+        terms: terms.map(|terms| terms.pick(rows.iter().copied())),
+        targets: of(targets, outputs),
+        groups: groups.map(|groups| rows.iter().map(|&row| groups[row]).collect()),
+    }
 }

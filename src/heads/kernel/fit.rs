@@ -6,7 +6,7 @@ use faer::Mat;
 
 use super::answer::KernelMachine;
 use super::choice::{FIRST, SEARCH_ROWS, choose};
-use super::problem::{Problem, draw};
+use super::problem::Problem;
 use super::settings::{KernelSettings, KernelShape};
 use super::stack::CS;
 use crate::heads::dense::{Remembered, floats, product, score, softmax};
@@ -40,7 +40,7 @@ pub fn fit(
     } else {
         // The validation rows, where they teach, stay among those that are like new.
         let most = count - OTHER_ROWS.min(count / 2);
-        draw(trained_on, most.min(settings.landmarks), data.seed)
+        problem.draw_of(trained_on, most.min(settings.landmarks), data.seed)
     };
     let solved = problem.solve(choice, &rows)?;
     let left_out = problem.with_means(solved.left_out);
@@ -71,11 +71,11 @@ pub fn fit(
     let train = problem.left_out_score(&answers, &asked, &CS);
     let outputs = left_out.nrows();
     let logits = if both.is_some() {
-        // The logistic regression learns from every second row asked and answers the others, and the other way round.
-        let (even, odd): (Vec<_>, Vec<_>) = asked.iter().partition(|&row| row % 2 == 0);
+        // The logistic regression learns from every second group and answers the others, and the other way round.
+        let hands = problem.groups.deal(&asked, 2);
         let held = left_out.subcols(trained_on, count - trained_on);
-        let [by_odd, by_even] = [odd, even].map(|asked| {
-            let stack = problem.stack(&answers, &asked);
+        let by_hand = [0, 1].map(|hand: usize| {
+            let stack = problem.stack(&answers, &hands[hand]);
             let bias = weighted(stack.bias);
             let mut logits = product(stack.matrix.as_ref(), held);
             for row in logits.col_iter_mut() {
@@ -83,9 +83,11 @@ pub fn fit(
             }
             floats(&logits)
         });
+        let mut first = vec![false; count];
+        hands[0].iter().for_each(|&row| first[row] = true);
         let of_row = |row: usize| {
-            let own = row * outputs..(row + 1) * outputs;
-            if (trained_on + row).is_multiple_of(2) { &by_odd[own] } else { &by_even[own] }
+            let by = &by_hand[usize::from(first[trained_on + row])];
+            &by[row * outputs..(row + 1) * outputs]
         };
         (0..count - trained_on).flat_map(of_row).copied().collect()
     } else {
@@ -105,15 +107,16 @@ fn single(mut matrix: Mat<f64>) -> Mat<f64> {
 }
 
 fn train_and_validation(data: &FitData<'_>) -> OwnedRows {
-    let terms = data.train.terms.zip(data.validation.terms).map(|(train, other)| train.above(other));
+    let (train, other) = (data.train, data.validation);
     OwnedRows {
-        inputs: [data.train.inputs, data.validation.inputs].concat(),
-        terms,
-        targets: [data.train.targets, data.validation.targets].concat(),
+        inputs: [train.inputs, other.inputs].concat(),
+        terms: train.terms.zip(other.terms).map(|(train, other)| train.above(other)),
+        targets: [train.targets, other.targets].concat(),
+        groups: train.groups.zip(other.groups).map(|(train, other)| [train, other].concat()),
     }
 }
 
-/// How sure each training row's own class is when the row is left out: its probability minus the greatest other one's,
+/// How sure each training row's own class is when the row is left out with its group: its probability minus the greatest other one's,
 /// in `[-1, 1]`. Small for hard rows and for those near a class boundary.
 ///
 /// # Errors
@@ -139,6 +142,7 @@ pub fn margins(data: &FitData<'_>) -> Result<Vec<f32>, HeadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heads::groups::Groups;
     use crate::heads::kernel::problem::Choice;
     use crate::heads::{Block, BlockKind, Rows, Tensors};
     use crate::inputs::Sparse;
@@ -164,7 +168,7 @@ mod tests {
     }
 
     fn data<'a>(blocks: &'a [Block], train: &'a (Vec<f32>, Vec<f32>)) -> FitData<'a> {
-        let rows = Rows { inputs: &train.0, terms: None, targets: &train.1 };
+        let rows = Rows { inputs: &train.0, terms: None, targets: &train.1, groups: None };
         FitData {
             inputs: 2,
             embedding_dims: 1,
@@ -274,7 +278,7 @@ mod tests {
         // All rows are landmarks, or a part of the training rows.
         for landmarks in [5000, 150] {
             let fit_with = |all_rows| {
-                let rows = Rows { inputs: &validation.0, terms: None, targets: &validation.1 };
+                let rows = Rows { inputs: &validation.0, terms: None, targets: &validation.1, groups: None };
                 let data = FitData { validation: rows, ..data(&blocks, &train) };
                 let settings = KernelSettings { all_rows, ..settings(landmarks) };
                 fit(&settings, &data, &mut |_| ControlFlow::Continue(())).unwrap()
@@ -291,48 +295,80 @@ mod tests {
         }
     }
 
-    /// The answer to a row of a fit without it, by the formula and by leaving it out indeed.
-    #[test]
-    fn leaving_one_out_in_closed_form_is_leaving_it_out() {
-        let all = circle(60, 3);
-        let blocks = blocks();
-        let choice = Choice { gamma: 1.0, ridge: 0.3, feature_weight: 1.0, term_weight: 0.0 };
-        let problem = Problem::new(&data(&blocks, &all));
-        // The same landmarks with and without the row, so that only the row differs: the first 20, without row 40.
-        let landmarks: Vec<usize> = (0..20).collect();
-        let whole = problem.solve(choice, &landmarks).unwrap().left_out;
-        let kernel = problem.to_rows(choice, &landmarks);
-        let others: Vec<usize> = (0..60).filter(|&row| row != 40).collect();
-        let pick = |of: &Mat<f64>| Mat::from_fn(of.nrows(), 59, |i, row| of[(i, others[row])]);
-        let among = || problem.among(choice, &landmarks);
-        let without =
-            Problem { y: pick(&problem.y), x: pick(&problem.x), ..Problem::new(&data(&blocks, &all)) };
-        let weights = without.solve_among(among, || pick(&kernel), choice.ridge).unwrap().weights;
-        let found = product(weights.as_ref(), kernel.subcols(40, 1));
-        let off = (0..3).map(|i| (found[(i, 0)] - whole[(i, 40)]).abs()).fold(0.0, f64::max);
-        assert!(off < 1e-9, "{off}");
+    /// The rows' groups: rows alone, pairs, triples far apart, and rows mixed of two groups.
+    fn grouped(rows: usize) -> Vec<[usize; 2]> {
+        let group = |row: usize| if row < 20 { row } else { 20 + row % 9 };
+        (0..rows).map(|row| if row % 13 == 12 { [group(row), 0] } else { [group(row); 2] }).collect()
     }
 
-    /// The same for rows that are their own landmarks, where the row's own landmark goes, too.
-    #[test]
-    fn leaving_a_landmark_out_in_closed_form_is_leaving_it_out() {
-        let all = circle(30, 3);
+    /// For each group, the answers to it by the formula are those of a fit without all rows that descend from it.
+    fn leaving_out_is_leaving_out(count: usize, landmarks: &[usize], groups: Option<&[[usize; 2]]>) {
+        let all = circle(count, 3);
         let blocks = blocks();
         let choice = Choice { gamma: 1.0, ridge: 0.3, feature_weight: 1.0, term_weight: 0.0 };
-        let problem = Problem::new(&data(&blocks, &all));
-        let rows: Vec<usize> = (0..30).collect();
-        let whole = problem.solve(choice, &rows).unwrap().left_out;
-        let kernel = problem.to_rows(choice, &rows);
-        let others: Vec<usize> = (0..30).filter(|&row| row != 17).collect();
-        let pick = |of: &Mat<f64>| Mat::from_fn(of.nrows(), 29, |i, row| of[(i, others[row])]);
-        let without =
-            Problem { y: pick(&problem.y), x: pick(&problem.x), ..Problem::new(&data(&blocks, &all)) };
-        let among = || Mat::from_fn(29, 29, |i, j| kernel[(others[i], others[j])]);
-        let weights = without.solve_own(among, choice.ridge).unwrap().weights;
-        let to_row = Mat::from_fn(29, 1, |i, _| kernel[(others[i], 17)]);
-        let found = product(weights.as_ref(), to_row.as_ref());
-        let off = (0..3).map(|i| (found[(i, 0)] - whole[(i, 17)]).abs()).fold(0.0, f64::max);
-        assert!(off < 1e-9, "{off}");
+        let mut data = data(&blocks, &all);
+        data.train.groups = groups;
+        let problem = Problem::new(&data);
+        let whole = problem.solve(choice, landmarks).unwrap().left_out;
+        let kernel = problem.to_rows(choice, landmarks);
+        for (group, left) in problem.groups.members.iter().enumerate() {
+            let others: Vec<usize> = (0..count).filter(|row| !left.contains(row)).collect();
+            let pick = |of: &Mat<f64>| Mat::from_fn(of.nrows(), others.len(), |i, row| of[(i, others[row])]);
+            let without = Problem {
+                y: pick(&problem.y),
+                x: pick(&problem.x),
+                groups: Groups::new(others.len(), None),
+                ..Problem::new(&data)
+            };
+            // Rows that are their own landmarks go with their landmarks; others leave the landmarks as they are.
+            let (weights, kernel) = if landmarks.len() == count {
+                let among =
+                    || Mat::from_fn(others.len(), others.len(), |i, j| kernel[(others[i], others[j])]);
+                let to_rows = Mat::from_fn(others.len(), count, |i, row| kernel[(others[i], row)]);
+                (without.solve_own(among, choice.ridge).unwrap().weights, to_rows)
+            } else {
+                let among = || problem.among(choice, landmarks);
+                let solved = without.solve_among(among, || pick(&kernel), choice.ridge).unwrap();
+                (solved.weights, kernel.clone())
+            };
+            let found = product(weights.as_ref(), kernel.as_ref());
+            for row in problem.groups.own(group) {
+                for i in 0..3 {
+                    let off = (found[(i, row)] - whole[(i, row)]).abs();
+                    assert!(off < 1e-10, "group {group}, row {row}: {off}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn leaving_a_group_out_in_closed_form_is_leaving_it_out() {
+        let landmarks: Vec<usize> = (0..20).collect();
+        for groups in [None, Some(&grouped(60)[..])] {
+            leaving_out_is_leaving_out(60, &(0..60).collect::<Vec<_>>(), groups);
+            leaving_out_is_leaving_out(60, &landmarks, groups);
+        }
+    }
+
+    /// Labels that nothing tells, four copies of each row: whoever answers by its copies is always right.
+    #[test]
+    fn copies_teach_nothing_about_each_other() {
+        let (mut points, mut rng) = (circle(150, 9), ChaCha8Rng::seed_from_u64(10));
+        for target in points.1.chunks_mut(3) {
+            let first = f32::from(u8::from(rng.random_bool(0.5)));
+            (target[0], target[1]) = (first, 1.0 - first);
+        }
+        let copies = |of: &[f32]| of.repeat(4);
+        let train = (copies(&points.0), copies(&points.1));
+        let groups: Vec<[usize; 2]> = (0..600).map(|row| [row % 150; 2]).collect();
+        let blocks = blocks();
+        for landmarks in [600, 200] {
+            let mut data = data(&blocks, &train);
+            data.train.groups = Some(&groups);
+            let fitted = fit(&settings(landmarks), &data, &mut |_| ControlFlow::Continue(())).unwrap();
+            let epoch = &fitted.history[0];
+            assert!(epoch.train_accuracy < 0.65 && epoch.train_loss > 0.6, "{landmarks}: {epoch:?}");
+        }
     }
 
     #[test]

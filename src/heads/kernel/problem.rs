@@ -1,12 +1,13 @@
 //! The training rows, ready for linear algebra, and ridge regression on them.
 
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
-use faer::{Mat, Par};
+use faer::{Mat, MatRef, Par};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::heads::dense::{cholesky, columns, inverse_diagonal, product, square};
+use crate::heads::dense::{cholesky, columns, inverse_blocks, product, solve_positive, square};
+use crate::heads::groups::Groups;
 use crate::heads::{Block, BlockKind, FitData, HeadError, outputs, places};
 use crate::inputs::Sparse;
 
@@ -43,11 +44,13 @@ pub struct Problem<'a> {
     pub truth: Vec<Vec<Option<usize>>>,
     /// Mean squared distance of the embeddings, and of the tabular inputs, to their mean.
     pub variance: [f64; 2],
+    /// Which rows are left out together.
+    pub groups: Groups,
 }
 
 /// What ridge regression leaves.
 pub struct Solved {
-    /// `outputs × rows`, minus the means: the answer to each row of a fit without it.
+    /// `outputs × rows`, minus the means: the answer to each row of a fit without its group.
     pub left_out: Mat<f64>,
     /// `outputs × landmarks`.
     pub weights: Mat<f64>,
@@ -86,25 +89,53 @@ impl<'a> Problem<'a> {
             part.map(of).sum()
         });
         let (blocks, terms) = (data.blocks, data.train.terms);
-        Self { blocks, inputs, embedding, x, terms, y, means, truth, variance }
+        let groups = Groups::new(x.ncols(), data.train.groups);
+        Self { blocks, inputs, embedding, x, terms, y, means, truth, variance, groups }
     }
 
     pub fn rows(&self) -> usize {
         self.x.ncols()
     }
 
-    /// The rows whose left-out answers are like those to new rows.
+    /// The rows that are like new ones when their group is left out: all but mixed ones.
+    pub fn asked(&self) -> Vec<usize> {
+        (0..self.rows()).filter(|&row| !self.groups.is_mixed(row)).collect()
+    }
+
+    /// Those of [`Problem::asked`] whose left-out answers are like those to new rows: with landmarks among the rows, the
+    /// rows of groups without any; where there is no such group, the rows that are no landmarks.
     pub fn like_new(&self, landmarks: &[usize]) -> Vec<usize> {
-        let mut other = vec![true; self.rows()];
+        let mut asked = self.asked();
         if landmarks.len() < self.rows() {
-            landmarks.iter().for_each(|&row| other[row] = false);
+            let (mut landmark, mut known) =
+                (vec![false; self.rows()], vec![false; self.groups.members.len()]);
+            for &row in landmarks {
+                landmark[row] = true;
+                self.groups.of[row].iter().for_each(|&group| known[group] = true);
+            }
+            let new: Vec<usize> =
+                asked.iter().copied().filter(|&row| !known[self.groups.of[row][0]]).collect();
+            if new.is_empty() {
+                asked.retain(|&row| !landmark[row]);
+            } else {
+                asked = new;
+            }
         }
-        (0..self.rows()).filter(|&row| other[row]).collect()
+        asked
     }
 
     /// At most `count` rows, evenly drawn; all of them in their order.
     pub fn draw(&self, count: usize, seed: u64) -> Vec<usize> {
-        if count >= self.rows() { (0..self.rows()).collect() } else { draw(self.rows(), count, seed) }
+        if count >= self.rows() { (0..self.rows()).collect() } else { self.draw_of(self.rows(), count, seed) }
+    }
+
+    /// `count` of the first `rows` rows: groups are evenly drawn, and taken whole, but for the last.
+    pub fn draw_of(&self, rows: usize, count: usize, seed: u64) -> Vec<usize> {
+        let members = &self.groups.members;
+        let mut drawn: Vec<usize> = (0..members.len()).filter(|&group| members[group][0] < rows).collect();
+        drawn.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        let of_group = |group: usize| self.groups.own(group).filter(|&row| row < rows);
+        drawn.into_iter().flat_map(of_group).take(count).collect()
     }
 
     /// γ on the squared distance of the embeddings, and on that of the tabular inputs.
@@ -153,25 +184,27 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Where the rows themselves are the landmarks, A = K + ridge · I has the weights A⁻¹ y, and the answer to a row of a
-    /// fit without it is y - weight / (A⁻¹)ᵢᵢ (Rifkin & Lippert 2007). Of `kernel` only the lower triangle is looked at.
+    /// Where the rows themselves are the landmarks, A = K + ridge · I has the weights w = A⁻¹ y, and the answers to the rows
+    /// of a group by a fit without them are y - ((A⁻¹) of the group)⁻¹ w (Rifkin & Lippert 2007 for single rows; by block
+    /// elimination for more). Of `kernel` only the lower triangle is looked at.
     pub fn solve_own(&self, kernel: impl Fn() -> Mat<f64>, ridge: f64) -> Result<Solved, HeadError> {
         let factor = cholesky(kernel, ridge)?;
-        let inverse = inverse_diagonal(&factor);
         let mut weights = self.y.transpose().to_owned();
         solve_lower_triangular_in_place(factor.as_ref(), weights.as_mut(), Par::Seq);
         solve_upper_triangular_in_place(factor.transpose(), weights.as_mut(), Par::Seq);
         let weights = weights.transpose().to_owned();
-        let left_out = |i: usize, row: usize| self.y[(i, row)] - weights[(i, row)] / inverse[row];
-        Ok(Solved {
-            left_out: Mat::from_fn(self.y.nrows(), self.rows(), left_out),
-            freedom: self.rows() as f64 - inverse.iter().sum::<f64>() * ridge,
-            weights,
-        })
+        let (mut left_out, mut trace) = (Mat::zeros(self.y.nrows(), self.rows()), 0.0);
+        let members = &self.groups.members;
+        inverse_blocks(&factor, members, |group, block| {
+            let own = (0..members[group].len()).filter(|&i| self.groups.of[members[group][i]][0] == group);
+            trace += own.map(|i| block[(i, i)]).sum::<f64>();
+            self.put_left_out(&mut left_out, group, &block, weights.as_ref())
+        })?;
+        Ok(Solved { left_out, freedom: self.rows() as f64 - trace * ridge, weights })
     }
 
-    /// With Φ the rows in the landmarks' feature space, A = ΦᵀΦ + ridge · I and h the diagonal of Φ A⁻¹ Φᵀ, the answer to a
-    /// row of a fit without it is y - (y - ŷ) / (1 - h) (Allen's PRESS, 1974). `among` is the kernel of the landmarks,
+    /// With Φ the rows in the landmarks' feature space, A = ΦᵀΦ + ridge · I and H the block of a group in Φ A⁻¹ Φᵀ, the
+    /// answers to the group by a fit without it are y - (I - H)⁻¹ (y - ŷ) (Allen's PRESS, 1974, for single rows). `among` is the kernel of the landmarks,
     /// whose lower triangle is looked at, `to_rows` that between them and all rows.
     pub fn solve_among(
         &self,
@@ -189,26 +222,43 @@ impl<'a> Problem<'a> {
         let mut weights = product(whitened.as_ref(), self.y.transpose());
         let fitted = product(weights.transpose(), whitened.as_ref());
         let leverage: Vec<f64> = whitened.col_iter().map(|row| row.iter().map(|v| v * v).sum()).collect();
-        let left_out = |i: usize, row: usize| {
-            let y = self.y[(i, row)];
-            y - (y - fitted[(i, row)]) / (1.0 - leverage[row]).max(1e-3)
-        };
+        let residuals = &self.y - &fitted;
+        let mut left_out = Mat::zeros(self.y.nrows(), self.rows());
+        for (group, rows) in self.groups.members.iter().enumerate() {
+            let block = if let [row] = rows[..] {
+                Mat::from_fn(1, 1, |_, _| (1.0 - leverage[row]).max(1e-3))
+            } else {
+                let own = Mat::from_fn(whitened.nrows(), rows.len(), |i, j| whitened[(i, rows[j])]);
+                let square = square(own.transpose());
+                Mat::from_fn(rows.len(), rows.len(), |i, j| f64::from(u8::from(i == j)) - square[(i, j)])
+            };
+            self.put_left_out(&mut left_out, group, &block, residuals.as_ref())?;
+        }
         solve_upper_triangular_in_place(factor.transpose(), weights.as_mut(), Par::Seq);
         solve_upper_triangular_in_place(among.transpose(), weights.as_mut(), Par::Seq);
-        Ok(Solved {
-            left_out: Mat::from_fn(self.y.nrows(), self.rows(), left_out),
-            freedom: leverage.iter().sum(),
-            weights: weights.transpose().to_owned(),
-        })
+        Ok(Solved { left_out, freedom: leverage.iter().sum(), weights: weights.transpose().to_owned() })
     }
-}
 
-/// `count` of the first `rows` rows, evenly drawn.
-pub fn draw(rows: usize, count: usize, seed: u64) -> Vec<usize> {
-    let mut drawn: Vec<usize> = (0..rows).collect();
-    drawn.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    drawn.truncate(count);
-    drawn
+    /// y - block⁻¹ · `of` for the rows of a group, which are those of the block.
+    fn put_left_out(
+        &self,
+        left_out: &mut Mat<f64>,
+        group: usize,
+        block: &Mat<f64>,
+        of: MatRef<'_, f64>,
+    ) -> Result<(), HeadError> {
+        let (outputs, rows) = (self.y.nrows(), &self.groups.members[group]);
+        let solved = match rows[..] {
+            [row] => Mat::from_fn(1, outputs, |_, i| of[(i, row)] / block[(0, 0)]),
+            _ => solve_positive(block, Mat::from_fn(rows.len(), outputs, |j, i| of[(i, rows[j])]))?,
+        };
+        for (j, &row) in rows.iter().enumerate() {
+            if self.groups.of[row][0] == group {
+                (0..outputs).for_each(|i| left_out[(i, row)] = self.y[(i, row)] - solved[(j, i)]);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The class of a target row, `None` where all are 0.

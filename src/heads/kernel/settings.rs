@@ -1,10 +1,10 @@
-//! What is chosen or given before a kernel machine is fitted, and its sizes.
+//! What is chosen or set before a kernel machine is fitted, and its sizes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::heads::Block;
 
-/// How to train a kernel machine. What is `None` is chosen by leave-one-out loss on the training rows.
+/// How to train a kernel machine. What is `None` is chosen by the loss on training rows that are left out.
 #[derive(Clone, Debug)]
 pub struct KernelSettings {
     /// Up to so many training rows, all are landmarks.
@@ -19,7 +19,8 @@ pub struct KernelSettings {
     pub feature_weight: Option<f64>,
     /// Weight of the words' and letters' linear kernel beside the Gaussian one of the inputs.
     pub term_weight: Option<f64>,
-    /// Learn from the validation rows, too; they are then answered by leaving each one out.
+    /// Learn from the validation rows, too; they are then answered by leaving each one out with its
+    /// group.
     pub all_rows: bool,
 }
 

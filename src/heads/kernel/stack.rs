@@ -20,7 +20,7 @@ pub struct Stack {
 }
 
 impl Problem<'_> {
-    /// The answer to each row of a fit without it, `rows × outputs`, row-major.
+    /// The answer to each row of a fit without its group, `rows × outputs`, row-major.
     pub fn answers(&self, solved: &Solved) -> Vec<f32> {
         floats(&self.with_means(solved.left_out.clone()))
     }
@@ -34,7 +34,7 @@ impl Problem<'_> {
                 BlockKind::Values => own.for_each(|i| matrix[(i, i)] = 1.0),
                 BlockKind::Classes => {
                     let rows: Vec<usize> = asked.iter().copied().filter(|&r| truth[r].is_some()).collect();
-                    let stacked = Stacked::fit(answers, width, &rows, truth, block.width, &CS);
+                    let stacked = self.stacked(answers, &rows, truth, block.width, &CS);
                     for (class, output) in own.enumerate() {
                         for from in 0..width {
                             matrix[(output, from)] = stacked.weights[class * width + from];
@@ -49,18 +49,17 @@ impl Problem<'_> {
 
     /// The penalty with the least loss on rows that the logistic regression has not seen.
     pub fn penalty(&self, answers: &[f32]) -> f64 {
-        let rows: Vec<usize> = (0..self.rows()).collect();
-        Stacked::fit(answers, self.y.nrows(), &rows, &self.truth[0], self.blocks[0].width, &CS).penalty
+        self.stacked(answers, &self.asked(), &self.truth[0], self.blocks[0].width, &CS).penalty
     }
 
-    /// Mean log loss and accuracy of the label: of the logistic regression taught on every other row asked, for the rest.
+    /// Mean log loss and accuracy of the label: of the logistic regression taught on every other group asked, for the rest.
     pub fn left_out_score(&self, answers: &[f32], asked: &[usize], penalties: &[f64]) -> Score {
         let (width, truth, classes) = (self.y.nrows(), &self.truth[0], self.blocks[0].width);
-        let learn: Vec<usize> = asked.iter().copied().step_by(2).collect();
-        let ask: Vec<usize> = asked.iter().copied().skip(1).step_by(2).collect();
-        let stacked = Stacked::fit(answers, width, &learn, truth, classes, penalties);
+        let hands = self.groups.deal(asked, 2);
+        let [learn, ask] = [&hands[0], &hands[1]];
+        let stacked = self.stacked(answers, learn, truth, classes, penalties);
         let (mut loss, mut right) = (0.0, 0);
-        for &row in &ask {
+        for &row in ask {
             let x = &answers[row * width..(row + 1) * width];
             let logit = |class: usize| {
                 let weights = &stacked.weights[class * width..(class + 1) * width];
@@ -75,27 +74,17 @@ impl Problem<'_> {
         let count = ask.len().max(1) as f64;
         Score { loss: loss / count, accuracy: right as f64 / count }
     }
-}
-
-/// A logistic regression on answers, its inputs brought to unit variance and back.
-struct Stacked {
-    /// `classes × width`.
-    weights: Vec<f64>,
-    intercepts: Vec<f64>,
-    /// The penalty (C) that was chosen.
-    penalty: f64,
-}
-
-impl Stacked {
-    /// The penalty is the one of `penalties` that does best on a quarter of the rows when taught on the others.
-    fn fit(
+    /// A logistic regression on the answers to `rows`. The penalty is the one of `penalties` that does best on a quarter of
+    /// the groups when taught on the others.
+    fn stacked(
+        &self,
         answers: &[f32],
-        width: usize,
         rows: &[usize],
         truth: &[Option<usize>],
         classes: usize,
         penalties: &[f64],
-    ) -> Self {
+    ) -> Stacked {
+        let width = self.y.nrows();
         let column = |i: usize| rows.iter().map(move |&r| f64::from(answers[r * width + i]));
         let n = rows.len().max(1) as f64;
         let (mut means, mut scales) = (Vec::new(), Vec::new());
@@ -116,8 +105,9 @@ impl Stacked {
         let penalty = if let [only] = penalties {
             *only
         } else {
-            let (held, kept): (Vec<_>, Vec<_>) = rows.iter().enumerate().partition(|(i, _)| i % 4 == 3);
-            let [held, kept] = [held, kept].map(|side| side.into_iter().map(|(_, &r)| r).collect::<Vec<_>>());
+            let mut hands = self.groups.deal(rows, 4);
+            let (held, mut kept) = (hands.pop().unwrap_or_default(), hands.concat());
+            kept.sort_unstable();
             let [(x, y), (held_x, held_y)] = [kept, held].map(|side| (inputs(&side), known(&side)));
             let (kept, held) = (Labelled { x: &x, classes: &y }, Labelled { x: &held_x, classes: &held_y });
             LogisticRegression::best_penalty(penalties, kept, held, classes, ITERATIONS).0
@@ -132,6 +122,15 @@ impl Stacked {
                 intercepts[class] -= *weight * means[i];
             }
         }
-        Self { weights, intercepts, penalty }
+        Stacked { weights, intercepts, penalty }
     }
+}
+
+/// A logistic regression on answers, its inputs brought to unit variance and back.
+struct Stacked {
+    /// `classes × width`.
+    weights: Vec<f64>,
+    intercepts: Vec<f64>,
+    /// The penalty (C) that was chosen.
+    penalty: f64,
 }

@@ -5,6 +5,7 @@ use faer::Mat;
 use super::settings::NeighbourShape;
 use crate::heads::block::checked_outputs;
 use crate::heads::dense::{Points, columns, floats};
+use crate::heads::groups::Groups;
 use crate::heads::head::check_rows;
 use crate::heads::{BlockKind, Head, HeadError, Tensors, places};
 use crate::inputs::Sparse;
@@ -54,9 +55,9 @@ impl Memory {
         })
     }
 
-    /// The `count` nearest remembered rows of each row of `inputs`, fewer where there are no more; with `themselves` the
-    /// rows are the remembered ones, and none is its own neighbour.
-    pub(super) fn nearest(&self, inputs: &[f32], count: usize, themselves: bool) -> Nearest {
+    /// The `count` nearest remembered rows of each row of `inputs`, fewer where there are no more; with `groups` the
+    /// rows are the remembered ones, and none is the neighbour of a row of its group.
+    pub(super) fn nearest(&self, inputs: &[f32], count: usize, groups: Option<&Groups>) -> Nearest {
         let (width, count) = (self.shape.inputs, count.min(self.rows.count()));
         let mut found = Vec::with_capacity(inputs.len() / width * count);
         for (part, rows) in inputs.chunks(ROWS_AT_ONCE * width).enumerate() {
@@ -66,8 +67,10 @@ impl Memory {
             for row in 0..distances.ncols() {
                 let of = distances.col_as_slice(row).iter().copied();
                 let mut near: Vec<(f64, usize)> = of.zip(0..).collect();
-                if themselves {
-                    near[part * ROWS_AT_ONCE + row].0 = f64::INFINITY;
+                if let Some(groups) = groups {
+                    let own = groups.of[part * ROWS_AT_ONCE + row].iter();
+                    own.flat_map(|&group| &groups.members[group])
+                        .for_each(|&row| near[row].0 = f64::INFINITY);
                 }
                 let order = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
                 if count < near.len() {
@@ -92,7 +95,7 @@ impl Memory {
             let mut all = 0.0;
             for &(distance, place) in &near[..count] {
                 let vote = (-(distance - near[0].0) / width).exp();
-                // Where all rows but itself are infinitely far, none votes.
+                // Where all rows but its group are infinitely far, none votes.
                 let vote = if vote.is_nan() { 0.0 } else { vote };
                 all += vote;
                 let target = self.answers.col_as_slice(place);
@@ -115,10 +118,10 @@ impl Memory {
         answers
     }
 
-    /// Answers to rows by the chosen count and width; `themselves` as in [`Memory::nearest`].
-    pub(super) fn answer(&self, inputs: &[f32], themselves: bool) -> Vec<f32> {
+    /// Answers to rows by the chosen count and width; `groups` as in [`Memory::nearest`].
+    pub(super) fn answer(&self, inputs: &[f32], groups: Option<&Groups>) -> Vec<f32> {
         let (count, width) = (self.shape.nearest, self.shape.width);
-        self.vote(&self.nearest(inputs, count, themselves), count, width)
+        self.vote(&self.nearest(inputs, count, groups), count, width)
     }
 }
 
@@ -128,7 +131,7 @@ impl Head for Memory {
         if self.shape.nearest.min(self.rows.count()) == 0 {
             return Err(HeadError::Shape("none of its rows votes".into()));
         }
-        Ok(self.answer(inputs, false))
+        Ok(self.answer(inputs, None))
     }
 
     fn tensors(&self) -> Result<Tensors, HeadError> {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::answer::Memory;
 use super::settings::{NeighbourSettings, NeighbourShape};
 use crate::heads::dense::{Points, columns, score};
+use crate::heads::groups::Groups;
 use crate::heads::{Block, BlockKind, Epoch, FitData, Fitted, HeadError, HeadShape, outputs, places};
 
 /// Rows that vote, how fast a vote falls with the squared distance (in units of the inputs' variance), and the factor on
@@ -61,7 +62,7 @@ pub fn fit(
     let (mut least, mut chosen) = (f64::INFINITY, (0.0, most, 1.0));
     for weight in FEATURE_WEIGHTS.into_iter().take(if tabular { FEATURE_WEIGHTS.len() } else { 1 }) {
         memory.weigh_features(&remembered, data.embedding_dims, weight);
-        let nearest = memory.nearest(data.validation.inputs, most, false);
+        let nearest = memory.nearest(data.validation.inputs, most, None);
         for &count in &counts {
             for width in WIDTHS {
                 let logits = memory.vote(&nearest, count, width * variance);
@@ -75,9 +76,10 @@ pub fn fit(
     memory.weigh_features(&remembered, data.embedding_dims, chosen.0);
     (memory.shape.nearest, memory.shape.width) = (chosen.1, chosen.2);
 
+    let groups = (!settings.prototypes).then(|| Groups::new(all, data.train.groups));
     let scores = [
-        score(&memory.answer(x, !settings.prototypes), y, data),
-        score(&memory.answer(data.validation.inputs, false), data.validation.targets, data),
+        score(&memory.answer(x, groups.as_ref()), y, data),
+        score(&memory.answer(data.validation.inputs, None), data.validation.targets, data),
     ];
     let shape = memory.shape.clone();
     // A prototype is a mean an input; k neighbours are about n / k means (Hastie, Tibshirani & Friedman 2009, 2.3.3).
@@ -176,15 +178,25 @@ mod tests {
         (inputs, targets)
     }
 
-    fn fit_on(prototypes: bool, train: &(Vec<f32>, Vec<f32>), held: &(Vec<f32>, Vec<f32>)) -> Fitted {
-        let rows = |of: &'static (Vec<f32>, Vec<f32>)| Rows { inputs: &of.0, terms: None, targets: &of.1 };
+    fn fit_on(
+        prototypes: bool,
+        train: &(Vec<f32>, Vec<f32>),
+        held: &(Vec<f32>, Vec<f32>),
+        groups: Option<&[[usize; 2]]>,
+    ) -> Fitted {
+        let rows = |of: &'static (Vec<f32>, Vec<f32>)| Rows {
+            inputs: &of.0,
+            terms: None,
+            targets: &of.1,
+            groups: None,
+        };
         let keep = |of: &(Vec<f32>, Vec<f32>)| -> &'static _ { Box::leak(Box::new(of.clone())) };
         let data = FitData {
             inputs: 2,
             embedding_dims: 1,
             blocks: &blocks(),
             class_weights: vec![1.0, 1.0],
-            train: rows(keep(train)),
+            train: Rows { groups, ..rows(keep(train)) },
             validation: rows(keep(held)),
             seed: 1,
         };
@@ -196,7 +208,7 @@ mod tests {
     fn clouds_are_told_apart_and_noise_is_left_out() {
         let (train, held, asked) = (clouds(400, 1), clouds(100, 2), clouds(400, 3));
         for prototypes in [false, true] {
-            let fitted = fit_on(prototypes, &train, &held);
+            let fitted = fit_on(prototypes, &train, &held, None);
             let logits = fitted.head.logits(&asked.0, None).unwrap();
             let rows = || logits.chunks(3).zip(asked.1.chunks(3));
             let right = rows().filter(|(l, t)| (l[1] > l[0]) == (t[1] > 0.5)).count();
@@ -220,8 +232,23 @@ mod tests {
         let flipped: Vec<f32> = train.1.chunks(3).flat_map(|t| [t[1], t[0], t[2]]).collect();
         train.0.extend(train.0.clone());
         train.1.extend(flipped);
-        let fitted = fit_on(false, &train, &clouds(100, 5));
+        let fitted = fit_on(false, &train, &clouds(100, 5), None);
         let accuracy = fitted.history[0].train_accuracy;
         assert!(accuracy < 0.6, "{accuracy}");
+    }
+
+    /// Labels that nothing tells, each row thrice: whoever asks the copies is always right.
+    #[test]
+    fn the_training_loss_leaves_the_copies_out() {
+        let noise = |(inputs, targets): (Vec<f32>, Vec<f32>)| {
+            let mut rng = ChaCha8Rng::seed_from_u64(6);
+            (inputs.iter().map(|_| rng.random_range(-1.0..1.0f32)).collect::<Vec<_>>(), targets)
+        };
+        let (once, held) = (noise(clouds(200, 4)), noise(clouds(100, 5)));
+        let train = (once.0.repeat(3), once.1.repeat(3));
+        let groups: Vec<[usize; 2]> = (0..600).map(|row| [row % 200; 2]).collect();
+        let accuracy = |groups| fit_on(false, &train, &held, groups).history[0].train_accuracy;
+        let [alone, together] = [None, Some(&groups[..])].map(accuracy);
+        assert!(together < 0.62 && alone > together + 0.1, "{alone} {together}");
     }
 }

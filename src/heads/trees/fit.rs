@@ -141,7 +141,12 @@ mod tests {
     fn trees_learn_corners_also_with_missing_labels_and_are_saved() {
         let (train, held, asked) = (corners(600, 1), corners(200, 2), corners(400, 3));
         let block = |width, kind| Block { width, kind, weight: 1.0, ..Block::default() };
-        let rows = |of: &'static (Vec<f32>, Vec<f32>)| Rows { inputs: &of.0, terms: None, targets: &of.1 };
+        let rows = |of: &'static (Vec<f32>, Vec<f32>)| Rows {
+            inputs: &of.0,
+            terms: None,
+            targets: &of.1,
+            groups: None,
+        };
         let keep = |of| -> &'static _ { Box::leak(Box::new(of)) };
         let data = FitData {
             inputs: 2,
