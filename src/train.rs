@@ -5,11 +5,11 @@
 use std::ops::ControlFlow;
 
 use crate::augment::Mixed;
-use crate::config::{AveragingKind, HeadKind, OutputKind, ScheduleKind, TrainConfig};
+use crate::config::{AveragingKind, FeatureConfig, HeadKind, OutputKind, ScheduleKind, TrainConfig};
 use crate::heads::{
     self, Averaging, Block, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, KernelSettings,
-    NeighbourSettings, NetworkSettings, NetworkShape, Networks, Output, Recipe, Rows, Schedule, TreeSettings,
-    outputs, softmax,
+    LeftOut, NeighbourSettings, NetworkSettings, NetworkShape, Networks, Output, Recipe, Rows, Schedule,
+    TreeSettings, outputs, softmax,
 };
 use crate::inputs::{InputEncoder, RawInputs};
 use crate::progress::Progress;
@@ -58,9 +58,22 @@ pub struct Task {
 pub struct FeatureSettings {
     /// Training rows that a categorical value needs; one with fewer is "other".
     pub min_count: usize,
-    /// Whether a kernel machine sees words and letters, too.
+    /// Whether the head sees words and letters, too.
     pub terms: bool,
 }
+
+impl FeatureSettings {
+    /// Of a config; words and letters are made only where one of the heads looks at them.
+    pub fn new(features: &FeatureConfig, train: &TrainConfig) -> Self {
+        Self {
+            min_count: features.min_count.unwrap_or(MIN_COUNT),
+            terms: features.terms && train.heads().contains(&HeadKind::Kernel),
+        }
+    }
+}
+
+/// Training rows that a categorical value needs by default.
+const MIN_COUNT: usize = 5;
 
 /// A trained head with what is needed to use it.
 pub struct Trained {
@@ -82,6 +95,16 @@ pub struct Trained {
     pub training_rows: usize,
     /// Probabilities of the label for the validation rows, `n × classes`, of a head that has not learned them.
     pub validation: Vec<f32>,
+    /// The validation rows and, where the head can leave training rows out with their groups, these.
+    pub not_learned: NotLearned,
+}
+
+/// Answers to rows by a head that has learned neither them nor their groups: what a temperature may be fitted on.
+pub struct NotLearned {
+    /// Rows of the dataset.
+    pub rows: Vec<usize>,
+    /// Probabilities of the label, `rows × classes`.
+    pub probabilities: Vec<f32>,
 }
 
 /// Train one head.
@@ -110,8 +133,7 @@ pub fn train(
         "an augmented row descends from a row outside training"
     );
 
-    let terms = features.terms && config.heads().contains(&HeadKind::Kernel);
-    let encoder = InputEncoder::learn(input.rows, input.train, features.min_count, terms);
+    let encoder = InputEncoder::learn(input.rows, input.train, features.min_count, features.terms);
     let teacher = Targets::learn(input, config.range_weight);
     let width = encoder.width();
     let mut inputs = encoder.encode(input.rows, input.train);
@@ -131,11 +153,12 @@ pub fn train(
     }
     let [train_terms, validation_terms] =
         [input.train, input.validation].map(|rows| encoder.terms(input.rows, rows));
+    let truth: Vec<usize> = input.train.iter().map(|&row| input.classes[row]).collect();
     let data = FitData {
         inputs: width,
         embedding_dims: encoder.embedding_dims(),
         blocks: &teacher.blocks,
-        class_weights: class_weights(input, config.class_weights),
+        class_weights: class_weights(&truth, input.class_count, config.class_weights),
         train: Rows {
             inputs: &inputs,
             terms: train_terms.as_ref(),
@@ -158,15 +181,29 @@ pub fn train(
         if progress.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     progress.finish();
-    let Fitted { head, shape, parameters, history, best_epoch, stopped_early, validation } = fitted?;
+    let Fitted { head, shape, parameters, history, best_epoch, stopped_early, validation, left_out } =
+        fitted?;
     let logits = match validation {
         Some(logits) => logits,
         None => head.logits(data.validation.inputs, data.validation.terms)?,
     };
     let outputs = outputs(&teacher.blocks);
-    let label = logits.chunks_exact(outputs).flat_map(|row| &row[..input.class_count]);
-    let mut validation: Vec<f32> = label.copied().collect();
-    validation.chunks_exact_mut(input.class_count).for_each(softmax);
+    let probabilities = |logits: &[f32]| {
+        let label = logits.chunks_exact(outputs).flat_map(|row| &row[..input.class_count]);
+        let mut label: Vec<f32> = label.copied().collect();
+        label.chunks_exact_mut(input.class_count).for_each(softmax);
+        label
+    };
+    let validation = probabilities(&logits);
+    let mut not_learned = NotLearned { rows: input.validation.to_vec(), probabilities: validation.clone() };
+    if let Some(LeftOut { rows, logits }) = left_out {
+        // Variants, which stand behind the rows of the dataset, are not what will be asked.
+        let own = rows.iter().zip(logits.chunks_exact(outputs)).filter(|(row, _)| **row < input.train.len());
+        for (&row, logits) in own {
+            not_learned.rows.push(input.train[row]);
+            not_learned.probabilities.extend(probabilities(logits));
+        }
+    }
     Ok(Trained {
         head,
         shape,
@@ -177,6 +214,7 @@ pub fn train(
         stopped_early,
         training_rows: inputs.len() / width,
         validation,
+        not_learned,
     })
 }
 
@@ -322,14 +360,15 @@ fn network_recipe(config: &TrainConfig, inputs: usize, blocks: &[Block]) -> Reci
     Recipe::Network { shape, settings }
 }
 
-/// Rows / (classes · rows of the class), scikit-learn's "balanced", over the training part; 1 each when off.
-fn class_weights(input: &TrainInput<'_>, balanced: bool) -> Vec<f32> {
-    let mut counts = vec![0usize; input.class_count];
-    input.train.iter().for_each(|&row| counts[input.classes[row]] += 1);
+/// Rows / (classes · rows of the class), scikit-learn's "balanced", over training rows of these `classes`, below `count`; 1
+/// each when not `balanced`. A class without rows has the weight 0.
+pub fn class_weights(classes: &[usize], count: usize, balanced: bool) -> Vec<f32> {
+    let mut counts = vec![0usize; count];
+    classes.iter().for_each(|&class| counts[class] += 1);
     let present = counts.iter().filter(|&&c| c > 0).count();
     let weight = |&count: &usize| match count {
         0 => 0.0,
-        _ if balanced => input.train.len() as f32 / (present * count) as f32,
+        _ if balanced => classes.len() as f32 / (present * count) as f32,
         _ => 1.0,
     };
     counts.iter().map(weight).collect()
@@ -386,6 +425,7 @@ mod tests {
                 best_epoch: 1,
                 stopped_early: false,
                 validation: Some(Vec::new()),
+                left_out: None,
             })
         }
         fn load_network(&self, _: &NetworkShape, _: Tensors) -> Result<Box<dyn Head>, HeadError> {

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::models::embedding_matrix;
+use super::data::embedding_matrix;
 use crate::heads::{LogisticRegression, likeliest};
 use crate::inputs::RawInputs;
 

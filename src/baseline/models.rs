@@ -1,9 +1,9 @@
 //! The baselines, each taught on the rows of one fold.
 
-use ndarray::Array2;
-
+use super::data::{BaselineData, embedding_matrix};
+use super::own_inputs::own_inputs;
 use crate::heads::{Labelled, LogisticRegression, Matrix};
-use crate::inputs::{RawInputs, Terms, TfIdf};
+use crate::inputs::{Terms, TfIdf};
 use crate::split::Fold;
 
 /// Penalties (C, ascending) that the logistic regressions choose from.
@@ -16,37 +16,17 @@ const ITERATIONS: u64 = 100;
 const MIN_TEXTS: usize = 2;
 
 /// The baselines, in the order in which [`baselines`] gives them.
-pub const BASELINES: [&str; 3] =
-    ["majority class", "TF-IDF + logistic regression", "embeddings + logistic regression"];
+pub const BASELINES: [&str; 6] = [
+    "majority class",
+    "TF-IDF + logistic regression",
+    "embeddings + logistic regression",
+    "inputs + logistic regression",
+    "inputs + linear SVM",
+    "inputs + RBF SVM",
+];
 
-/// All rows, of which a fold takes its own.
-#[derive(Clone, Copy)]
-pub struct BaselineData<'a> {
-    /// Inputs of every row; the embeddings and texts count.
-    pub raw: &'a RawInputs,
-    /// Texts of every row as one, as TF-IDF sees them.
-    pub texts: &'a [String],
-    /// Class of every row, below `class_count`.
-    pub classes: &'a [usize],
-    /// Number of classes.
-    pub class_count: usize,
-}
-
-impl BaselineData<'_> {
-    fn truth(&self, of: &[usize]) -> Vec<usize> {
-        of.iter().map(|&row| self.classes[row]).collect()
-    }
-
-    fn embeddings(&self, of: &[usize]) -> Matrix {
-        embedding_matrix(self.raw, of)
-    }
-}
-
-/// Embeddings of the rows `of`.
-pub fn embedding_matrix(raw: &RawInputs, of: &[usize]) -> Matrix {
-    let (dims, all) = (raw.embedding_dims, &raw.embedding);
-    Matrix::Dense(Array2::from_shape_fn((of.len(), dims), |(i, d)| all[of[i] * dims + d]))
-}
+/// Those of [`BASELINES`] that see texts and nothing else.
+pub const TEXT_BASELINES: [&str; 2] = [BASELINES[1], BASELINES[2]];
 
 /// Probabilities of the fold's held-out rows by each of [`BASELINES`], `rows × class_count`; penalties are chosen on its
 /// validation rows.
@@ -68,7 +48,9 @@ pub fn baselines(data: BaselineData<'_>, fold: &Fold) -> Vec<Vec<f32>> {
     let of = |&row: &usize| data.texts[row].as_str();
     let terms = TfIdf::learn(train.iter().map(of), MIN_TEXTS, Terms::Words);
     let tfidf = logistic(&|rows| Matrix::Sparse(terms.rows(rows.iter().map(of))));
-    vec![majority, tfidf, logistic(&|of| data.embeddings(of))]
+    let embeddings = logistic(&|of| embedding_matrix(data.raw, of));
+    let [first, second, third] = own_inputs(data, fold);
+    vec![majority, tfidf, embeddings, first, second, third]
 }
 
 /// Share of each class among `classes`: the answer of the majority baseline for every row.

@@ -9,7 +9,7 @@ use super::section::Section;
 /// Most folds of a repeat.
 pub(super) const MOST_FOLDS: usize = 1000;
 
-/// Most folds of all repeats: each keeps the places of all rows, and trains a head and three baselines.
+/// Most folds of all repeats: each keeps the places of all rows, and trains a head and its baselines.
 const MOST_TURNS: usize = 10_000;
 
 /// `[evaluate]`: repeated stratified group k-fold cross-validation over the rows outside the test part.

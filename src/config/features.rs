@@ -11,7 +11,8 @@ use super::section::Section;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FeatureConfig {
-    /// Numeric columns, standardised on the training part; an empty cell becomes the training mean. None by default.
+    /// Numeric columns, standardised on the training part; an empty cell becomes the training mean, and a number beyond
+    /// those of the training part the nearest that `min_count` of its rows reach. None by default.
     pub numeric: Vec<String>,
     /// Categorical columns, one input for each value seen often enough in the training part; a list has several. None by
     /// default.
@@ -24,7 +25,8 @@ pub struct FeatureConfig {
     pub text_shape: bool,
     /// Let a kernel machine see words, pairs of words and groups of letters (TF-IDF) beside the embedding. On by default.
     pub terms: bool,
-    /// A value with fewer training rows than this is encoded as "other". In `[0, 10⁹]`, 5 by default.
+    /// A value with fewer training rows than this is encoded as "other", and a number that fewer reach as the nearest that
+    /// so many do. In `[0, 10⁹]`, 5 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_count: Option<usize>,
 }

@@ -8,7 +8,8 @@ use super::section::Section;
 /// Most rows that others are compared with: their kernel alone takes 80 GB.
 const MOST_LANDMARKS: usize = 100_000;
 
-/// `[train.kernel]`. What is not set is chosen by leave-one-out loss on the training rows.
+/// `[train.kernel]`. What is not set is chosen by the loss on training rows that are left out with their
+/// groups.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KernelConfig {

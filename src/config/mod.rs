@@ -40,7 +40,7 @@ pub use error::ConfigError;
 pub use evaluate::EvaluateConfig;
 pub use features::FeatureConfig;
 pub use file::Config;
-pub use gates::GatesConfig;
+pub use gates::{GateLimits, GatesConfig, GatesPreset};
 pub use head_kind::HeadKind;
 pub use kernel::KernelConfig;
 pub use label::{LabelConfig, RangeClass, RangeRule};

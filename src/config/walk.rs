@@ -119,6 +119,7 @@ min_learning_rate = 1e-5
 folds = 4
 repeats = 2
 [gates]
+preset = "production"
 test_accuracy = 0.8
 test_accuracy_half_width = 0.05
 class_f1 = 0.6

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::interval::{Estimate, stratified_bootstrap, wilson};
+use super::interval::Estimate;
+use super::resample::{Drawn, Sample};
 
 /// Agreement of two labellers on ordered classes, with 95 % intervals.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,43 +22,49 @@ pub struct Agreement {
 
 /// Agreement of `first` and `second`, one class index a row, below `classes`; classes are ordered by index.
 pub fn agreement(first: &[usize], second: &[usize], classes: usize, seed: u64) -> Agreement {
-    let table = |rows: &[usize]| {
-        let mut table = vec![vec![0usize; classes]; classes];
-        rows.iter().for_each(|&row| table[first[row]][second[row]] += 1);
+    let table = |weights: &[f64]| {
+        let mut table = vec![vec![0.0; classes]; classes];
+        weights.iter().enumerate().for_each(|(row, weight)| table[first[row]][second[row]] += weight);
         table
     };
-    let mut strata = vec![Vec::new(); classes];
-    first.iter().enumerate().for_each(|(row, &class)| strata[class].push(row));
-    let estimates = stratified_bootstrap(&strata, seed, |rows| {
-        let table = table(rows);
+    let sample = Sample::new(first.len(), None);
+    let whole = table(&vec![1.0; first.len()]);
+    let drawn = [kappa(&whole), ordinal_alpha(&whole)].map(|value| Drawn { value, parts: 1 });
+    let estimates = sample.intervals(seed, &drawn, |weights| {
+        let mut table = table(&weights.rows);
+        if classes > 1 && !first.is_empty() {
+            let class = first[weights.any_below(first.len())];
+            table[class][class] += weights.half_row();
+            let other = (class + 1 + weights.any_below(classes - 1)) % classes;
+            table[class][other] += weights.half_row();
+        }
         vec![kappa(&table), ordinal_alpha(&table)]
     });
-    let same = first.iter().zip(second).filter(|(a, b)| a == b).count();
     Agreement {
         rows: first.len(),
-        raw: wilson(same, first.len()),
-        kappa: estimates[0],
-        alpha: estimates[1],
-        confusion: table(&(0..first.len()).collect::<Vec<_>>()),
+        raw: sample.proportion(|_| true, |row| first[row] == second[row]),
+        kappa: estimates[0].within([-1.0, 1.0]),
+        alpha: estimates[1].within([-1.0, 1.0]),
+        confusion: whole.iter().map(|row| row.iter().map(|&count| count as usize).collect()).collect(),
     }
 }
 
 /// (observed - expected) / (1 - expected) agreement; 1 where both used one and the same class.
-fn kappa(table: &[Vec<usize>]) -> f64 {
-    let total = table.iter().flatten().sum::<usize>() as f64;
-    let share = |count: usize| count as f64 / total.max(1.0);
+fn kappa(table: &[Vec<f64>]) -> f64 {
+    let total = table.iter().flatten().sum::<f64>();
+    let share = |count: f64| count / total.max(f64::MIN_POSITIVE);
     let observed: f64 = (0..table.len()).map(|c| share(table[c][c])).sum();
-    let column = |c: usize| table.iter().map(|row| row[c]).sum::<usize>();
+    let column = |c: usize| table.iter().map(|row| row[c]).sum::<f64>();
     let expected: f64 = (0..table.len()).map(|c| share(table[c].iter().sum()) * share(column(c))).sum();
     if expected >= 1.0 { 1.0 } else { (observed - expected) / (1.0 - expected) }
 }
 
 /// 1 - observed / expected disagreement, with the ordinal metric
 /// δ²(c, k) = (Σ_{g=c..k} n_g - (n_c + n_k) / 2)², n_g the values of class g by either labeller.
-fn ordinal_alpha(table: &[Vec<usize>]) -> f64 {
+fn ordinal_alpha(table: &[Vec<f64>]) -> f64 {
     let classes = table.len();
     let values: Vec<f64> = (0..classes)
-        .map(|c| (table[c].iter().sum::<usize>() + table.iter().map(|row| row[c]).sum::<usize>()) as f64)
+        .map(|c| table[c].iter().sum::<f64>() + table.iter().map(|row| row[c]).sum::<f64>())
         .collect();
     let total: f64 = values.iter().sum();
     let distance = |a: usize, b: usize| {
@@ -68,7 +75,7 @@ fn ordinal_alpha(table: &[Vec<usize>]) -> f64 {
     let (mut observed, mut expected) = (0.0, 0.0);
     for a in 0..classes {
         for b in 0..classes {
-            observed += (table[a][b] + table[b][a]) as f64 / total * distance(a, b);
+            observed += (table[a][b] + table[b][a]) / total * distance(a, b);
             expected += values[a] * values[b] / (total * (total - 1.0)) * distance(a, b);
         }
     }

@@ -3,13 +3,23 @@
 use serde::{Deserialize, Serialize};
 
 use super::figure::Predictions;
-use super::interval::{Estimate, wilson};
+use super::interval::Estimate;
+
+/// Standard deviation of the logarithm of temperatures before any row is seen: two of them reach from a third to three.
+const PRIOR_DEVIATION: f64 = 0.5;
 
 /// The temperature T > 0 that minimises the log loss of `probabilities^(1/T)`, renormalised (Guo et al. 2017).
 ///
 /// On probabilities this is the same as dividing logits by T. T > 1 means that the model was too sure. It must be fitted
 /// on rows that the model has not learned from. Between 1/20 and 20; 1 without rows.
+///
+/// Few rows say little about it, so log T is expected to be 0 give or take [`PRIOR_DEVIATION`] (the maximum a posteriori
+/// of that normal prior): of a dozen rows without a mistake the temperature would be 0, and the next mistake infinitely wrong.
 pub fn fit_temperature(predictions: Predictions<'_>) -> f64 {
+    likeliest_temperature(predictions, PRIOR_DEVIATION)
+}
+
+fn likeliest_temperature(predictions: Predictions<'_>, prior_deviation: f64) -> f64 {
     if predictions.truth.is_empty() {
         return 1.0;
     }
@@ -22,7 +32,8 @@ pub fn fit_temperature(predictions: Predictions<'_>) -> f64 {
             let sum: f64 = row.iter().map(|l| ((l - max) / temperature).exp()).sum();
             sum.ln() - (row[class] - max) / temperature
         };
-        logs.chunks_exact(predictions.classes).zip(predictions.truth).map(of).sum::<f64>()
+        let prior = (log_temperature / prior_deviation).powi(2) / 2.0;
+        prior + logs.chunks_exact(predictions.classes).zip(predictions.truth).map(of).sum::<f64>()
     };
     // Golden-section search: the loss has one minimum in 1/T, and so in log T.
     let ratio = (5.0f64.sqrt() - 1.0) / 2.0;
@@ -69,24 +80,21 @@ pub struct ReliabilityBin {
 /// A reliability diagram (DeGroot & Fienberg 1983): accuracy by confidence in ten equal-width bins; empty ones are left out.
 pub fn reliability(predictions: Predictions<'_>) -> Vec<ReliabilityBin> {
     const BINS: usize = 10;
-    let mut bins = [(0usize, 0usize, 0.0f64); BINS];
-    for ((confidence, predicted), &truth) in
-        predictions.confidences().into_iter().zip(predictions.likeliest()).zip(predictions.truth)
-    {
-        let bin = &mut bins[((confidence * BINS as f32) as usize).min(BINS - 1)];
-        bin.0 += 1;
-        bin.1 += usize::from(predicted == truth);
-        bin.2 += f64::from(confidence);
-    }
-    let filled = bins.into_iter().enumerate().filter(|(_, (rows, ..))| *rows > 0);
-    filled
-        .map(|(i, (rows, right, sum))| ReliabilityBin {
-            from: i as f64 / BINS as f64,
-            rows,
-            confidence: sum / rows as f64,
-            accuracy: wilson(right, rows),
+    let (confidences, predicted) = (predictions.confidences(), predictions.likeliest());
+    let place = |row: usize| ((confidences[row] * BINS as f32) as usize).min(BINS - 1);
+    let sample = predictions.sample();
+    let bin = |bin: usize| {
+        let own = confidences.iter().enumerate().filter(|(row, _)| place(*row) == bin);
+        let own: Vec<f64> = own.map(|(_, &confidence)| f64::from(confidence)).collect();
+        (!own.is_empty()).then(|| ReliabilityBin {
+            from: bin as f64 / BINS as f64,
+            rows: own.len(),
+            confidence: own.iter().sum::<f64>() / own.len() as f64,
+            accuracy: sample
+                .proportion(|row| place(row) == bin, |row| predicted[row] == predictions.truth[row]),
         })
-        .collect()
+    };
+    (0..BINS).filter_map(bin).collect()
 }
 
 /// What answering only the surest rows gives.
@@ -102,16 +110,20 @@ pub struct Coverage {
 
 /// The risk–coverage curve (El-Yaniv & Wiener 2010): the surest 5 %, 10 %, … 100 % of the rows.
 pub fn risk_coverage(predictions: Predictions<'_>) -> Vec<Coverage> {
-    let right = predictions.likeliest().into_iter().zip(predictions.truth).map(|(p, &t)| p == t);
-    let mut rows: Vec<(f32, bool)> = predictions.confidences().into_iter().zip(right).collect();
-    rows.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let counts = (1..=20).map(|i| (rows.len() * i).div_ceil(20));
+    let (confidences, predicted) = (predictions.confidences(), predictions.likeliest());
+    let mut surest: Vec<usize> = (0..confidences.len()).collect();
+    surest.sort_by(|&a, &b| confidences[b].total_cmp(&confidences[a]));
+    let mut rank = vec![0; surest.len()];
+    surest.iter().enumerate().for_each(|(place, &row)| rank[row] = place);
+    let sample = predictions.sample();
+    let counts = (1..=20).map(|i| (surest.len() * i).div_ceil(20));
     counts
         .filter(|&count| count > 0)
         .map(|count| Coverage {
-            coverage: count as f64 / rows.len() as f64,
-            min_confidence: f64::from(rows[count - 1].0),
-            accuracy: wilson(rows[..count].iter().filter(|r| r.1).count(), count),
+            coverage: count as f64 / surest.len() as f64,
+            min_confidence: f64::from(confidences[surest[count - 1]]),
+            accuracy: sample
+                .proportion(|row| rank[row] < count, |row| predicted[row] == predictions.truth[row]),
         })
         .collect()
 }
@@ -124,20 +136,42 @@ mod tests {
     #[test]
     fn the_temperature_is_scipys_minimum() {
         let made = reference();
-        let found = fit_temperature(made.predictions());
+        let found = likeliest_temperature(made.predictions(), f64::INFINITY);
         assert!((found - made.number("temperature")).abs() < 1e-3, "{found}");
         let mut scaled = made.probabilities.clone();
         apply_temperature(&mut scaled, 4, found);
         let again = Predictions { probabilities: &scaled, ..made.predictions() };
-        assert!((fit_temperature(again) - 1.0).abs() < 1e-3);
+        assert!((likeliest_temperature(again, f64::INFINITY) - 1.0).abs() < 1e-3);
         assert_eq!(again.likeliest(), made.predictions().likeliest(), "scaling changes no answer");
+    }
+
+    #[test]
+    fn few_rows_move_the_temperature_little_and_many_freely() {
+        // All right at a confidence of 0.6: the likelier, the colder.
+        let of = |rows: usize| {
+            let (truth, probabilities) = (vec![0; rows], [0.6, 0.4].repeat(rows));
+            fit_temperature(Predictions {
+                truth: &truth,
+                probabilities: &probabilities,
+                classes: 2,
+                ordered: false,
+                groups: None,
+            })
+        };
+        let found = [1, 12, 1000].map(of);
+        assert!(found[0] > 0.9 && (0.4..0.8).contains(&found[1]) && found[2] < 0.25, "{found:?}");
     }
 
     #[test]
     fn bins_and_coverage_count_rows() {
         let probabilities = [0.95, 0.05, 0.9, 0.1, 0.55, 0.45, 0.4, 0.6];
-        let predictions =
-            Predictions { truth: &[0, 1, 0, 0], probabilities: &probabilities, classes: 2, ordered: false };
+        let predictions = Predictions {
+            truth: &[0, 1, 0, 0],
+            probabilities: &probabilities,
+            classes: 2,
+            ordered: false,
+            groups: None,
+        };
         let bins = reliability(predictions);
         let seen: Vec<(f64, usize, f64)> = bins.iter().map(|b| (b.from, b.rows, b.accuracy.value)).collect();
         assert_eq!(seen, [(0.5, 1, 1.0), (0.6, 1, 0.0), (0.9, 2, 0.5)]);

@@ -10,7 +10,7 @@ use super::figure::Figure;
 use super::gates::Gate;
 use super::interval::Estimate;
 use super::metrics::{ClassMetrics, Metrics};
-use super::paired::{McNemar, fold_differences, fold_mean, fold_means};
+use super::paired::{Folded, McNemar, fold_differences, fold_mean, fold_means};
 use crate::split::FoldCounts;
 
 /// Name of the trained head among the models of an evaluation.
@@ -31,6 +31,10 @@ pub struct Evaluation {
     pub temperature: f64,
     /// Figures of the head on the test part, calibrated.
     pub test: Metrics,
+    /// Figures of the head on all rows outside the test part, calibrated: each answered by the head of the fold that held it out
+    /// in the first repeat. Evaluations of older programs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_fold: Option<Metrics>,
     /// Figures of the head on the validation part, calibrated. It chose the epoch, so they are a little too good.
     pub validation: Metrics,
     /// Figures of the tasks beside the label on the test part.
@@ -52,6 +56,14 @@ pub struct Evaluation {
     pub findings: Vec<Finding>,
     /// The gates.
     pub gates: Vec<Gate>,
+}
+
+impl Evaluation {
+    /// The figures of the most rows that the head was judged on: out of fold, or, of older programs, of the test part; and
+    /// what they are called.
+    pub fn judged(&self) -> (&Metrics, &'static str) {
+        self.out_of_fold.as_ref().map_or((&self.test, "test"), |all| (all, "out of fold"))
+    }
 }
 
 /// A task beside the label, on the test rows whose value is known.
@@ -93,7 +105,7 @@ pub struct Training {
     pub stopped_early: bool,
     /// Whether the head is trained in epochs.
     pub has_epochs: bool,
-    /// Whether the training loss is the leave-one-out one.
+    /// Whether the training loss is that of rows left out with their groups.
     pub left_out: bool,
     /// Whether the head learned from the validation rows, too.
     pub learned_validation: bool,
@@ -127,6 +139,9 @@ pub struct CrossValidation {
     pub folds_blake3: String,
     /// Mean over the folds of the head's ECE before calibration.
     pub uncalibrated_ece: Estimate,
+    /// The same of its log loss; evaluations of older programs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncalibrated_log_loss: Option<Estimate>,
     /// The models; the head is the first.
     pub models: Vec<ModelFigures>,
 }
@@ -156,27 +171,35 @@ pub struct ModelFolds {
     pub figures: Vec<BTreeMap<Figure, f64>>,
     /// Precision, recall and F1 of each class of every fold.
     pub class_scores: Vec<Vec<[f64; 3]>>,
+    /// Of the rows held out in the first repeat, all together.
+    pub together: Metrics,
+    /// The head minus this model on the same; absent for the head itself.
+    pub difference: Option<BTreeMap<Figure, Estimate>>,
 }
 
 impl CrossValidation {
     /// Means and intervals of `models`, the head first, each of which has `counts.folds` · `counts.repeats` folds.
     ///
-    /// `classes` are the name and the dealt rows of each class.
+    /// `classes` are the name and the dealt rows of each class. No interval is narrower than that of the rows of all folds
+    /// together, answered by the same models: a mean over folds cannot be known better than the answers that it is made of.
     pub fn new(
         counts: FoldCounts,
         classes: &[(String, usize)],
         folds_blake3: String,
-        uncalibrated_ece: &[f64],
+        uncalibrated: &[BTreeMap<Figure, f64>],
         models: Vec<ModelFolds>,
     ) -> Self {
         let FoldCounts { folds, repeats } = counts;
-        let ratio = 1.0 / (folds as f64 - 1.0);
+        let rows = classes.iter().map(|c| c.1).sum();
+        let folded = Folded::of(folds, rows);
         let head = models.first().map(|m| m.figures.clone()).unwrap_or_default();
         let summarise = |(place, of): (usize, ModelFolds)| {
             let figures = &of.figures;
             let score = |class: usize, score: usize| {
                 let of_folds: Vec<f64> = of.class_scores.iter().map(|fold| fold[class][score]).collect();
-                fold_mean(&of_folds, ratio).within([0.0, 1.0])
+                let together = &of.together.per_class[class];
+                let together = [together.precision, together.recall, together.f1][score];
+                fold_mean(&of_folds, folded).at_least_as_wide(together).within([0.0, 1.0])
             };
             let of_class = |(class, (name, support)): (usize, &(String, usize))| ClassMetrics {
                 class: name.clone(),
@@ -185,29 +208,40 @@ impl CrossValidation {
                 recall: score(class, 1),
                 f1: score(class, 2),
             };
+            let mut mean = fold_means(figures, folded, classes.len());
+            for (figure, mean) in &mut mean {
+                *mean = mean.at_least_as_wide(of.together.of(*figure)).within(figure.range(classes.len()));
+            }
+            let mut difference = fold_differences(&head, figures, folded);
+            for (figure, difference) in &mut difference {
+                if let Some(together) = of.difference.as_ref().and_then(|d| d.get(figure)) {
+                    *difference = difference.at_least_as_wide(*together);
+                }
+            }
             ModelFigures {
-                mean: fold_means(figures, ratio, classes.len()),
+                mean,
                 per_class: classes.iter().enumerate().map(of_class).collect(),
-                difference: (place > 0).then(|| fold_differences(&head, figures, ratio)),
+                difference: (place > 0).then_some(difference),
                 model: of.model.clone(),
                 folds: of.figures.clone(),
             }
         };
         let models = models.into_iter().enumerate().map(summarise).collect();
-        let rows = classes.iter().map(|c| c.1).sum();
+        let uncalibrated = fold_means(uncalibrated, folded, classes.len());
         Self {
             folds,
             repeats,
             rows,
             folds_blake3,
-            uncalibrated_ece: fold_mean(uncalibrated_ece, ratio).within([0.0, 1.0]),
+            uncalibrated_ece: uncalibrated[&Figure::Ece],
+            uncalibrated_log_loss: uncalibrated.get(&Figure::LogLoss).copied(),
             models,
         }
     }
 
-    /// Ratio of held-out to training rows in a fold.
-    pub fn test_over_train(&self) -> f64 {
-        1.0 / (self.folds as f64 - 1.0)
+    /// Its folds.
+    pub fn folded(&self) -> Folded {
+        Folded::of(self.folds, self.rows)
     }
 }
 

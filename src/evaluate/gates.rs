@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::figure::Figure;
-use super::interval::mean_and_deviation;
+use super::interval::{Estimate, mean_and_deviation};
 use super::metrics::Metrics;
-use crate::config::GatesConfig;
+use crate::config::GateLimits;
 use crate::heads::Epoch;
 
 /// A limit and the value that was measured.
@@ -19,8 +19,14 @@ pub struct Gate {
     pub limit: f64,
     /// Whether the value must be above the limit; else it must be below.
     pub above: bool,
-    /// Whether it is.
+    /// Whether it is, or there is nothing that could be.
     pub passed: bool,
+    /// How likely the truth is on the right side of the limit, in `[0, 1]`; absent of counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub likely: Option<f64>,
+    /// Why the gate does not apply, where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_applied: Option<String>,
 }
 
 /// What the gates look at.
@@ -29,11 +35,11 @@ pub struct GateInput<'a> {
     pub test: &'a Metrics,
     /// The training history.
     pub history: &'a [Epoch],
-    /// The epoch that was kept, counted from 1.
-    pub best_epoch: usize,
+    /// Log loss found on held-out rows minus what the heads believed it to be, over the folds.
+    pub loss_gap: Estimate,
     /// Whether there are epochs over which a figure could be steady.
     pub has_epochs: bool,
-    /// Usable rows of all parts.
+    /// Usable rows that are not of given test files.
     pub rows: usize,
 }
 
@@ -41,48 +47,51 @@ pub struct GateInput<'a> {
 const STEADY_EPOCHS: usize = 5;
 
 /// Every gate with its value, in the order of the config.
-pub fn gates(input: &GateInput<'_>, limits: &GatesConfig) -> Vec<Gate> {
+pub fn gates(input: &GateInput<'_>, limits: &GateLimits) -> Vec<Gate> {
     let accuracy = input.test.of(Figure::Accuracy);
     let worst = input.test.per_class.iter().min_by(|a, b| a.f1.value.total_cmp(&b.f1.value));
-    let above = |name: String, value: Option<f64>, limit: f64| Gate {
+    let gate = |name: String, value: Option<f64>, limit: f64, above: bool| Gate {
         name,
         value,
         limit,
-        above: true,
-        passed: value.is_some_and(|v| v > limit),
+        above,
+        passed: value.is_some_and(|v| if above { v > limit } else { v < limit }),
+        likely: None,
+        not_applied: None,
     };
-    let below = |name: &str, value: Option<f64>, limit: f64| Gate {
-        name: name.into(),
-        value,
-        limit,
-        above: false,
-        passed: value.is_some_and(|v| v < limit),
+    let estimate = |name: &str, value: Option<Estimate>, limit: f64, above: bool| {
+        let likely = value.map(|v| v.probability_above(limit)).map(|p| if above { p } else { 1.0 - p });
+        Gate { likely, ..gate(name.to_owned(), value.map(|v| v.value), limit, above) }
     };
     let half_width = (accuracy.high - accuracy.low) / 2.0;
     let worst_name = worst.map_or_else(String::new, |c| format!(" ({})", c.class));
-    let steady = below(
-        "standard deviation of late validation accuracy",
+    let steady = gate(
+        "standard deviation of late validation accuracy".to_owned(),
         late_deviation(input.history),
         limits.validation_accuracy_deviation,
+        false,
     );
-    let mut all = vec![
-        above("test accuracy".into(), Some(accuracy.value), limits.test_accuracy),
-        below("half-width of its 95 % interval", Some(half_width), limits.test_accuracy_half_width),
-        above(format!("least F1 of a class{worst_name}"), worst.map(|c| c.f1.value), limits.class_f1),
-        below("validation loss above train loss", loss_gap(input.history, input.best_epoch), limits.loss_gap),
-        above("rows".into(), Some(input.rows as f64), limits.rows as f64),
-        above("test rows".into(), Some(input.test.rows as f64), limits.test_rows as f64),
-    ];
-    if input.has_epochs {
-        all.insert(4, steady);
-    }
-    all
-}
-
-/// Validation loss minus training loss of the kept epoch.
-pub(super) fn loss_gap(history: &[Epoch], best_epoch: usize) -> Option<f64> {
-    let best = history.get(best_epoch.checked_sub(1)?)?;
-    Some(best.validation_loss - best.train_loss)
+    let without_epochs = || "the head is not trained in epochs".to_owned();
+    let count = |name: &str, value: usize, limit: usize| {
+        gate(name.to_owned(), Some(value as f64), limit as f64, true)
+    };
+    vec![
+        estimate("test accuracy", Some(accuracy), limits.test_accuracy, true),
+        gate(
+            "half-width of its 95 % interval".to_owned(),
+            Some(half_width),
+            limits.test_accuracy_half_width,
+            false,
+        ),
+        estimate(&format!("least F1 of a class{worst_name}"), worst.map(|c| c.f1), limits.class_f1, true),
+        estimate("log loss found above log loss believed", Some(input.loss_gap), limits.loss_gap, false),
+        match input.has_epochs {
+            true => steady,
+            false => Gate { value: None, passed: true, not_applied: Some(without_epochs()), ..steady },
+        },
+        count("rows", input.rows, limits.rows),
+        count("test rows", input.test.rows, limits.test_rows),
+    ]
 }
 
 /// Sample standard deviation of the validation accuracy over the last epochs.

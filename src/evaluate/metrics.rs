@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::figure::{Figure, Predictions, Scores, class_scores};
-use super::interval::{Estimate, stratified_bootstrap, wilson};
+use super::calibration_error::{calibration_error, miscalibration_p};
+use super::figure::{Figure, Predictions};
+use super::interval::Estimate;
+use super::scores::Scores;
 
 /// Figures of one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +24,8 @@ pub struct ClassMetrics {
     pub f1: Estimate,
 }
 
-/// Figures of one part, each with its 95 % interval: Wilson for accuracy, the stratified bootstrap for the rest.
+/// Figures of one part, each with the 95 % interval of what this model would have on new rows like these: Wilson's for
+/// proportions, the Bayesian bootstrap over groups of near-duplicates for the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Rows evaluated.
@@ -34,7 +37,13 @@ pub struct Metrics {
     pub per_class: Vec<ClassMetrics>,
     /// Rows of each true class (outer) by predicted class (inner).
     pub confusion: Vec<Vec<usize>>,
+    /// As [`miscalibration_p`]; evaluations of older programs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub miscalibration_p: Option<f64>,
 }
+
+/// From this p on a calibration error may be chance.
+pub(super) const CHANCE: f64 = 0.05;
 
 impl Metrics {
     /// One of the figures.
@@ -46,32 +55,48 @@ impl Metrics {
     }
 }
 
-/// All figures of `predictions`, with bootstrap intervals drawn from `seed`. `names` are the classes' names.
+/// All figures of `predictions`, with intervals drawn from `seed`. `names` are the classes' names.
 pub fn evaluate(predictions: Predictions<'_>, names: &[String], seed: u64) -> Metrics {
-    let (scores, strata) = (Scores::new(predictions), predictions.strata());
-    let figures: Vec<Figure> = predictions.figures().collect();
-    let estimates = stratified_bootstrap(&strata, seed, |rows| {
-        let table = scores.confusion(rows);
-        let per_class = (0..predictions.classes).flat_map(|class| class_scores(&table, class));
-        scores.figures(rows).into_iter().chain(per_class).collect()
+    let (scores, sample) = (Scores::new(predictions), predictions.sample());
+    let mut rows = scores.rows();
+    let confusion = scores.confusion(rows.iter());
+    let (truth, predicted) = (predictions.truth, &scores.predicted);
+    let drawn = sample.intervals(seed, &scores.drawn(), |weights| {
+        rows.iter_mut().zip(&weights.rows).for_each(|(row, &weight)| row.weight = weight);
+        scores.figures(&rows, &scores.unseen(weights))
     });
-    let (whole, per_class) = estimates.split_at(figures.len());
-    let right = predictions.truth.iter().zip(predictions.likeliest()).filter(|(t, p)| *t == p).count();
-    let mut figures: BTreeMap<Figure, Estimate> = figures.into_iter().zip(whole.iter().copied()).collect();
-    figures.insert(Figure::Accuracy, wilson(right, predictions.truth.len()));
-    let per_class = per_class
-        .chunks_exact(3)
-        .enumerate()
-        .map(|(class, estimates)| ClassMetrics {
+    let within =
+        |(figure, drawn): (Figure, Estimate)| (figure, drawn.within(figure.range(predictions.classes)));
+    let mut figures: BTreeMap<Figure, Estimate> = predictions.figures().zip(drawn).map(within).collect();
+    figures.insert(Figure::Accuracy, sample.proportion(|_| true, |row| truth[row] == predicted[row]));
+    let p = miscalibration_p(predictions, seed);
+    // The upper end stays that of the plain error: what is taken off is known no better than the rest.
+    if let Some(error) = figures.get_mut(&Figure::Ece) {
+        let value = calibration_error(predictions);
+        let low = if p > CHANCE { 0.0 } else { (error.low - (error.value - value)).max(0.0) };
+        *error = Estimate { value, low: low.min(value), high: error.high.max(value) };
+    }
+    let per_class = (0..predictions.classes).map(|class| {
+        let (is, said) = (|row: usize| truth[row] == class, |row: usize| predicted[row] == class);
+        let hit = |row| is(row) && said(row);
+        let jaccard = sample.proportion(|row| is(row) || said(row), hit);
+        // F1 = 2 J / (1 + J), J the share of hits among the rows of the class or predicted as it.
+        let f1 = |share: f64| 2.0 * share / (1.0 + share);
+        ClassMetrics {
             class: names[class].clone(),
-            support: strata[class].len(),
-            precision: estimates[0],
-            recall: estimates[1],
-            f1: estimates[2],
-        })
-        .collect();
-    let all: Vec<usize> = (0..predictions.truth.len()).collect();
-    Metrics { rows: all.len(), figures, per_class, confusion: scores.confusion(&all) }
+            support: truth.iter().filter(|t| **t == class).count(),
+            precision: sample.proportion(said, hit),
+            recall: sample.proportion(is, hit),
+            f1: Estimate { value: f1(jaccard.value), low: f1(jaccard.low), high: f1(jaccard.high) },
+        }
+    });
+    Metrics {
+        rows: truth.len(),
+        figures,
+        per_class: per_class.collect(),
+        confusion: confusion.iter().map(|row| row.iter().map(|&count| count as usize).collect()).collect(),
+        miscalibration_p: Some(p),
+    }
 }
 
 #[cfg(test)]
@@ -89,11 +114,24 @@ mod tests {
         for (figure, estimate) in &metrics.figures {
             let key = serde_json::to_value(figure).unwrap();
             let expected = made.number(key.as_str().unwrap());
-            assert!((estimate.value - expected).abs() < 2e-6, "{figure:?}: {} {expected}", estimate.value);
+            // The reference has the plain error, which is greater by what chance brings about.
+            if *figure == Figure::Ece {
+                assert!(
+                    estimate.value < expected && estimate.value > expected / 3.0,
+                    "{estimate:?} {expected}"
+                );
+            } else {
+                assert!(
+                    (estimate.value - expected).abs() < 2e-6,
+                    "{figure:?}: {} {expected}",
+                    estimate.value
+                );
+            }
             assert!(estimate.low < estimate.high, "{figure:?}");
-            // The resampled ECE is biased upwards, so its own value may lie below the interval.
-            let inside = estimate.low <= estimate.value && estimate.value <= estimate.high;
-            assert!(inside || *figure == Figure::Ece, "{figure:?}: {estimate:?}");
+            assert!(
+                estimate.low <= estimate.value && estimate.value <= estimate.high,
+                "{figure:?}: {estimate:?}"
+            );
         }
         let accuracy = metrics.of(Figure::Accuracy);
         for (found, expected) in [accuracy.low, accuracy.high].iter().zip(made.numbers("wilson")) {
@@ -115,11 +153,38 @@ mod tests {
 
     #[test]
     fn a_class_without_rows_or_predictions_is_zero_and_out_of_the_mean() {
-        let predictions =
-            Predictions { truth: &[0, 0], probabilities: &[0.9, 0.1, 0.8, 0.2], classes: 2, ordered: false };
+        let probabilities = [0.9, 0.1, 0.8, 0.2];
+        let predictions = Predictions {
+            truth: &[0, 0],
+            probabilities: &probabilities,
+            classes: 2,
+            ordered: false,
+            groups: None,
+        };
         let metrics = evaluate(predictions, &["a".into(), "b".into()], 1);
         assert_eq!(metrics.of(Figure::MacroF1).value, 1.0);
         assert_eq!((metrics.per_class[1].support, metrics.per_class[1].f1.value), (0, 0.0));
         assert!(!metrics.figures.contains_key(&Figure::QuadraticKappa), "these classes have no order");
+    }
+    /// 33 rows without a mistake, and a class of five.
+    #[test]
+    fn no_interval_has_width_zero() {
+        let truth: Vec<usize> = (0..33).map(|row| usize::from(row < 5)).collect();
+        let probabilities: Vec<f32> = truth.iter().flat_map(|&t| [1.0 - t as f32, t as f32]).collect();
+        let predictions = Predictions {
+            truth: &truth,
+            probabilities: &probabilities,
+            classes: 2,
+            ordered: true,
+            groups: None,
+        };
+        let metrics = evaluate(predictions, &["a".into(), "b".into()], 1);
+        for (figure, estimate) in &metrics.figures {
+            let [least, most] = figure.range(2);
+            assert!(estimate.low < estimate.high, "{figure:?}: {estimate:?}");
+            assert!(least <= estimate.low && estimate.high <= most, "{figure:?}: {estimate:?}");
+        }
+        assert!((0.6..0.95).contains(&metrics.of(Figure::MacroF1).low), "{:?}", metrics.of(Figure::MacroF1));
+        assert!((0.4..0.8).contains(&metrics.per_class[1].f1.low), "{:?}", metrics.per_class[1].f1);
     }
 }

@@ -3,6 +3,7 @@
 mod ablation;
 mod agreement;
 mod calibration;
+mod calibration_error;
 mod diagnosis;
 mod evaluation;
 mod figure;
@@ -10,8 +11,13 @@ mod projection;
 mod gates;
 mod interval;
 mod metrics;
+mod noise;
 mod paired;
+mod resample;
+mod scores;
 mod tuning;
+#[cfg(test)]
+mod coverage;
 #[cfg(test)]
 mod reference;
 
@@ -20,18 +26,21 @@ pub use agreement::{Agreement, agreement};
 pub use calibration::{
     Coverage, ReliabilityBin, apply_temperature, fit_temperature, reliability, risk_coverage,
 };
-pub use diagnosis::{Evidence, Finding, Giveaway, Ill, diagnose};
+pub use calibration_error::miscalibration_p;
+pub use diagnosis::{Contradictions, Drift, Evidence, Finding, Ill, Leak, Level, Shift, diagnose};
 pub use evaluation::{
     CrossValidation, Evaluation, HEAD, ModelFigures, ModelFolds, TaskFigures, TestBaseline, Training,
     ValueError,
 };
 pub use figure::{Figure, Predictions};
 pub use gates::{Gate, GateInput, gates};
-pub use interval::{Estimate, mean_and_deviation, mean_with_interval, signed, wilson};
+pub use interval::{Estimate, mean_and_deviation, signed};
 pub use metrics::{ClassMetrics, Metrics, evaluate};
+pub use noise::{LabelNoise, label_noise};
 pub use paired::{
-    ByExample, ByFold, Comparison, McNemar, difference, fold_differences, fold_mean, fold_means, mcnemar,
-    point_class_scores, point_figures,
+    ByExample, ByFold, Comparison, Folded, McNemar, difference, fold_differences, fold_mean, fold_means,
+    mcnemar, point_class_scores, point_figures,
 };
 pub use projection::principal_components;
+pub use resample::{Sample, wilson};
 pub use tuning::{TunedTrial, Tuning};

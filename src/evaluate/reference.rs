@@ -19,7 +19,13 @@ pub fn reference() -> Reference {
 
 impl Reference {
     pub fn predictions(&self) -> Predictions<'_> {
-        Predictions { truth: &self.truth, probabilities: &self.probabilities, classes: 4, ordered: true }
+        Predictions {
+            truth: &self.truth,
+            probabilities: &self.probabilities,
+            classes: 4,
+            ordered: true,
+            groups: None,
+        }
     }
 
     pub fn number(&self, key: &str) -> f64 {

@@ -96,6 +96,16 @@ pub struct Fitted {
     pub stopped_early: bool,
     /// Answers to the validation rows, `n × outputs`, as by a head that has not learned them; `None` where this one has not.
     pub validation: Option<Vec<f32>>,
+    /// Answers to training rows; `None` where the head has no way to leave them out.
+    pub left_out: Option<LeftOut>,
+}
+
+/// Answers to training rows, each as by a head that has not learned its group.
+pub struct LeftOut {
+    /// Places among the training rows.
+    pub rows: Vec<usize>,
+    /// `rows × outputs`.
+    pub logits: Vec<f32>,
 }
 
 impl Fitted {
@@ -119,8 +129,10 @@ impl Fitted {
         if each_epoch(&epoch).is_break() {
             return Err(HeadError::Interrupted);
         }
+        let (validation, left_out) = (None, None);
         let history = vec![epoch];
-        Ok(Self { head, shape, parameters, history, best_epoch: 1, stopped_early: false, validation: None })
+        let (best_epoch, stopped_early) = (1, false);
+        Ok(Self { head, shape, parameters, history, best_epoch, stopped_early, validation, left_out })
     }
 }
 

@@ -20,11 +20,11 @@ mod tests;
 mod trees;
 
 pub use block::{Block, BlockKind, outputs, places};
-pub use dense::{likeliest, softmax};
+pub use dense::{Points, cholesky, exp_of_minus, likeliest, product, softmax};
 pub use ensemble::EnsembleShape;
 pub use error::HeadError;
-pub use head::{Epoch, FitData, Fitted, Head, Rows, check_rows};
-pub use kernel::{KernelSettings, KernelShape, margins};
+pub use head::{Epoch, FitData, Fitted, Head, LeftOut, Rows, check_rows};
+pub use kernel::{KernelSettings, KernelShape, add_products, margins};
 pub use kinds::{HeadShape, Recipe, fit, load};
 pub use logistic::{Labelled, LogisticRegression, LogisticShape, Matrix};
 pub use neighbours::{NeighbourSettings, NeighbourShape};

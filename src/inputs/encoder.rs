@@ -11,7 +11,7 @@ use super::tfidf::{Sparse, Terms, TfIdf};
 const MIN_TEXTS: usize = 2;
 
 /// How raw inputs become a head's input row: embedding, numeric features (missing → mean; as ln(1 + x) where no training
-/// row is negative, since counts, minutes and prices are skewed), then for each categorical feature one indicator a known
+/// row is negative, since counts, minutes and prices are skewed; never beyond what training rows have), then for each categorical feature one indicator a known
 /// value and one for "other".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputEncoder {
@@ -20,6 +20,12 @@ pub struct InputEncoder {
     logarithmic: Vec<bool>,
     /// Mean of each numeric feature, as it enters, on the training part.
     numeric_means: Vec<f32>,
+    /// Between which values each numeric feature, as it enters, is believed: what lies outside becomes the nearer one. A
+    /// head has learned nothing of what lies outside, and most heads go on as inside, the further the surer: of sentences
+    /// alone a network learns that short ones are of a class, and a single word is then of that class whatever it says.
+    /// Encoders of before have none.
+    #[serde(default)]
+    numeric_limits: Vec<[f32; 2]>,
     /// Known values of each categorical feature, sorted.
     categories: Vec<Vec<String>>,
     /// Vocabularies: none, or words and letters.
@@ -33,18 +39,21 @@ pub struct InputEncoder {
 impl InputEncoder {
     /// Learn means, scales and categories from the rows `train` of `raw`.
     ///
-    /// A category value seen in fewer than `min_count` training rows is "other"; with `terms`, those of at least two
+    /// A category value seen in fewer than `min_count` training rows is "other", and a number beyond which fewer lie the
+    /// limit of a numeric feature; with `terms`, those of at least two
     /// training rows make the vocabularies. The embedding passes as it is: its
     /// values are already of one scale, and standardising them measured worse on validation parts.
     pub fn learn(raw: &RawInputs, train: &[usize], min_count: usize, terms: bool) -> Self {
         let numeric_count = raw.numeric.first().map_or(0, Vec::len);
-        let (mut logarithmic, mut numeric_means) = (Vec::new(), Vec::new());
+        let (mut logarithmic, mut numeric_means, mut numeric_limits) = (Vec::new(), Vec::new(), Vec::new());
         for feature in 0..numeric_count {
             let mut known: Vec<f32> = train.iter().filter_map(|&row| raw.numeric[row][feature]).collect();
             logarithmic.push(known.iter().all(|&v| v >= 0.0));
             known.iter_mut().for_each(|v| *v = entered(*v, logarithmic[feature]));
-            let mean = known.iter().sum::<f32>() / known.len().max(1) as f32;
+            let [low, high] = limits(known.clone(), min_count);
+            let mean = known.iter().map(|v| v.clamp(low, high)).sum::<f32>() / known.len().max(1) as f32;
             numeric_means.push(mean);
+            numeric_limits.push([low, high]);
         }
         let category_count = raw.categories.first().map_or(0, Vec::len);
         let categories = (0..category_count)
@@ -66,6 +75,7 @@ impl InputEncoder {
             embedding_dims: raw.embedding_dims,
             logarithmic,
             numeric_means,
+            numeric_limits,
             categories,
             vocabularies,
             mean: vec![],
@@ -129,8 +139,10 @@ impl InputEncoder {
     fn tabular(&self, raw: &RawInputs, row: usize) -> Vec<f32> {
         let mut values = Vec::with_capacity(self.mean.len());
         for (feature, &mean) in self.numeric_means.iter().enumerate() {
-            let value = raw.numeric[row][feature].map(|v| entered(v, self.logarithmic[feature]));
-            values.push(value.unwrap_or(mean));
+            let known = raw.numeric[row][feature].map(|v| entered(v, self.logarithmic[feature]));
+            let value = known.unwrap_or(mean);
+            let limits = self.numeric_limits.get(feature);
+            values.push(limits.map_or(value, |&[low, high]| value.clamp(low, high)));
         }
         for (feature, known) in self.categories.iter().enumerate() {
             let indicators = values.len();
@@ -150,6 +162,16 @@ impl InputEncoder {
 /// A numeric feature as it enters.
 fn entered(value: f32, logarithmic: bool) -> f32 {
     if logarithmic { value.max(0.0).ln_1p() } else { value }
+}
+
+/// The values beyond which, on either side, fewer than `min_count` of the `known` ones lie; of few, not more than one in
+/// twenty. As a category that fewer rows have is no category, what fewer rows reach is nothing that a head could learn, and
+/// a single row that is far from the others would else leave all between them open.
+fn limits(mut known: Vec<f32>, min_count: usize) -> [f32; 2] {
+    known.sort_unstable_by(f32::total_cmp);
+    let beyond = min_count.saturating_sub(1).min(known.len() / 20);
+    let value = |place: usize| known.get(place).copied().unwrap_or(0.0);
+    [value(beyond), value(known.len().saturating_sub(beyond + 1))]
 }
 
 #[cfg(test)]
@@ -177,7 +199,59 @@ mod tests {
         assert_eq!(encoder.vocabularies[0].rows(["blue ball", "red"].into_iter()).ends, [0, 1]);
         assert_eq!(encoder.encode(&raw(), &[0]), [1.0, 0.0, 0.0, 1.0]);
         assert_eq!(encoder.encode(&raw(), &[1]), [3.0, 0.0, 0.0, -1.0]);
-        // "a" is constant in training, so its scale is 1: absent is -1; the number's too: ln(1 + 0) - ln(1 + 10)
-        assert_eq!(encoder.encode(&raw(), &[2]), [500.0, -(11.0f32.ln()), -1.0, 1.0]);
+        // "a" is constant in training, so its scale is 1: absent is -1; the number stays at the one that training saw.
+        assert_eq!(encoder.encode(&raw(), &[2]), [500.0, 0.0, -1.0, 1.0]);
+    }
+
+    fn numbers(values: &[f32]) -> RawInputs {
+        RawInputs {
+            numeric: values.iter().map(|&v| vec![Some(v)]).collect(),
+            categories: vec![vec![]; values.len()],
+            texts: vec![String::new(); values.len()],
+            ..RawInputs::default()
+        }
+    }
+
+    #[test]
+    fn a_number_that_no_training_row_comes_near_is_the_nearest_that_some_have() {
+        // -50 … 50, and two far ones: of 103 rows, fewer than three lie beyond the limits.
+        let mut values: Vec<f32> = (-50..=50i16).map(f32::from).collect();
+        values.extend([-900.0, 900.0]);
+        let train: Vec<usize> = (0..values.len()).collect();
+        values.extend([-49.0, -1e9, 49.0, 1e9, 12.5]);
+        let raw = numbers(&values);
+        let encoder = InputEncoder::learn(&raw, &train, 3, false);
+        let asked = encoder.encode(&raw, &[103, 104, 105, 106, 107]);
+        assert_eq!((asked[0], asked[2]), (asked[1], asked[3]));
+        assert!(asked[0] > -1.8 && asked[2] < 1.8 && asked[4] > asked[0] && asked[4] < asked[2], "{asked:?}");
+        // A mark that enough rows have is one, however few they are.
+        let mut marks = vec![0.0; 1000];
+        marks[..3].fill(1.0);
+        let (raw, train) = (numbers(&marks), (0..1000).collect::<Vec<_>>());
+        let told = |min_count| {
+            let marks = InputEncoder::learn(&raw, &train, min_count, false).encode(&raw, &[0, 999]);
+            marks[0] > marks[1]
+        };
+        assert!(told(3) && !told(4));
+    }
+
+    #[test]
+    fn an_encoder_of_before_has_no_limits_and_answers_as_before() {
+        let learned = InputEncoder::learn(&raw(), &[0, 1], 2, false);
+        let mut saved = serde_json::to_value(&learned).unwrap();
+        assert!(saved.as_object_mut().unwrap().remove("numeric_limits").is_some());
+        let before: InputEncoder = serde_json::from_value(saved).unwrap();
+        // ln(1 + 0) - ln(1 + 10)
+        assert_eq!(before.encode(&raw(), &[2])[1], -(11.0f32.ln()));
+        assert_eq!(before.encode(&raw(), &[0, 1]), learned.encode(&raw(), &[0, 1]));
+    }
+
+    #[test]
+    fn few_rows_and_none_have_limits_too() {
+        assert_eq!(limits(vec![3.0, 1.0, 2.0], 5), [1.0, 3.0]);
+        assert_eq!(limits((0..40).map(|v| v as f32).collect(), 5), [2.0, 37.0]);
+        assert_eq!(limits((0..400).map(|v| v as f32).collect(), 5), [4.0, 395.0]);
+        assert_eq!(limits(vec![], 5), [0.0, 0.0]);
+        assert_eq!(limits(vec![7.0], 0), [7.0, 7.0]);
     }
 }

@@ -5,7 +5,7 @@ use minijinja::{Environment, Value, context};
 use serde::Serialize;
 
 use super::chart::{self, MapPoint};
-use super::terminal::{gate_numbers, verdict};
+use super::terminal::{gate_mark, gate_numbers, interval, verdict};
 use crate::evaluate::{Evaluation, Figure};
 use crate::heads::Epoch;
 
@@ -52,6 +52,9 @@ fn value(of: impl Serialize) -> Value {
     Value::from(Serde(of))
 }
 
+/// Test rows of a class from which its test figures say something.
+const TEST_ROWS: usize = 20;
+
 /// The report as one HTML document.
 pub fn report_html(input: &ReportInput<'_>) -> String {
     let e = input.evaluation;
@@ -68,11 +71,23 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
         .gates
         .iter()
         .map(|gate| {
-            let [value, limit] = gate_numbers(gate);
-            context! { name => gate.name.clone(), passed => gate.passed, above => gate.above, value, limit }
+            let [measured, limit] = gate_numbers(gate);
+            let (mark, likely) = (gate_mark(gate), value(gate.likely));
+            let (name, passed, above) = (gate.name.clone(), gate.passed, gate.above);
+            context! { name, passed, above, mark, likely, value => measured, limit }
         })
         .collect();
-    let mut worst: Vec<_> = e.test.per_class.iter().collect();
+    let (judged, judged_on) = e.judged();
+    let classes: Vec<Value> = judged
+        .per_class
+        .iter()
+        .zip(&e.test.per_class)
+        .map(|(all, test)| {
+            let says = test.support >= TEST_ROWS;
+            context! { all => value(all), test => value(says.then_some(test)), test_rows => test.support }
+        })
+        .collect();
+    let mut worst: Vec<_> = judged.per_class.iter().collect();
     if worst.len() > CLASSES_DRAWN {
         worst.sort_by(|a, b| a.f1.value.total_cmp(&b.f1.value));
         worst.truncate(CLASSES_DRAWN);
@@ -88,7 +103,9 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
                 label => figure.label(),
                 higher => figure.higher_is_better(),
                 test => value(e.test.of(*figure)),
+                test_interval => interval(e.test.of(*figure), figure.range(e.classes.len())),
                 folds => value(over_folds),
+                folds_interval => over_folds.map(|f| interval(*f, figure.range(e.classes.len()))),
             }
         })
         .collect();
@@ -121,6 +138,10 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
     let values = context! {
         e => value(e),
         verdict => verdict(e),
+        classes,
+        judged => value(judged),
+        judged_on,
+        least_test_rows => TEST_ROWS,
         gates,
         failed => e.gates.iter().filter(|g| !g.passed).count(),
         figures => figures,

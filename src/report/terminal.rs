@@ -1,7 +1,7 @@
 //! The summary at the end of a training, a screenful.
 
 use super::table::Table;
-use crate::evaluate::{Estimate, Evaluation, Figure, Gate, Metrics, signed};
+use crate::evaluate::{Estimate, Evaluation, Figure, Gate, Level, Metrics, signed};
 
 /// Classes shown in full; of more, the worst are shown.
 const CLASSES_SHOWN: usize = 4;
@@ -17,7 +17,7 @@ pub fn summary(e: &Evaluation) -> String {
     let mut text = format!("model {}: {}\n", e.name, verdict(e));
     let t = &e.training;
     let how = if !t.has_epochs {
-        let loss = if t.left_out { "leave-one-out" } else { "train" };
+        let loss = if t.left_out { "left out" } else { "train" };
         format!("{} effective parameters, without epochs (loss: {loss}", t.parameters)
     } else {
         let end = if t.stopped_early { "stopped early" } else { "ran to the end" };
@@ -31,12 +31,13 @@ pub fn summary(e: &Evaluation) -> String {
     };
     text +=
         &format!("  {} rows and {more}, {how} {train:.3}, validation {validation:.3})\n\n", t.part_rows[0]);
-    text += &format!("{}{}{}{}{}\n", figures(e), classes(&e.test), tasks(e), range(e), models(e));
+    text += &format!("{}{}{}{}{}\n", figures(e), classes(e.judged()), tasks(e), range(e), models(e));
     for finding in e.findings.iter().take(FINDINGS_SHOWN) {
-        text += &format!("  ! {}: {}\n", finding.finding, finding.evidence);
+        let mark = if finding.level == Level::Ill { '!' } else { '·' };
+        text += &format!("  {mark} {}: {}\n", finding.finding, finding.evidence);
     }
     if let more @ 1.. = e.findings.len().saturating_sub(FINDINGS_SHOWN) {
-        text += &format!("  ! and {more} more; the report has them all, with what to do\n");
+        text += &format!("  · and {more} more; the report has them all, with what to do\n");
     }
     if !e.findings.is_empty() {
         text += "\n";
@@ -47,16 +48,29 @@ pub fn summary(e: &Evaluation) -> String {
 /// One sentence: how many gates failed, and the weightiest finding.
 pub fn verdict(e: &Evaluation) -> String {
     let failed = e.gates.iter().filter(|g| !g.passed).count();
+    let applied = e.gates.iter().filter(|g| g.not_applied.is_none()).count();
     let gates = match failed {
-        0 => format!("all {} gates passed", e.gates.len()),
-        n => format!("{n} of {} gates failed", e.gates.len()),
+        0 => format!("all {applied} gates passed"),
+        n => format!("{n} of {applied} gates failed"),
     };
-    e.findings.first().map_or(gates.clone(), |f| format!("{gates}; {}", f.finding))
+    let gravest = e.findings.iter().find(|finding| finding.level == Level::Ill);
+    gravest.map_or(gates.clone(), |finding| format!("{gates}; {}", finding.finding))
 }
 
-fn plain(e: Estimate) -> [String; 2] {
-    [format!("{:.3}", e.value), format!("{:.3} – {:.3}", e.low, e.high)]
+fn plain(e: Estimate, range: [f64; 2]) -> [String; 2] {
+    [format!("{:.3}", e.value), interval(e, range)]
 }
+
+/// The ends of an interval, or that there are too few rows for one, of a figure of that range.
+pub fn interval(e: Estimate, range: [f64; 2]) -> String {
+    match e.is_everything(range) {
+        true => "too few rows".to_owned(),
+        false => format!("{:.3} – {:.3}", e.low, e.high),
+    }
+}
+
+/// The range of shares.
+const SHARE: [f64; 2] = [0.0, 1.0];
 
 fn figures(e: &Evaluation) -> Table {
     let cv = &e.cross_validation;
@@ -66,23 +80,24 @@ fn figures(e: &Evaluation) -> Table {
     let mut table = Table::new(header);
     for figure in FIGURES {
         let over_folds = cv.models.first().and_then(|m| m.mean.get(&figure)).copied();
+        let plain = |estimate| plain(estimate, figure.range(e.classes.len()));
         let cells = plain(e.test.of(figure)).into_iter().chain(over_folds.map(plain).unwrap_or_default());
         table.push([figure.label().to_owned()].into_iter().chain(cells));
     }
     table
 }
 
-fn classes(test: &Metrics) -> Table {
-    let mut shown: Vec<_> = test.per_class.iter().collect();
-    let mut heading = "class (test)".to_owned();
+fn classes((judged, what): (&Metrics, &str)) -> Table {
+    let mut shown: Vec<_> = judged.per_class.iter().collect();
+    let mut heading = format!("class ({what})");
     if shown.len() > CLASSES_SHOWN {
-        heading = format!("the {CLASSES_SHOWN} worst of {} classes (test)", shown.len());
+        heading = format!("the {CLASSES_SHOWN} worst of {} classes ({what})", shown.len());
         shown.sort_by(|a, b| a.f1.value.total_cmp(&b.f1.value));
         shown.truncate(CLASSES_SHOWN);
     }
     let mut table = Table::new([heading.as_str(), "rows", "precision", "recall", "F1", "95 % interval"]);
     for class in shown {
-        let [f1, interval] = plain(class.f1);
+        let [f1, interval] = plain(class.f1, SHARE);
         let [precision, recall] = [class.precision, class.recall].map(|e| format!("{:.3}", e.value));
         table.push([class.class.clone(), class.support.to_string(), precision, recall, f1, interval]);
     }
@@ -98,7 +113,7 @@ fn tasks(e: &Evaluation) -> String {
     let mut table = Table::new(header);
     for task in &e.tasks {
         let start = [task.column.clone(), task.metrics.rows.to_string()].into_iter();
-        let figures = [Figure::Accuracy, Figure::MacroF1].map(|f| plain(task.metrics.of(f)));
+        let figures = [Figure::Accuracy, Figure::MacroF1].map(|f| plain(task.metrics.of(f), SHARE));
         table.push(start.chain(figures.into_iter().flatten()).chain([format!("{:.3}", task.majority.value)]));
     }
     table.to_string()
@@ -110,7 +125,11 @@ fn range(e: &Evaluation) -> String {
     }
     let mut table = Table::new(["behind the class (test)", "mean absolute error", "95 % interval"]);
     for number in &e.range {
-        table.push([number.column.clone()].into_iter().chain(plain(number.mean_absolute_error)));
+        table.push(
+            [number.column.clone()]
+                .into_iter()
+                .chain(plain(number.mean_absolute_error, [0.0, f64::INFINITY])),
+        );
     }
     table.to_string()
 }
@@ -121,31 +140,55 @@ fn models(e: &Evaluation) -> Table {
     for model in &e.cross_validation.models {
         let difference = model.difference.as_ref().map(|d| {
             let d = d[&Figure::MacroF1];
-            [signed(d.value), format!("{} – {}", signed(d.low), signed(d.high))]
+            let ends = match d.is_everything([-1.0, 1.0]) {
+                true => "too few rows".to_owned(),
+                false => format!("{} – {}", signed(d.low), signed(d.high)),
+            };
+            [signed(d.value), ends]
         });
-        let cells = plain(model.mean[&Figure::MacroF1]).into_iter().chain(difference.unwrap_or_default());
+        let cells =
+            plain(model.mean[&Figure::MacroF1], SHARE).into_iter().chain(difference.unwrap_or_default());
         table.push([model.model.clone()].into_iter().chain(cells));
     }
     table
 }
 
-/// The gates with their values; ✓ passed, ✗ failed.
+/// The gates with their values; ✓ passed, ✗ failed, – does not apply.
 pub fn gates(gates: &[Gate]) -> Table {
-    let mut table = Table::new(["gate", "measured", "limit"]);
+    let mut table = Table::new(["gate", "measured", "limit", "likely"]);
     for gate in gates {
-        let mark = if gate.passed { "✓" } else { "✗" };
+        let mark = gate_mark(gate);
         let sign = if gate.above { ">" } else { "<" };
         let [value, limit] = gate_numbers(gate);
-        table.push([format!("{mark} {}", gate.name), value, format!("{sign} {limit}")]);
+        let likely = gate.likely.map_or_else(String::new, |p| format!("{p:.2}"));
+        table.push([format!("{mark} {}", gate.name), value, format!("{sign} {limit}"), likely]);
     }
     table
+}
+
+/// Passed, failed, or does not apply.
+pub fn gate_mark(gate: &Gate) -> &'static str {
+    match gate {
+        Gate { not_applied: Some(_), .. } => "–",
+        Gate { passed: true, .. } => "✓",
+        Gate { passed: false, .. } => "✗",
+    }
+}
+
+fn three_digits(value: f64) -> String {
+    let text = format!("{value:.3}");
+    if text == "-0.000" { "0.000".into() } else { text }
 }
 
 /// What was measured, and the limit; where both are whole, they are counts.
 pub fn gate_numbers(gate: &Gate) -> [String; 2] {
     let counts = gate.limit.fract() == 0.0 && gate.value.is_none_or(|v| v.fract() == 0.0);
-    let number = |v: f64| if counts { format!("{v:.0}") } else { format!("{v:.3}") };
-    [gate.value.map_or("not measured".into(), number), number(gate.limit)]
+    let number = |v: f64| if counts { format!("{v:.0}") } else { three_digits(v) };
+    let value = match (&gate.not_applied, gate.value) {
+        (Some(why), _) => format!("does not apply: {why}"),
+        (None, value) => value.map_or("not measured".into(), number),
+    };
+    [value, number(gate.limit)]
 }
 
 #[cfg(test)]
@@ -155,7 +198,16 @@ mod tests {
     #[test]
     fn counts_have_no_decimals_and_shares_have_three() {
         let numbers = |value, limit| {
-            gate_numbers(&Gate { name: String::new(), value, limit, above: true, passed: true })
+            let (likely, not_applied) = (None, None);
+            gate_numbers(&Gate {
+                name: String::new(),
+                value,
+                limit,
+                above: true,
+                passed: true,
+                likely,
+                not_applied,
+            })
         };
         assert_eq!(numbers(Some(8.0), 500.0), ["8", "500"]);
         assert_eq!(numbers(Some(1.0), 0.85), ["1.000", "0.850"]);

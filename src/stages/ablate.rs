@@ -13,9 +13,10 @@ use super::staleness::{Reason, Sources};
 use super::trial::Trial;
 use crate::config::{AugmentConfig, Config, TaskConfig, TrainConfig, nearest};
 use crate::engine::Engine;
-use crate::evaluate::{Ablated, Ablation, fold_differences, fold_mean, fold_means};
+use crate::evaluate::{Ablated, Ablation, Folded, fold_differences, fold_mean, fold_means};
 use crate::progress::Progress;
 use crate::split::FoldCounts;
+use crate::split::Part;
 use crate::store::{Lock, write_json};
 
 /// The presets that come with the program.
@@ -143,23 +144,24 @@ pub fn ablate(
         measured.push(context.trial(&context.rows_like(&rows)?, &folds, &sources)?);
     }
 
-    let ratio = 1.0 / (project.config.evaluate.folds as f64 - 1.0);
+    let used = rows.of(&[Part::Train, Part::Validation]);
+    let folded = Folded::of(project.config.evaluate.folds, used.len());
     let classes = rows.dataset.classes.len();
     let base = names.iter().position(|name| *name == reference).unwrap_or(0);
     let row = |(name, of): (&String, &Trial)| {
         let f1 = |class: usize| {
             let of_folds: Vec<f64> = of.class_f1.iter().map(|fold| fold[class]).collect();
-            fold_mean(&of_folds, ratio).within([0.0, 1.0])
+            fold_mean(&of_folds, folded).within([0.0, 1.0])
         };
         Ablated {
             preset: name.clone(),
             what: known[name].what.clone(),
             parameters: of.parameters.round() as usize,
-            figures: fold_means(&of.figures, ratio, classes),
+            figures: fold_means(&of.figures, folded, classes),
             class_f1: (0..classes).map(f1).collect(),
             train_seconds: of.seconds,
             difference: (*name != reference)
-                .then(|| fold_differences(&of.figures, &measured[base].figures, ratio)),
+                .then(|| fold_differences(&of.figures, &measured[base].figures, folded)),
         }
     };
     let ablation = Ablation {

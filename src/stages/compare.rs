@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::error::BuildError;
+use super::evaluate::GROUP;
 use crate::evaluate::{
     ByExample, ByFold, Comparison, Evaluation, Figure, Predictions, difference, fold_differences, mcnemar,
 };
@@ -35,7 +36,7 @@ pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, Bu
     let (cv_a, cv_b) = (&a.cross_validation, &b.cross_validation);
     let same = cv_a.folds_blake3 == cv_b.folds_blake3;
     let folds = same.then(|| cv_a.models.first().zip(cv_b.models.first())).flatten().map(|(x, y)| {
-        let difference = fold_differences(&x.folds, &y.folds, cv_a.test_over_train());
+        let difference = fold_differences(&x.folds, &y.folds, cv_a.folded());
         ByFold { folds: x.folds.len(), difference }
     });
     Ok(Comparison { first: a.name, second: b.name, out_of_fold: by("out-of-fold"), test, folds })
@@ -45,6 +46,8 @@ pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, Bu
 struct Answer {
     part: String,
     truth: usize,
+    /// Its group of near-duplicates; of models of older programs each row's own.
+    group: usize,
     probabilities: Vec<f32>,
 }
 
@@ -53,16 +56,22 @@ fn answers(files: &ModelFiles, of: &Evaluation) -> Result<Vec<(String, Answer)>,
     let path = files.predictions();
     let read = |path: &Path| -> Result<Vec<(String, Answer)>, String> {
         let mut reader = csv::Reader::from_path(path).map_err(|e| e.to_string())?;
+        let header = reader.headers().map_err(|e| e.to_string())?;
+        let grouped = header.get(3) == Some(GROUP);
         let mut answers = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|e| e.to_string())?;
             let cell = |i: usize| record.get(i).unwrap_or_default();
-            let truth = of.classes.iter().position(|c| c == cell(3));
-            let truth = truth.ok_or_else(|| format!("`{}` is no class", cell(3)))?;
-            let probabilities = record.iter().skip(6).map(str::parse).collect::<Result<Vec<f32>, _>>();
+            let class = cell(3 + usize::from(grouped));
+            let truth = of.classes.iter().position(|c| c == class);
+            let truth = truth.ok_or_else(|| format!("`{class}` is no class"))?;
+            let group =
+                if grouped { cell(3).parse().ok() } else { None }.unwrap_or(usize::MAX - answers.len());
+            let probabilities =
+                record.iter().skip(6 + usize::from(grouped)).map(str::parse).collect::<Result<Vec<f32>, _>>();
             let probabilities = probabilities.map_err(|e| e.to_string())?;
             let key = [cell(0), cell(1), cell(2)].join("\n");
-            answers.push((key, Answer { part: cell(0).to_owned(), truth, probabilities }));
+            answers.push((key, Answer { part: cell(0).to_owned(), truth, group, probabilities }));
         }
         Ok(answers)
     };
@@ -78,18 +87,19 @@ fn by_example(
 ) -> ByExample {
     let of_part = |answers: &'_ [(String, Answer)]| answers.iter().filter(|(_, a)| a.part == part).count();
     let known: HashMap<&String, &Answer> = second.iter().map(|(key, answer)| (key, answer)).collect();
-    let (mut truth, mut a, mut b) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut truth, mut groups, mut a, mut b) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (key, answer) in first.iter().filter(|(_, answer)| answer.part == part) {
         // A row whose label changed between the two is another row.
         if let Some(other) = known.get(key).filter(|o| o.truth == answer.truth) {
             truth.push(answer.truth);
+            groups.push(answer.group);
             a.extend_from_slice(&answer.probabilities);
             b.extend_from_slice(&other.probabilities);
         }
     }
     let (a, b) = (
-        Predictions { truth: &truth, probabilities: &a, classes, ordered },
-        Predictions { truth: &truth, probabilities: &b, classes, ordered },
+        Predictions { truth: &truth, probabilities: &a, classes, ordered, groups: Some(&groups) },
+        Predictions { truth: &truth, probabilities: &b, classes, ordered, groups: Some(&groups) },
     );
     ByExample {
         rows: truth.len(),

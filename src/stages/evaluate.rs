@@ -1,9 +1,11 @@
 //! The evaluate stage: cross-validation of the head and its baselines, calibration, the figures of the test part, the
 //! diagnosis, the gates, and the report.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use ndarray::ArrayView2;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -12,26 +14,28 @@ use super::declaration::{Declaration, Finished};
 use super::error::BuildError;
 use super::files::{place, write_csv};
 use super::folds::HeadAnswers;
-use super::rows::Rows;
+use super::rows::{Rows, Truth};
 use super::stage::Stage;
 use super::train::TrainSummary;
-use crate::baseline::{BASELINES, BaselineData, baselines};
+use crate::baseline::{BASELINES, BaselineData, TEXT_BASELINES, baselines};
 use crate::config::HeadKind;
 use crate::embed::read_npy;
 use crate::engine::networks;
 use crate::evaluate::{
-    CrossValidation, Evaluation, Evidence, Figure, Gate, GateInput, HEAD, Metrics, ModelFolds, Predictions,
-    TaskFigures, TestBaseline, Training, ValueError, apply_temperature, diagnose, difference, evaluate,
-    fit_temperature, gates, mcnemar, mean_with_interval, point_class_scores, point_figures,
-    principal_components, reliability, risk_coverage, wilson,
+    CrossValidation, Evaluation, Evidence, Figure, Folded, Gate, GateInput, HEAD, Level, Metrics, ModelFolds,
+    Predictions, Sample, TaskFigures, TestBaseline, Training, ValueError, apply_temperature, diagnose,
+    difference, evaluate, fit_temperature, fold_mean, gates, label_noise, mcnemar, point_class_scores,
+    point_figures, principal_components, reliability, risk_coverage,
 };
 use crate::heads::{Block, Epoch, likeliest};
 use crate::model::{Answers, Calibration, answers, load_card, load_head, load_inputs};
 use crate::report::{MapPoint, Mistake, ReportInput, report_html};
-use crate::split::{Fold, FoldCounts, Part, for_each_near_pair, mean_cosine_vectors};
+use crate::split::{Fold, FoldCounts, Part};
 use crate::store::{Manifest, checksum, write_atomic, write_json};
-use crate::train::Task;
-use crate::validate::giveaways;
+use crate::train::{FeatureSettings, Task};
+
+/// Column of `predictions.csv` with the group of near-duplicates of a row.
+pub const GROUP: &str = "group";
 
 /// Points of the embedding map; more would make the report slow to open.
 const MAP_POINTS: usize = 1500;
@@ -64,7 +68,7 @@ impl<'a> RowProbabilities<'a> {
 
 /// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
 pub const EVALUATE: Declaration = Declaration {
-    version: 9,
+    version: 10,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
     config: |config| {
         json!({
@@ -81,8 +85,11 @@ pub const EVALUATE: Declaration = Declaration {
 pub struct EvaluateSummary {
     /// Turns of cross-validation.
     pub folds: usize,
-    /// Findings of the diagnosis.
+    /// Findings of the diagnosis that say that something is wrong.
     pub findings: usize,
+    /// Those that are good to know.
+    #[serde(default)]
+    pub notes: usize,
     /// Gates that the model does not pass.
     pub gates_failed: usize,
     /// Figures of the test part.
@@ -99,13 +106,13 @@ impl Context<'_> {
         let texts: Vec<String> = rows.dataset.rows.iter().map(|r| r.cells.texts.join("\n")).collect();
         let answers = self.on_folds(&rows, &folds, |fold, head| FoldAnswers {
             head,
-            baselines: baselines(baseline_data(&rows, &texts), fold),
+            baselines: baselines(self.baseline_data(&rows, &texts), fold),
         })?;
 
         let every_raw: Vec<f32> = answers.iter().flat_map(|a| &a.head.raw).copied().collect();
         let held: Vec<usize> = folds.iter().flat_map(|f| f.held_out.iter().copied()).collect();
         let temperature = fit_temperature(self.predictions(&rows, &rows.truth(&held), &every_raw));
-        let cross_validation = self.cross_validation(&rows, &folds, &answers, &used);
+        let (cross_validation, out_of_fold_metrics) = self.cross_validation(&rows, &folds, &answers, &used);
 
         let (validation_rows, test_rows) = (rows.of(&[Part::Validation]), rows.of(&[Part::Test]));
         let mut validation_probabilities = read_npy(&self.project.model().validation())?.values;
@@ -139,39 +146,56 @@ impl Context<'_> {
         let truth = rows.truth(&out_of_fold);
         let predictions = self.predictions(&rows, &truth, &out_of_fold_probabilities);
 
+        let limits = config.gates.limits();
+        // What the heads believed of rows that they had left out, against what was found; neither is calibrated.
+        let gaps = (0..folds.len()).map(|fold| {
+            let truth = rows.truth(&folds[fold].held_out);
+            let found = point_figures(self.predictions(&rows, &truth, &answers[fold].head.raw));
+            found[&Figure::LogLoss] - answers[fold].head.believed
+        });
+        let loss_gap = fold_mean(&gaps.collect::<Vec<_>>(), Folded::of(config.evaluate.folds, used.len()));
         let history = self.history()?;
         let training = self.training(&rows, &history)?;
+        let pairs = self.near_pairs(&rows);
+        let of_texts =
+            cross_validation.models.iter().filter(|model| TEXT_BASELINES.contains(&model.model.as_str()));
+        let text = of_texts.map(|model| model.mean[&Figure::BalancedAccuracy].value).reduce(f64::max);
+        let test_share = test_rows.len() as f64 / rows.classes.len() as f64;
+        let groups: BTreeSet<usize> = rows.dealt.groups.iter().copied().collect();
         let findings = diagnose(&Evidence {
             classes: &rows.dataset.classes,
             history: &history,
-            best_epoch: training.best_epoch,
-            validation: &validation,
+            has_epochs: training.has_epochs,
+            class_weights: config.train.class_weights,
             test: &test,
+            out_of_fold: &out_of_fold_metrics,
+            loss_gap,
             part_rows: [0, 1, 2].map(|part| training.class_rows.iter().map(|rows| rows[part]).collect()),
-            test_share: test_rows.len() as f64 / rows.classes.len() as f64,
-            parameters: training.parameters,
-            near_pairs_across: self.near_pairs_across(&rows),
-            giveaways: giveaways(&rows.dataset, &folds[0].train, &folds[0].held_out),
+            test_share: config.data.test_files.is_empty().then_some(test_share),
+            groups: groups.len(),
+            near_pairs_across: pairs.across,
+            contradictions: pairs.contradictions,
+            leaks: self.leaks(&rows, &folds[0], text),
             naming_rows: self.naming_rows(&texts),
+            shift: self.shift(&rows, &used, &test_rows),
+            drifts: self.drifts(&rows)?,
             differences: cross_validation
                 .models
                 .iter()
                 .filter_map(|m| Some((m.model.clone(), m.difference.as_ref()?[&Figure::MacroF1])))
                 .collect(),
-            out_of_fold_rows: out_of_fold.len(),
-            calibrated_ece: point_figures(predictions)[&Figure::Ece],
-            suspects: predictions.contradicted(),
-            half_width: config.gates.test_accuracy_half_width,
+            noise: label_noise(predictions),
+            half_width: limits.test_accuracy_half_width,
         });
         let gates = gates(
             &GateInput {
                 test: &test,
                 history: &history,
-                best_epoch: training.best_epoch,
+                loss_gap,
                 has_epochs: training.has_epochs,
-                rows: rows.dataset.rows.len(),
+                rows: rows.dataset.rows.iter().filter(|row| !row.in_test_files).count(),
             },
-            &config.gates,
+            &limits,
         );
         let evaluation = Evaluation {
             name: config.name.clone(),
@@ -180,6 +204,7 @@ impl Context<'_> {
             training,
             temperature,
             test,
+            out_of_fold: Some(out_of_fold_metrics),
             validation,
             tasks,
             range,
@@ -195,7 +220,8 @@ impl Context<'_> {
         let outputs = self.write_evaluation(&rows, &evaluation, &history, test_part, out_of_fold)?;
         let summary = EvaluateSummary {
             folds: folds.len(),
-            findings: evaluation.findings.len(),
+            findings: evaluation.findings.iter().filter(|f| f.level == Level::Ill).count(),
+            notes: evaluation.findings.iter().filter(|f| f.level == Level::Note).count(),
             gates_failed: evaluation.gates.iter().filter(|g| !g.passed).count(),
             test: evaluation.test,
             gates: evaluation.gates,
@@ -203,30 +229,49 @@ impl Context<'_> {
         Ok(Finished::new(outputs, &summary))
     }
 
-    /// Figures of every fold, and their means.
+    /// Figures of every fold, and their means; and the head's figures on the rows of the first repeat together.
     fn cross_validation<'a>(
         &self,
         rows: &Rows,
         folds: &[Fold],
         answers: &'a [FoldAnswers],
         used: &[usize],
-    ) -> CrossValidation {
+    ) -> (CrossValidation, Metrics) {
         let config = &self.project.config.evaluate;
-        let truths: Vec<Vec<usize>> = folds.iter().map(|fold| rows.truth(&fold.held_out)).collect();
+        let truths: Vec<Truth> = folds.iter().map(|fold| rows.truth(&fold.held_out)).collect();
         let predictions = |fold: usize, probabilities| self.predictions(rows, &truths[fold], probabilities);
-        let of_model = |name: &str, probabilities: &dyn Fn(usize) -> &'a [f32]| ModelFolds {
-            model: name.to_owned(),
-            figures: (0..folds.len()).map(|i| point_figures(predictions(i, probabilities(i)))).collect(),
-            class_scores: (0..folds.len())
-                .map(|i| point_class_scores(predictions(i, probabilities(i))))
-                .collect(),
+        // The first repeat holds every row out once.
+        let first: Vec<usize> = (0..folds.len()).filter(|&fold| folds[fold].repeat == 0).collect();
+        let held: Vec<usize> = first.iter().flat_map(|&fold| folds[fold].held_out.iter().copied()).collect();
+        let truth = rows.truth(&held);
+        let of = |model: usize, fold: usize| -> &'a [f32] {
+            match model.checked_sub(1) {
+                None => &answers[fold].head.calibrated,
+                Some(baseline) => &answers[fold].baselines[baseline],
+            }
         };
-        let mut models = vec![of_model(HEAD, &|fold| &answers[fold].head.calibrated)];
-        for (i, name) in BASELINES.iter().enumerate() {
-            models.push(of_model(name, &|fold| &answers[fold].baselines[i]));
-        }
-        let ece = |i: usize| point_figures(predictions(i, &answers[i].head.raw))[&Figure::Ece];
-        let uncalibrated: Vec<f64> = (0..folds.len()).map(ece).collect();
+        let together =
+            |model: usize| first.iter().flat_map(|&fold| of(model, fold)).copied().collect::<Vec<f32>>();
+        let head = together(0);
+        let names: Vec<&str> = std::iter::once(HEAD).chain(BASELINES).collect();
+        let of_model = |(model, name): (usize, &&str)| {
+            let own = together(model);
+            let own = self.predictions(rows, &truth, &own);
+            let seed = |what: &str| self.project.config.seed_for(&format!("{what} {name} out of fold"));
+            let each = (0..folds.len()).map(|fold| predictions(fold, of(model, fold)));
+            ModelFolds {
+                model: (*name).to_owned(),
+                figures: each.clone().map(point_figures).collect(),
+                class_scores: each.map(point_class_scores).collect(),
+                together: evaluate(own, &rows.dataset.classes, seed("bootstrap")),
+                difference: (model > 0)
+                    .then(|| difference(self.predictions(rows, &truth, &head), own, seed("difference"))),
+            }
+        };
+        let models: Vec<ModelFolds> = names.par_iter().enumerate().map(of_model).collect();
+        let of_head = models[0].together.clone();
+        let uncalibrated: Vec<_> =
+            (0..folds.len()).map(|fold| point_figures(predictions(fold, &answers[fold].head.raw))).collect();
         let mut hash = blake3::Hasher::new();
         for fold in folds {
             for &row in &fold.held_out {
@@ -239,7 +284,7 @@ impl Context<'_> {
         let names = rows.dataset.classes.iter().enumerate();
         let classes: Vec<(String, usize)> = names.map(|(c, name)| (name.clone(), dealt(c))).collect();
         let counts = FoldCounts { folds: config.folds, repeats: config.repeats };
-        CrossValidation::new(counts, &classes, hash, &uncalibrated, models)
+        (CrossValidation::new(counts, &classes, hash, &uncalibrated, models), of_head)
     }
 
     /// The saved head's answers, those to the label calibrated.
@@ -256,14 +301,19 @@ impl Context<'_> {
     fn tasks(&self, rows: &Rows, test: &[usize], answered: &Answers) -> Vec<TaskFigures> {
         let of = |(task, (block, probabilities)): (&Task, &(Block, Vec<f32>))| {
             let known = test.iter().zip(probabilities.chunks_exact(block.width));
-            let (truth, probabilities): (Vec<usize>, Vec<&[f32]>) =
-                known.filter_map(|(&row, answer)| Some((task.rows[row]?, answer))).unzip();
+            let known: Vec<(usize, &[f32], usize)> = known
+                .filter_map(|(&row, answer)| Some((task.rows[row]?, answer, rows.dealt.groups[row])))
+                .collect();
+            let truth: Vec<usize> = known.iter().map(|k| k.0).collect();
+            let groups: Vec<usize> = known.iter().map(|k| k.2).collect();
+            let probabilities: Vec<&[f32]> = known.iter().map(|k| k.1).collect();
             let probabilities = probabilities.concat();
             let predictions = Predictions {
                 truth: &truth,
                 probabilities: &probabilities,
                 classes: block.width,
                 ordered: false,
+                groups: Some(&groups),
             };
             let seed = self.project.config.seed_for(&format!("bootstrap task {}", task.column));
             let learned = rows.of(&[Part::Train]).into_iter().filter_map(|row| task.rows[row]);
@@ -273,7 +323,8 @@ impl Context<'_> {
             TaskFigures {
                 column: task.column.clone(),
                 metrics: evaluate(predictions, &task.classes, seed),
-                majority: wilson(truth.iter().filter(|&&class| Some(class) == majority).count(), truth.len()),
+                majority: Sample::new(truth.len(), Some(&groups))
+                    .proportion(|_| true, |row| Some(truth[row]) == majority),
             }
         };
         rows.tasks.iter().zip(&answered.tasks).map(of).collect()
@@ -292,7 +343,15 @@ impl Context<'_> {
                 .map(|(&row, predicted)| f64::from((predicted[end] - rows.ranges[row][end]).abs()))
                 .collect();
             let seed = self.project.config.seed_for(&format!("bootstrap {column}"));
-            ValueError { column: column.clone(), mean_absolute_error: mean_with_interval(&errors, seed) }
+            // Of too few rows all that is known is that no error is greater than the values are apart.
+            let values = || rows.ranges.iter().map(|range| f64::from(range[end]));
+            let span = values().fold(f64::MIN, f64::max) - values().fold(f64::MAX, f64::min);
+            let span = errors.iter().copied().fold(span, f64::max);
+            let sample = Sample::new(test.len(), Some(&rows.truth(test).groups));
+            ValueError {
+                column: column.clone(),
+                mean_absolute_error: sample.mean(seed, &errors).within([0.0, span]),
+            }
         };
         [&rule.min, &rule.max].into_iter().enumerate().map(of).collect()
     }
@@ -321,30 +380,24 @@ impl Context<'_> {
                 model: (*name).to_owned(),
                 metrics: evaluate(predictions, &rows.dataset.classes, seed(name)),
                 difference: difference(head, predictions, seed("difference")),
-                mcnemar: mcnemar(&truth, &head.likeliest(), &predictions.likeliest()),
+                mcnemar: mcnemar(&truth.classes, &head.likeliest(), &predictions.likeliest()),
             }
         };
-        BASELINES.iter().zip(baselines(baseline_data(rows, texts), &whole)).map(of).collect()
+        BASELINES.iter().zip(baselines(self.baseline_data(rows, texts), &whole)).map(of).collect()
     }
 
-    /// Pairs of near-duplicates that stand in different parts, one of them in the validation or the test part.
-    fn near_pairs_across(&self, rows: &Rows) -> usize {
-        let fields = rows.dataset.text_fields.len();
-        let dims = rows.raw.embedding_dims / fields;
-        let vectors = mean_cosine_vectors(&rows.raw.embedding, fields, dims);
-        let cosine = self.project.config.split.near_duplicate_cosine;
-        let mut pairs = 0;
-        for_each_near_pair(&vectors, rows.raw.embedding_dims, cosine, |a, b| {
-            let (a, b) = (rows.dealt.parts[a], rows.dealt.parts[b]);
-            pairs += usize::from(a != b && a != Part::Dropped && b != Part::Dropped);
-        });
-        pairs
-    }
-
-    /// Rows whose text names the label by one of `validate.names_label`.
-    fn naming_rows(&self, texts: &[String]) -> usize {
-        let patterns = self.project.config.validate.patterns().unwrap_or_default();
-        texts.iter().filter(|text| patterns.iter().any(|p| p.is_match(text))).count()
+    fn baseline_data<'a>(&self, rows: &'a Rows, texts: &'a [String]) -> BaselineData<'a> {
+        let config = &self.project.config;
+        BaselineData {
+            raw: &rows.raw,
+            texts,
+            classes: &rows.classes,
+            groups: &rows.dealt.groups,
+            class_count: rows.dataset.classes.len(),
+            features: FeatureSettings::new(&config.features, &config.train),
+            class_weights: config.train.class_weights,
+            seed: config.seed_for("baselines"),
+        }
     }
 
     fn history(&self) -> Result<Vec<Epoch>, BuildError> {
@@ -393,7 +446,7 @@ impl Context<'_> {
         let calibration =
             Calibration { temperature: evaluation.temperature, head_blake3: checksum(&files.head())? };
         write_json(&files.calibration(), &calibration)?;
-        let fixed = ["part", "file", "line", "class", "predicted", "confidence"];
+        let fixed = ["part", "file", "line", GROUP, "class", "predicted", "confidence"];
         let header: Vec<&str> = fixed.into_iter().chain(classes.iter().map(String::as_str)).collect();
         let line = |part: &str, row: usize, probabilities: &[f32]| {
             let (at, best) = (place(&rows.dataset, row), likeliest(probabilities));
@@ -401,6 +454,7 @@ impl Context<'_> {
                 part.to_owned(),
                 at.file,
                 at.line,
+                rows.dealt.groups[row].to_string(),
                 classes[rows.classes[row]].clone(),
                 classes[best].clone(),
             ];
@@ -420,7 +474,7 @@ impl Context<'_> {
         let html = report_html(&ReportInput {
             evaluation,
             history,
-            mistakes: mistakes(rows, test),
+            mistakes: mistakes(rows, &[test, out_of_fold]),
             map: map(rows),
             config: toml::to_string_pretty(&self.project.config).unwrap_or_default(),
             encoder: &self.encoders()?.fingerprint(),
@@ -431,15 +485,12 @@ impl Context<'_> {
     }
 }
 
-fn baseline_data<'a>(rows: &'a Rows, texts: &'a [String]) -> BaselineData<'a> {
-    BaselineData { raw: &rows.raw, texts, classes: &rows.classes, class_count: rows.dataset.classes.len() }
-}
-
-/// The most confident mistakes of the test part.
-fn mistakes(rows: &Rows, test: RowProbabilities<'_>) -> Vec<Mistake> {
+/// The most confident mistakes.
+fn mistakes(rows: &Rows, answered: &[RowProbabilities<'_>]) -> Vec<Mistake> {
     let classes = &rows.dataset.classes;
-    let mut wrong: Vec<Mistake> = test
-        .each(classes.len())
+    let mut wrong: Vec<Mistake> = answered
+        .iter()
+        .flat_map(|of| of.each(classes.len()))
         .filter(|&(row, answer)| likeliest(answer) != rows.classes[row])
         .map(|(row, answer)| Mistake {
             place: rows.dataset.place(row),

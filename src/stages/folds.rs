@@ -7,11 +7,11 @@ use rayon::prelude::*;
 use super::augment::{mixed_rows, variant_inputs};
 use super::context::Context;
 use super::error::BuildError;
-use super::rows::Rows;
+use super::rows::{Rows, Truth};
 use super::train::Learning;
 use crate::augment::{TextAugmenter, Variant, keep_in_band, with_originals};
 use crate::embed::Cache;
-use crate::evaluate::{Predictions, apply_temperature, fit_temperature};
+use crate::evaluate::{Figure, Predictions, apply_temperature, fit_temperature, point_figures};
 use crate::model::answers;
 use crate::progress::Background;
 use crate::split::{Fold, FoldCounts, GroupedClasses, Part, folds};
@@ -20,8 +20,10 @@ use crate::split::{Fold, FoldCounts, GroupedClasses, Part, folds};
 pub struct HeadAnswers {
     /// As they are.
     pub raw: Vec<f32>,
-    /// With the temperature of the fold's validation rows.
+    /// With the temperature of the rows of the fold that the head has not learned, or left out with their groups.
     pub calibrated: Vec<f32>,
+    /// Log loss on the rows that it has not learned or left out with their groups, in nats; not calibrated.
+    pub believed: f64,
     /// As [`crate::heads::Fitted::parameters`].
     pub parameters: usize,
     /// Time to train it, beside other folds.
@@ -111,20 +113,24 @@ impl Context<'_> {
         let classes = rows.dataset.classes.len();
         let held_out = rows.raw.pick(&fold.held_out);
         let raw = answers(trained.head.as_ref(), &trained.shape, &trained.inputs, &held_out)?.label;
-        let truth = rows.truth(&fold.validation);
-        let temperature = fit_temperature(self.predictions(rows, &truth, &trained.validation));
+        let truth = rows.truth(&trained.not_learned.rows);
+        let not_learned = self.predictions(rows, &truth, &trained.not_learned.probabilities);
+        let believed = point_figures(not_learned)[&Figure::LogLoss];
+        let temperature = fit_temperature(not_learned);
         let mut calibrated = raw.clone();
         apply_temperature(&mut calibrated, classes, temperature);
-        Ok(HeadAnswers { raw, calibrated, parameters: trained.parameters, seconds })
+        Ok(HeadAnswers { raw, calibrated, believed, parameters: trained.parameters, seconds })
     }
 
     pub fn predictions<'p>(
         &self,
         rows: &Rows,
-        truth: &'p [usize],
+        truth: &'p Truth,
         probabilities: &'p [f32],
     ) -> Predictions<'p> {
         let ordered = self.project.config.label.range.is_some();
-        Predictions { truth, probabilities, classes: rows.dataset.classes.len(), ordered }
+        let Truth { classes: truth, groups } = truth;
+        let classes = rows.dataset.classes.len();
+        Predictions { truth, probabilities, classes, ordered, groups: Some(groups) }
     }
 }

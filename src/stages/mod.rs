@@ -12,6 +12,7 @@ mod declaration;
 mod embed;
 mod error;
 mod evaluate;
+mod evidence;
 mod few_shot;
 mod files;
 mod folds;

@@ -46,10 +46,19 @@ impl Rows {
         (0..self.classes.len()).filter(|&r| parts.contains(&self.dealt.parts[r])).collect()
     }
 
-    /// The class of each of the rows `of`.
-    pub fn truth(&self, of: &[usize]) -> Vec<usize> {
-        of.iter().map(|&r| self.classes[r]).collect()
+    /// Class and group of each of the rows `of`.
+    pub fn truth(&self, of: &[usize]) -> Truth {
+        let pick = |values: &[usize]| of.iter().map(|&row| values[row]).collect();
+        Truth { classes: pick(&self.classes), groups: pick(&self.dealt.groups) }
     }
+}
+
+/// What answers to some rows are judged by.
+pub struct Truth {
+    /// The class of each row.
+    pub classes: Vec<usize>,
+    /// The group of each row.
+    pub groups: Vec<usize>,
 }
 
 /// Part and group of each row.

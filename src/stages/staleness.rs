@@ -249,7 +249,7 @@ mod tests {
         let path = project.model().card();
         // What JSON makes of NaN.
         for (limit, fresh) in [(json!(0.5), true), (Value::Null, false)] {
-            card["config"]["gates"]["test_accuracy"] = limit;
+            card["config"]["train"]["dropout"] = limit;
             crate::store::write_json(&path, &card).unwrap();
             let sources = Sources { inputs: BTreeMap::new() };
             let made_from = ingredients(&project, Stage::Train, &sources);

@@ -38,7 +38,7 @@ pub struct Learning<'a> {
 
 /// The train stage.
 pub const TRAIN: Declaration = Declaration {
-    version: 9,
+    version: 10,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment],
     config: |config| json!({ "seed": config.seed, "train": config.train }),
     run: |context| context.train(),
@@ -112,10 +112,7 @@ impl Context<'_> {
             parents: learning.parents,
             mixed: learning.mixed,
         };
-        let features = FeatureSettings {
-            min_count: config.features.min_count.unwrap_or(5),
-            terms: config.features.terms,
-        };
+        let features = FeatureSettings::new(&config.features, &config.train);
         let networks = networks(self.engine);
         Ok(train(&input, &config.train, features, seed, networks, progress)?)
     }

@@ -16,7 +16,7 @@ use super::staleness::{Reason, Sources};
 use super::trial::Trial;
 use crate::config::{Config, ConfigError, SpaceAxis, TrainConfig, TuneMetric};
 use crate::engine::Engine;
-use crate::evaluate::{Figure, TunedTrial, Tuning, fold_differences, fold_mean, fold_means};
+use crate::evaluate::{Figure, Folded, TunedTrial, Tuning, fold_differences, fold_means};
 use crate::progress::{Background, Progress};
 use crate::split::{Fold, FoldCounts, GroupedClasses, folds};
 use crate::store::{Lock, write_json};
@@ -105,7 +105,7 @@ pub fn tune(
     let all: Vec<usize> = outer.iter().flat_map(|fold| fold.held_out.iter().copied()).collect();
     let found = tuner.search(&all, "all rows")?;
 
-    let ratio = 1.0 / (outer.len() as f64 - 1.0);
+    let folded = Folded::of(outer.len(), all.len());
     let classes = rows.dataset.classes.len();
     let tuning = Tuning {
         name: config.name.clone(),
@@ -116,9 +116,9 @@ pub fn tune(
         space: json!(tuner.space),
         best: as_json(&found.values),
         trials: found.trials,
-        tuned: fold_means(&tuned, ratio, classes),
-        present: fold_means(&present, ratio, classes),
-        difference: fold_differences(&tuned, &present, ratio),
+        tuned: fold_means(&tuned, folded, classes),
+        present: fold_means(&present, folded, classes),
+        difference: fold_differences(&tuned, &present, folded),
     };
     write_json(&project.tuning(), &tuning)?;
     Ok(tuning)
@@ -180,10 +180,9 @@ impl Tuner<'_> {
                 self.progress.finish();
             }
             let trial = trial?;
-            let ratio = 1.0 / (inner.len() as f64 - 1.0);
-            let value = trial.as_ref().map(|t| {
-                fold_mean(&t.figures.iter().map(|figures| figures[&metric]).collect::<Vec<_>>(), ratio)
-            });
+            let folded = Folded::of(inner.len(), inner.iter().map(|fold| fold.held_out.len()).sum());
+            let classes = self.dealt.dataset.classes.len();
+            let value = trial.as_ref().map(|t| fold_means(&t.figures, folded, classes)[&metric]);
             let loss = value.map_or(f64::INFINITY, |v| sign * v.value);
             if !first {
                 search.tell(loss);

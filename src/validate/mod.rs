@@ -2,10 +2,15 @@
 
 mod columns;
 mod data;
-mod giveaways;
+mod drift;
+mod halves;
+mod leaks;
+mod shift;
 mod suspects;
 
 pub use columns::{ColumnProfile, ColumnProfiler, Quartiles};
 pub use data::{ClassCount, Mentions, NearDuplicates, RowCounts, ValidateInput, Validation, validate};
-pub use giveaways::giveaways;
+pub use drift::{Moments, drift, tells_time};
+pub use leaks::{LeakInput, leaks};
+pub use shift::shift;
 pub use suspects::{Suspect, suspects};

@@ -44,7 +44,14 @@ fn folds_calibration_and_baselines_are_in_the_figures() {
     let cv = &metrics["cross_validation"];
     let names: Vec<&str> =
         cv["models"].as_array().unwrap().iter().map(|m| m["model"].as_str().unwrap()).collect();
-    let baselines = ["majority class", "TF-IDF + logistic regression", "embeddings + logistic regression"];
+    let baselines = [
+        "majority class",
+        "TF-IDF + logistic regression",
+        "embeddings + logistic regression",
+        "inputs + logistic regression",
+        "inputs + linear SVM",
+        "inputs + RBF SVM",
+    ];
     assert_eq!(names, [&["head"][..], &baselines].concat());
     for figure in [
         "accuracy",

@@ -1,5 +1,5 @@
 //! The real program with the real encoder on small files. One file a behaviour:
-//! `ablation` presets, `input` bad and odd raw files, `settings` the config, `stages` build and staleness, `cache` what is computed when, `hub` encoders from a model hub,
+//! `ablation` presets, `input` bad and odd raw files, `settings` the config, `short_texts` texts of one word, `stages` build and staleness, `cache` what is computed when, `hub` encoders from a model hub,
 //! `built_before` what an older program left, `figures` what documents state, `evaluation` figures, gates and report, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages, `tuning` tune.
 
 mod ablation;
@@ -14,6 +14,7 @@ mod labels;
 mod lineage;
 mod project;
 mod settings;
+mod short_texts;
 mod stages;
 mod start;
 mod tuning;

@@ -140,17 +140,17 @@ fn mending_a_bad_number_mends_the_project() {
         project.write(name, serde_json::to_string_pretty(&value).unwrap());
     };
     let card = "data/models/small/model.json";
-    change(card, &|card| card["config"]["gates"]["test_accuracy"] = Value::Null);
+    change(card, &|card| card["config"]["train"]["dropout"] = Value::Null);
     let output = pipeline::store::Output::of(&project.path(card)).unwrap();
     change("data/.pipeline/small/train.json", &|manifest| manifest["outputs"][card] = json!(output));
     change("data/.pipeline/small/evaluate.json", &|manifest| {
         manifest["inputs"][card] = json!(output.blake3);
-        manifest["config"]["gates"]["test_accuracy"] = Value::Null;
+        manifest["config"]["train"]["dropout"] = Value::Null;
         manifest["summary"]["gates"][0]["limit"] = Value::Null;
     });
     let why = project.good(&["build", "--dry-run"]).out();
     assert!(why.contains("its output data/models/small/model.json cannot be read"), "{why}");
-    assert!(why.contains("config gates.test_accuracy changed (unset → 0.85)"), "{why}");
+    assert!(why.contains("config train.dropout changed (unset → "), "{why}");
     assert_eq!(ran(&project.json(&["build"])), ["train", "evaluate"]);
     assert_eq!(ran(&project.json(&["build"])), [""; 0]);
     project.good(&["predict", "--text", "Build a pillow fort"]);

@@ -12,10 +12,14 @@ use super::stack::CS;
 use crate::heads::dense::{Remembered, floats, product, score, softmax};
 use crate::heads::head::OwnedRows;
 use crate::heads::tensors::Floats;
-use crate::heads::{Epoch, FitData, Fitted, Head, HeadError, HeadShape};
+use crate::heads::{Epoch, FitData, Fitted, Head, HeadError, HeadShape, LeftOut};
 
 /// Where not all rows can be landmarks, at least so many are none.
 const OTHER_ROWS: usize = 1000;
+
+/// Hands of groups for the answers to learned rows. With few, the logistic regression that answers has learned from far fewer
+/// rows than the head's, and is less sure.
+const HANDS: usize = 5;
 
 /// [`crate::heads::fit`] of a kernel machine.
 ///
@@ -70,26 +74,24 @@ pub fn fit(
 
     let train = problem.left_out_score(&answers, &asked, &CS);
     let outputs = left_out.nrows();
+    // Each hand of groups is answered by the logistic regression of the other hands.
+    let (hands, mut hand_of) = (problem.groups.deal(&asked, HANDS), vec![0; count]);
+    hands.iter().enumerate().for_each(|(hand, rows)| rows.iter().for_each(|&row| hand_of[row] = hand));
+    let by_others = (0..HANDS).map(|hand| {
+        let taught: Vec<usize> = asked.iter().copied().filter(|&row| hand_of[row] != hand).collect();
+        let stack = problem.stack(&answers, if taught.is_empty() { &asked } else { &taught });
+        let bias = weighted(stack.bias);
+        let mut logits = product(stack.matrix.as_ref(), left_out.as_ref());
+        for row in logits.col_iter_mut() {
+            row.iter_mut().zip(&bias).for_each(|(logit, &bias)| *logit += f64::from(bias));
+        }
+        floats(&logits)
+    });
+    let by_others: Vec<Vec<f32>> = by_others.collect();
+    let of_row = |row: usize| &by_others[hand_of[row]][row * outputs..(row + 1) * outputs];
+    let answers_to = |rows: &[usize]| rows.iter().flat_map(|&row| of_row(row)).copied().collect();
     let logits = if both.is_some() {
-        // The logistic regression learns from every second group and answers the others, and the other way round.
-        let hands = problem.groups.deal(&asked, 2);
-        let held = left_out.subcols(trained_on, count - trained_on);
-        let by_hand = [0, 1].map(|hand: usize| {
-            let stack = problem.stack(&answers, &hands[hand]);
-            let bias = weighted(stack.bias);
-            let mut logits = product(stack.matrix.as_ref(), held);
-            for row in logits.col_iter_mut() {
-                row.iter_mut().zip(&bias).for_each(|(logit, &bias)| *logit += f64::from(bias));
-            }
-            floats(&logits)
-        });
-        let mut first = vec![false; count];
-        hands[0].iter().for_each(|&row| first[row] = true);
-        let of_row = |row: usize| {
-            let by = &by_hand[usize::from(first[trained_on + row])];
-            &by[row * outputs..(row + 1) * outputs]
-        };
-        (0..count - trained_on).flat_map(of_row).copied().collect()
+        answers_to(&(trained_on..count).collect::<Vec<_>>())
     } else {
         head.logits(data.validation.inputs, data.validation.terms)?
     };
@@ -97,7 +99,9 @@ pub fn fit(
     let shape = HeadShape::Kernel(head.shape.clone());
     let parameters = (solved.freedom * outputs as f64).round() as usize;
     let fitted = Fitted::at_once(Box::new(head), shape, parameters, [train, validation], each_epoch)?;
-    Ok(Fitted { validation: Some(logits), ..fitted })
+    let rows: Vec<usize> = asked.into_iter().filter(|&row| row < trained_on).collect();
+    let left_out = Some(LeftOut { logits: answers_to(&rows), rows });
+    Ok(Fitted { validation: Some(logits), left_out, ..fitted })
 }
 
 /// Rounded to what the file keeps, so that a head answers the same before and after it is saved.
@@ -292,6 +296,9 @@ mod tests {
             let epoch = &both.history[0];
             assert!((0.7..0.85).contains(&epoch.validation_accuracy), "{landmarks}: {epoch:?}");
             assert_eq!(both.validation.unwrap().len(), validation.1.len());
+            let left_out = both.left_out.unwrap();
+            assert_eq!(left_out.logits.len(), 3 * left_out.rows.len());
+            assert!(left_out.rows.iter().all(|&row| row < train.0.len() / 2));
         }
     }
 

@@ -101,7 +101,7 @@ impl Parts {
 /// the landmarks' themselves, and then only the lower triangle is right.
 ///
 /// The terms that many rows have make most of the work: these are multiplied as a dense matrix, the others one by one.
-fn add_products(
+pub fn add_products(
     kernel: &mut Mat<f64>,
     terms: &Sparse,
     landmarks: &[usize],

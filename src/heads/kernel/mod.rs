@@ -1,5 +1,5 @@
 //! A kernel machine on frozen embeddings: ridge regression on the targets in the space of a Gaussian kernel, and a
-//! logistic regression on its leave-one-out answers.
+//! logistic regression on its answers to rows left out with their groups.
 //!
 //! Ridge regression on one-hot targets is the regularised least-squares classifier (Rifkin, Yeo & Poggio 2003), as
 //! accurate as a support vector machine and solved by one Cholesky factorisation for all targets. Of many rows it sees only
@@ -21,4 +21,5 @@ mod stack;
 
 pub use answer::KernelMachine;
 pub use fit::{fit, margins};
+pub use gram::add_products;
 pub use settings::{KernelSettings, KernelShape};

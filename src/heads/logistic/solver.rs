@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use argmin::core::{CostFunction, Error, Executor, Gradient};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, s};
 
 use crate::inputs::Sparse;
 
@@ -18,6 +18,8 @@ pub enum Matrix {
     Exact(Array2<f64>),
     /// Rows of few non-zero values.
     Sparse(Sparse),
+    /// `rows × width` values, and after them few of many more.
+    Beside(Array2<f32>, Sparse),
 }
 
 impl Matrix {
@@ -37,10 +39,21 @@ impl Matrix {
         )
     }
 
+    /// These rows, and `sparse` after them.
+    ///
+    /// # Panics
+    /// If these are not [`Matrix::Dense`].
+    pub fn beside(self, sparse: Sparse) -> Self {
+        match self {
+            Self::Dense(x) => Self::Beside(x, sparse),
+            _ => panic!("only dense rows have sparse ones beside them"),
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         match self {
-            Self::Dense(x) => x.nrows(),
+            Self::Dense(x) | Self::Beside(x, _) => x.nrows(),
             Self::Exact(x) => x.nrows(),
             Self::Sparse(x) => x.ends.len(),
         }
@@ -52,6 +65,7 @@ impl Matrix {
             Self::Dense(x) => x.ncols(),
             Self::Exact(x) => x.ncols(),
             Self::Sparse(x) => x.width,
+            Self::Beside(x, sparse) => x.ncols() + sparse.width,
         }
     }
 
@@ -59,22 +73,26 @@ impl Matrix {
     fn tolerances(&self) -> (f64, f64) {
         match self {
             Self::Exact(_) => (1e-9, 1e-15),
-            Self::Dense(_) | Self::Sparse(_) => (1e-4, 1e-9),
+            Self::Dense(_) | Self::Sparse(_) | Self::Beside(..) => (1e-4, 1e-9),
         }
     }
 
     /// `rows × classes` products with `weights`, `classes × width`.
     fn product(&self, weights: ArrayView2<'_, f64>) -> Array2<f64> {
-        let single = || weights.mapv(|v| v as f32);
+        let single = weights.mapv(|v| v as f32);
         let out = match self {
             Self::Exact(x) => return x.dot(&weights.t()),
-            Self::Dense(x) => x.dot(&single().t()),
+            Self::Dense(x) => x.dot(&single.t()),
             Self::Sparse(x) => {
-                let columns = single().t().as_standard_layout().into_owned();
                 let mut out = Array2::zeros((x.ends.len(), weights.nrows()));
-                for (row, mut sum) in out.axis_iter_mut(Axis(0)).enumerate() {
-                    x.row(row).for_each(|(column, value)| sum.scaled_add(value, &columns.row(column)));
-                }
+                add_sparse_product(x, single.view(), &mut out);
+                out
+            }
+            Self::Beside(x, sparse) => {
+                let (dense, rest) = single.view().split_at(Axis(1), x.ncols());
+                // Of one row, or one class, a product may come in the other order.
+                let mut out = x.dot(&dense.t()).as_standard_layout().into_owned();
+                add_sparse_product(sparse, rest, &mut out);
                 out
             }
         };
@@ -83,20 +101,49 @@ impl Matrix {
 
     /// `classes × width` sums of the rows, each weighted by its line of `residuals`, `rows × classes`.
     fn weighted_sum(&self, residuals: &Array2<f64>) -> Array2<f64> {
-        let single = || residuals.mapv(|v| v as f32);
+        let single = residuals.mapv(|v| v as f32);
         let sums = match self {
             Self::Exact(x) => return residuals.t().dot(x),
-            Self::Dense(x) => single().t().dot(x),
-            Self::Sparse(x) => {
-                let mut columns = Array2::<f32>::zeros((x.width, residuals.ncols()));
-                for (row, residual) in single().axis_iter(Axis(0)).enumerate() {
-                    x.row(row).for_each(|(c, value)| columns.row_mut(c).scaled_add(value, &residual));
-                }
-                columns.reversed_axes()
+            Self::Dense(x) => single.t().dot(x),
+            Self::Sparse(x) => sparse_sum(x, &single),
+            Self::Beside(x, sparse) => {
+                let (dense, rest) = (single.t().dot(x), sparse_sum(sparse, &single));
+                let mut sums = Array2::zeros((dense.nrows(), self.width()));
+                sums.slice_mut(s![.., ..x.ncols()]).assign(&dense);
+                sums.slice_mut(s![.., x.ncols()..]).assign(&rest);
+                sums
             }
         };
         sums.mapv(f64::from)
     }
+}
+
+/// Add the products of the rows with `weights`, `classes × width`, to `out`, `rows × classes` in that order.
+fn add_sparse_product(x: &Sparse, weights: ArrayView2<'_, f32>, out: &mut Array2<f32>) {
+    let columns = weights.t().as_standard_layout().into_owned();
+    let classes = columns.ncols();
+    let (Some(columns), Some(out)) = (columns.as_slice(), out.as_slice_mut()) else { return };
+    for (row, sums) in out.chunks_exact_mut(classes.max(1)).enumerate() {
+        for (column, value) in x.row(row) {
+            let weights = &columns[column * classes..(column + 1) * classes];
+            sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += value * weight);
+        }
+    }
+}
+
+/// `classes × width` sums of the rows, each weighted by its line of `residuals`, `rows × classes`.
+fn sparse_sum(x: &Sparse, residuals: &Array2<f32>) -> Array2<f32> {
+    let classes = residuals.ncols();
+    let mut columns = Array2::<f32>::zeros((x.width, classes));
+    if let (Some(columns), Some(residuals)) = (columns.as_slice_mut(), residuals.as_slice()) {
+        for (row, residuals) in residuals.chunks_exact(classes.max(1)).enumerate() {
+            for (column, value) in x.row(row) {
+                let sums = &mut columns[column * classes..(column + 1) * classes];
+                sums.iter_mut().zip(residuals).for_each(|(sum, residual)| *sum += value * residual);
+            }
+        }
+    }
+    columns.reversed_axes()
 }
 
 /// Rows whose class is known.
@@ -397,6 +444,17 @@ mod tests {
         })
     }
 
+    /// The first column dense, the second sparse.
+    fn beside(rows: &[[f32; 2]]) -> Matrix {
+        let second = Sparse {
+            width: 1,
+            ends: (1..=rows.len()).collect(),
+            columns: vec![0; rows.len()],
+            values: rows.iter().map(|row| row[1]).collect(),
+        };
+        Matrix::dense(1, rows.iter().map(|row| row[0]).collect()).beside(second)
+    }
+
     /// scikit-learn 1.9: `LogisticRegression(C=c, tol=1e-8).fit(X, CLASSES).predict_proba([[0.2, 0.1], [1, -1]])`.
     #[test]
     fn probabilities_agree_with_scikit_learn() {
@@ -404,7 +462,9 @@ mod tests {
             (1.0, [0.4092955, 0.3244432, 0.2662613, 0.0875462, 0.4654781, 0.4469758]),
             (10.0, [0.4055034, 0.3906864, 0.2038102, 0.0048698, 0.5382724, 0.4568579]),
         ] {
-            for (kind, most) in [(dense as fn(&[[f32; 2]]) -> Matrix, 1e-3), (sparse, 1e-3), (exact, 2e-7)] {
+            let kinds =
+                [(dense as fn(&[[f32; 2]]) -> Matrix, 1e-3), (sparse, 1e-3), (beside, 1e-3), (exact, 2e-7)];
+            for (kind, most) in kinds {
                 let model = LogisticRegression::fit(&kind(&X), &CLASSES, 3, c, 200, None);
                 let probabilities = model.probabilities(&kind(&[[0.2, 0.1], [1.0, -1.0]]));
                 for (p, e) in probabilities.iter().zip(expected) {

@@ -6,7 +6,9 @@ use super::answer::Memory;
 use super::settings::{NeighbourSettings, NeighbourShape};
 use crate::heads::dense::{Points, columns, score};
 use crate::heads::groups::Groups;
-use crate::heads::{Block, BlockKind, Epoch, FitData, Fitted, HeadError, HeadShape, outputs, places};
+use crate::heads::{
+    Block, BlockKind, Epoch, FitData, Fitted, HeadError, HeadShape, LeftOut, outputs, places,
+};
 
 /// Rows that vote, how fast a vote falls with the squared distance (in units of the inputs' variance), and the factor on
 /// standardised tabular inputs: what is tried on the validation rows.
@@ -77,8 +79,9 @@ pub fn fit(
     (memory.shape.nearest, memory.shape.width) = (chosen.1, chosen.2);
 
     let groups = (!settings.prototypes).then(|| Groups::new(all, data.train.groups));
+    let of_train = memory.answer(x, groups.as_ref());
     let scores = [
-        score(&memory.answer(x, groups.as_ref()), y, data),
+        score(&of_train, y, data),
         score(&memory.answer(data.validation.inputs, None), data.validation.targets, data),
     ];
     let shape = memory.shape.clone();
@@ -87,7 +90,14 @@ pub fn fit(
         true => shape.rows * (data.inputs + outputs),
         false => shape.rows / shape.nearest.max(1) * outputs,
     };
-    Fitted::at_once(Box::new(memory), HeadShape::Neighbours(shape), parameters, scores, each_epoch)
+    let shape = HeadShape::Neighbours(shape);
+    let fitted = Fitted::at_once(Box::new(memory), shape, parameters, scores, each_epoch)?;
+    let left_out = groups.map(|groups| {
+        let rows: Vec<usize> = (0..all).filter(|&row| !groups.is_mixed(row)).collect();
+        let logits = rows.iter().flat_map(|&row| &of_train[row * outputs..(row + 1) * outputs]);
+        LeftOut { logits: logits.copied().collect(), rows }
+    });
+    Ok(Fitted { left_out, ..fitted })
 }
 
 impl Memory {

@@ -89,6 +89,7 @@ pub fn fit(
         best_epoch,
         stopped_early,
         validation: None,
+        left_out: None,
     })
 }
 
