@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pipeline::embed::Cache;
-use pipeline::evaluate::mean_with_interval;
+use pipeline::evaluate::Sample;
 use pipeline::split::for_each_near_pair;
 use pipeline_encoder::{Arithmetic, Encode, Encoded, Encoder, EncoderSettings, Precision};
 use pipeline_torch::padded;
@@ -81,7 +81,8 @@ fn figures(c: &mut Criterion) {
         });
     });
     let values: Vec<f64> = vectors[..2000].iter().map(|&v| f64::from(v)).collect();
-    group.bench_function("bootstrap-of-2000", |b| b.iter(|| mean_with_interval(&values, 7)));
+    group
+        .bench_function("bootstrap-of-2000", |b| b.iter(|| Sample::new(values.len(), None).mean(7, &values)));
     group.finish();
 }
 

@@ -13,7 +13,7 @@ const PRIOR_DEVIATION: f64 = 0.5;
 /// On probabilities this is the same as dividing logits by T. T > 1 means that the model was too sure. It must be fitted
 /// on rows that the model has not learned from. Between 1/20 and 20; 1 without rows.
 ///
-/// Few rows say little about it, so log T is expected to be 0 give or take [`PRIOR_DEVIATION`] (the maximum a posteriori
+/// Few rows say little about it, so log T is expected to be 0 give or take a half (the maximum a posteriori
 /// of that normal prior): of a dozen rows without a mistake the temperature would be 0, and the next mistake infinitely wrong.
 pub fn fit_temperature(predictions: Predictions<'_>) -> f64 {
     likeliest_temperature(predictions, PRIOR_DEVIATION)

@@ -120,7 +120,7 @@ impl Sample {
     /// The percentiles of the draws are moved by what their mean is off the value (what the prior, and a figure that is greater
     /// or smaller on fewer rows, bring about), and they lie further out where groups are few: by Student's quantile, and since
     /// a draw of n rows and the prior varies as if there were n + 2 of n - 1 (Hesterberg 2015, section 3.5, for the idea). Of
-    /// fewer than [`LEAST_GROUPS`], or of fewer than two for each part, nothing is known: the interval is everything.
+    /// fewer than ten, or of fewer than two for each part, nothing is known: the interval is everything.
     pub fn intervals(
         &self,
         seed: u64,

@@ -49,7 +49,8 @@ pub fn fit(
     let solved = problem.solve(choice, &rows)?;
     let left_out = problem.with_means(solved.left_out);
     let (answers, asked) = (floats(&left_out), problem.like_new(&rows));
-    let stack = problem.stack(&answers, &asked);
+    let stack = problem.stack(&answers, &asked, None);
+    let penalties = stack.penalties.clone();
     // A class counts as often as its weight says: its prior odds are multiplied by it.
     let weighted = |mut bias: Vec<f32>| {
         let log_weights = data.class_weights.iter().map(|w| w.max(f32::MIN_POSITIVE).ln());
@@ -79,7 +80,8 @@ pub fn fit(
     hands.iter().enumerate().for_each(|(hand, rows)| rows.iter().for_each(|&row| hand_of[row] = hand));
     let by_others = (0..HANDS).map(|hand| {
         let taught: Vec<usize> = asked.iter().copied().filter(|&row| hand_of[row] != hand).collect();
-        let stack = problem.stack(&answers, if taught.is_empty() { &asked } else { &taught });
+        let stack =
+            problem.stack(&answers, if taught.is_empty() { &asked } else { &taught }, Some(&penalties));
         let bias = weighted(stack.bias);
         let mut logits = product(stack.matrix.as_ref(), left_out.as_ref());
         for row in logits.col_iter_mut() {
@@ -129,7 +131,7 @@ pub fn margins(data: &FitData<'_>) -> Result<Vec<f32>, HeadError> {
     let problem = Problem::new(data);
     let rows = problem.draw(SEARCH_ROWS, data.seed);
     let left_out = problem.with_means(problem.solve(FIRST, &rows)?.left_out);
-    let stack = problem.stack(&floats(&left_out), &problem.like_new(&rows));
+    let stack = problem.stack(&floats(&left_out), &problem.like_new(&rows), None);
     let logits = product(stack.matrix.as_ref(), left_out.as_ref());
     let classes = problem.blocks[0].width;
     let margin = |(row, truth): (usize, &Option<usize>)| {

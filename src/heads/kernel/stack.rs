@@ -17,6 +17,8 @@ pub struct Stack {
     pub matrix: Mat<f64>,
     /// `outputs`.
     pub bias: Vec<f32>,
+    /// For each block of classes, the penalty that was chosen.
+    pub penalties: Vec<f64>,
 }
 
 impl Problem<'_> {
@@ -25,16 +27,19 @@ impl Problem<'_> {
         floats(&self.with_means(solved.left_out.clone()))
     }
 
-    /// From `answers`, `rows × outputs`, to logits, learned on the rows `asked`.
-    pub fn stack(&self, answers: &[f32], asked: &[usize]) -> Stack {
+    /// From `answers`, `rows × outputs`, to logits, learned on the rows `asked`; with `penalties`, one for each block of classes,
+    /// these are not chosen.
+    pub fn stack(&self, answers: &[f32], asked: &[usize], penalties: Option<&[f64]>) -> Stack {
         let width = self.y.nrows();
-        let (mut matrix, mut bias) = (Mat::zeros(width, width), vec![0.0; width]);
+        let (mut matrix, mut bias, mut chosen) = (Mat::zeros(width, width), vec![0.0; width], Vec::new());
         for ((own, block), truth) in places(self.blocks).zip(&self.truth) {
             match block.kind {
                 BlockKind::Values => own.for_each(|i| matrix[(i, i)] = 1.0),
                 BlockKind::Classes => {
                     let rows: Vec<usize> = asked.iter().copied().filter(|&r| truth[r].is_some()).collect();
-                    let stacked = self.stacked(answers, &rows, truth, block.width, &CS);
+                    let tried = penalties.map_or(&CS[..], |fixed| &fixed[chosen.len()..=chosen.len()]);
+                    let stacked = self.stacked(answers, &rows, truth, block.width, tried);
+                    chosen.push(stacked.penalty);
                     for (class, output) in own.enumerate() {
                         for from in 0..width {
                             matrix[(output, from)] = stacked.weights[class * width + from];
@@ -44,7 +49,7 @@ impl Problem<'_> {
                 }
             }
         }
-        Stack { matrix, bias }
+        Stack { matrix, bias, penalties: chosen }
     }
 
     /// The penalty with the least loss on rows that the logistic regression has not seen.
