@@ -25,7 +25,7 @@ const LEAST_GROUPS: f64 = 10.0;
 pub struct Drawn {
     /// Its value.
     pub value: f64,
-    /// Parts of the rows, each with its own figure, that it is the mean of: classes, or 1.
+    /// Parts of the rows, each with its own figure, that it is the mean of: classes, bins, or 1.
     pub parts: usize,
 }
 

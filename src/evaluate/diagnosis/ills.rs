@@ -215,7 +215,8 @@ fn no_better(e: &Evidence<'_>) -> Option<Finding> {
     let recall = e.out_of_fold.of(Figure::BalancedAccuracy);
     let classes = e.out_of_fold.per_class.iter().filter(|class| class.support > 0).count();
     let chance = 1.0 / classes.max(1) as f64;
-    if recall.low <= chance && !recall.is_everything([0.0, 1.0]) {
+    let p = 1.0 - recall.probability_above(chance);
+    if p >= SIGNIFICANT && !recall.is_everything([0.0, 1.0]) {
         return Some(ill(
             Ill::NoBetterThanBaseline,
             "the head is no better than always answering the most frequent class",
@@ -226,7 +227,7 @@ fn no_better(e: &Evidence<'_>) -> Option<Finding> {
                 percent(recall.high),
                 percent(chance)
             ),
-            "the 95 % interval holds that".to_owned(),
+            format!("{} of being no better", p_value(p)),
             "the input says nothing about these labels, or there are too few rows; look at some rows and say their label \
              yourself from what the head is given"
                 .to_owned(),
