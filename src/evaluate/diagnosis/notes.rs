@@ -4,13 +4,24 @@
 
 use super::evidence::Evidence;
 use super::finding::{COUNTED, Finding, Ill, note, percent};
+use super::ills::{Chance, SIGNIFICANT, accuracies, against_chance, p_value, test_against_folds};
 use crate::evaluate::figure::Figure;
 use crate::evaluate::gates::late_deviation;
 use crate::evaluate::interval::signed;
 
 pub(super) fn all(e: &Evidence<'_>) -> Vec<Finding> {
-    let each: [fn(&Evidence<'_>) -> Option<Finding>; 8] =
-        [tiny_classes, wide, near_copies, as_good, told_by_place, unstable, imbalance, confusion];
+    let each: [fn(&Evidence<'_>) -> Option<Finding>; 10] = [
+        tiny_classes,
+        not_shown,
+        wide,
+        near_copies,
+        test_above_folds,
+        as_good,
+        told_by_place,
+        unstable,
+        imbalance,
+        confusion,
+    ];
     each.iter().filter_map(|look| look(e)).collect()
 }
 
@@ -38,6 +49,30 @@ fn tiny_classes(e: &Evidence<'_>) -> Option<Finding> {
         words.join("; "),
         COUNTED.to_owned(),
         "label more rows of these classes, or join them with a neighbour".to_owned(),
+    ))
+}
+
+fn test_above_folds(e: &Evidence<'_>) -> Option<Finding> {
+    let (difference, p) = test_against_folds(e);
+    (difference > 0.0 && p < SIGNIFICANT).then(|| {
+        note(
+            Ill::TestAboveFolds,
+            "the test part is answered far better than the folds",
+            accuracies(e),
+            p_value(p),
+            "trust the folds; the test part is easier than what the other rows are like".to_owned(),
+        )
+    })
+}
+
+fn not_shown(e: &Evidence<'_>) -> Option<Finding> {
+    let (Chance::TooFew, evidence, p) = against_chance(e) else { return None };
+    Some(note(
+        Ill::NoBetterThanBaseline,
+        "there are too few rows to tell the head from one answer to all",
+        evidence,
+        format!("{} of being no better", p_value(p)),
+        "label more rows".to_owned(),
     ))
 }
 

@@ -129,7 +129,7 @@ fn each_is_found_alone() {
         (r.contradictions.pairs, r.contradictions.rows) = (60, 100)
     });
     spoiled(Ill::TestBelowFolds, Level::Ill, &|r| r.out_of_fold = figures(6000, 10));
-    spoiled(Ill::TestAboveFolds, Level::Ill, &|r| r.test = figures(1500, 10));
+    spoiled(Ill::TestAboveFolds, Level::Note, &|r| r.test = figures(1500, 10));
     spoiled(Ill::TestOfOtherShares, Level::Ill, &|r| r.shift.as_mut().unwrap().shares_p = 1e-6);
     spoiled(Ill::TestOfAnotherKind, Level::Ill, &|r| r.shift.as_mut().unwrap().auc = 0.9);
     spoiled(Ill::Drift, Level::Ill, &|r| (r.drifts[0].across, r.drifts[0].p) = (0.4, 1e-5));
@@ -147,6 +147,9 @@ fn each_is_found_alone() {
     });
     spoiled(Ill::LabelErrors, Level::Ill, &|r| {
         (r.noise.rate, r.noise.evenness) = (estimate(0.2, 0.02), 1.0);
+    });
+    spoiled(Ill::NoBetterThanBaseline, Level::Note, &|r| {
+        r.out_of_fold.figures.insert(crate::evaluate::Figure::BalancedAccuracy, estimate(0.5, 0.3));
     });
     spoiled(Ill::TinyClass, Level::Note, &|r| r.part_rows[1][2] = 0);
     spoiled(Ill::TinyClass, Level::Note, &|r| r.part_rows[2][1] = 8);
