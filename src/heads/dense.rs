@@ -154,22 +154,27 @@ impl Remembered {
 
 #[inline(always)]
 fn squared_differences(own: &[f32], others: [&[f64]; AT_ONCE]) -> [f64; AT_ONCE] {
-    let mut sums = [[0.0; LANES]; AT_ONCE];
     let (whole, rest) = own.as_chunks::<LANES>();
+    let [o0, o1, o2, o3] = others.map(|other| &other.as_chunks::<LANES>().0[..whole.len()]);
+    // By names, since sums of which a loop finds the place do not stay in registers.
+    let [mut s0, mut s1, mut s2, mut s3] = [[0.0; LANES]; AT_ONCE];
     for (i, own) in whole.iter().enumerate() {
         let own = own.map(f64::from);
-        for (sums, other) in sums.iter_mut().zip(others) {
-            for (lane, other) in other[i * LANES..(i + 1) * LANES].iter().enumerate() {
-                let difference = other - own[lane];
-                sums[lane] += difference * difference;
-            }
-        }
+        add_squares(&mut s0, &own, &o0[i]);
+        add_squares(&mut s1, &own, &o1[i]);
+        add_squares(&mut s2, &own, &o2[i]);
+        add_squares(&mut s3, &own, &o3[i]);
     }
-    let from = own.len() - rest.len();
+    let (sums, from) = ([s0, s1, s2, s3], own.len() - rest.len());
     std::array::from_fn(|i| {
         let rest = rest.iter().zip(&others[i][from..]).map(|(own, other)| (other - f64::from(*own)).powi(2));
         sums[i].iter().sum::<f64>() + rest.sum::<f64>()
     })
+}
+
+#[inline(always)]
+fn add_squares(sums: &mut [f64; LANES], own: &[f64; LANES], other: &[f64; LANES]) {
+    (0..LANES).for_each(|lane| sums[lane] += (other[lane] - own[lane]) * (other[lane] - own[lane]));
 }
 
 /// Each number to e to the minus that number; numbers are not negative.

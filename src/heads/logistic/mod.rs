@@ -7,6 +7,7 @@ mod answer;
 mod fit;
 mod settings;
 mod solver;
+mod thin;
 
 pub use answer::Linear;
 pub use fit::fit;

@@ -7,6 +7,7 @@ use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 use ndarray::{Array2, ArrayView2, Axis, s};
 
+use super::thin::DenseRows;
 use crate::inputs::Sparse;
 
 /// Input rows.
@@ -82,7 +83,7 @@ impl Matrix {
         let single = weights.mapv(|v| v as f32);
         let out = match self {
             Self::Exact(x) => return x.dot(&weights.t()),
-            Self::Dense(x) => x.dot(&single.t()),
+            Self::Dense(x) => dense_product(x, single.view()),
             Self::Sparse(x) => {
                 let mut out = Array2::zeros((x.ends.len(), weights.nrows()));
                 add_sparse_product(x, single.view(), &mut out);
@@ -90,8 +91,7 @@ impl Matrix {
             }
             Self::Beside(x, sparse) => {
                 let (dense, rest) = single.view().split_at(Axis(1), x.ncols());
-                // Of one row, or one class, a product may come in the other order.
-                let mut out = x.dot(&dense.t()).as_standard_layout().into_owned();
+                let mut out = dense_product(x, dense);
                 add_sparse_product(sparse, rest, &mut out);
                 out
             }
@@ -104,10 +104,10 @@ impl Matrix {
         let single = residuals.mapv(|v| v as f32);
         let sums = match self {
             Self::Exact(x) => return residuals.t().dot(x),
-            Self::Dense(x) => single.t().dot(x),
+            Self::Dense(x) => dense_sum(x, &single),
             Self::Sparse(x) => sparse_sum(x, &single),
             Self::Beside(x, sparse) => {
-                let (dense, rest) = (single.t().dot(x), sparse_sum(sparse, &single));
+                let (dense, rest) = (dense_sum(x, &single), sparse_sum(sparse, &single));
                 let mut sums = Array2::zeros((dense.nrows(), self.width()));
                 sums.slice_mut(s![.., ..x.ncols()]).assign(&dense);
                 sums.slice_mut(s![.., x.ncols()..]).assign(&rest);
@@ -116,6 +116,27 @@ impl Matrix {
         };
         sums.mapv(f64::from)
     }
+}
+
+/// `rows × classes` products of the rows with `weights`, `classes × width`.
+fn dense_product(x: &Array2<f32>, weights: ArrayView2<'_, f32>) -> Array2<f32> {
+    let mut out = Array2::zeros((x.nrows(), weights.nrows()));
+    let (rows, weights) = (dense_rows(x), weights.as_standard_layout());
+    rows.add_products(weights.as_slice().unwrap_or_default(), out.as_slice_mut().unwrap_or_default());
+    out
+}
+
+/// `classes × width` sums of the rows, each weighted by its line of `residuals`, `rows × classes`.
+fn dense_sum(x: &Array2<f32>, residuals: &Array2<f32>) -> Array2<f32> {
+    let mut out = Array2::zeros((residuals.ncols(), x.ncols()));
+    dense_rows(x)
+        .add_weighted(residuals.as_slice().unwrap_or_default(), out.as_slice_mut().unwrap_or_default());
+    out
+}
+
+/// Rows as they lie one after the other.
+fn dense_rows(x: &Array2<f32>) -> DenseRows<'_> {
+    DenseRows { values: x.as_slice().unwrap_or_default(), width: x.ncols() }
 }
 
 /// Add the products of the rows with `weights`, `classes × width`, to `out`, `rows × classes` in that order.
