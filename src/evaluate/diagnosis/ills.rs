@@ -301,9 +301,7 @@ fn overfitting(e: &Evidence<'_>) -> Option<Finding> {
                 signed(e.loss_gap.high)
             ),
             p_value(p),
-            "rows that belong together were taken for independent ones: give them one title (data.title), or lower \
-             split.near_duplicate_cosine"
-                .to_owned(),
+            "trust the folds; what the head says of its own left-out rows is too good".to_owned(),
         )
     })
 }
