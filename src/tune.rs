@@ -184,7 +184,7 @@ pub fn with_values(config: &Config, values: &Values, path: &Path) -> Result<Conf
         }
         at.insert(last.to_owned(), value.clone());
     }
-    Config::parse(&toml::to_string(&table).map_err(unreadable)?, path)
+    Config::made(&table, path)
 }
 
 #[cfg(test)]
@@ -209,8 +209,10 @@ mod tests {
         let run = |seed| {
             let mut search = Search::new(&space, seed);
             let mut losses = Vec::new();
+            let mut config = config();
+            config.train.head = HeadKind::Network;
             for _ in 0..60 {
-                let tried = with_values(&config(), &search.ask(), Path::new("p")).unwrap().train;
+                let tried = with_values(&config, &search.ask(), Path::new("p")).unwrap().train;
                 let rate = (tried.learning_rate.log10() + 3.0).powi(2);
                 let batch = if tried.batch_size == 64 { 0.0 } else { 1.0 };
                 let loss = (tried.dropout - 0.3).abs() * 3.0

@@ -48,8 +48,11 @@ pub struct BuildArgs {
     /// Run this stage and all after it, stale or not
     #[arg(long, value_name = "STAGE", value_parser = stage_names())]
     pub from: Option<Stage>,
+    /// Stop after this stage
+    #[arg(long, value_name = "STAGE", value_parser = stage_names())]
+    pub to: Option<Stage>,
     /// End with 7 if the model fails a gate
-    #[arg(long)]
+    #[arg(long, conflicts_with = "to")]
     pub require_gates: bool,
     /// Print results and errors only
     #[arg(long, short)]

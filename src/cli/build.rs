@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use console::style;
 
 use super::args::{BuildArgs, StageArgs, TrainArgs};
-use super::exit::{Exit, FailedGates};
+use super::exit::{BadUsage, Exit, FailedGates};
 use super::output::{because, print, print_json};
 use super::progress::Terminal;
 use crate::engine::Engine;
@@ -55,7 +55,13 @@ pub fn train(args: &TrainArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
 pub fn build(args: &BuildArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     let project = args.project.open()?;
     let from = if args.force { Some(Stage::Embed) } else { args.from };
-    let settings = BuildSettings { to: Stage::Evaluate, from };
+    let to = args.to.unwrap_or(Stage::Evaluate);
+    if let Some(from) = args.from.filter(|from| *from > to) {
+        let message =
+            format!("--from {} comes after --to {}: there is nothing to run", from.name(), to.name());
+        return Err(BadUsage(message).into());
+    }
+    let settings = BuildSettings { to, from };
     if args.dry_run {
         return dry_run(&project, settings, args.project.json);
     }

@@ -20,7 +20,8 @@ pub enum Exit {
     Done = 0,
     /// Work failed: disk, libtorch, divergence.
     Failed = 1,
-    // 2 is clap's, for bad usage.
+    /// An argument that makes no sense; clap ends with it, too.
+    Usage = 2,
     /// The config cannot be used.
     Config = 3,
     /// The data cannot be used, or some rows of it could not.
@@ -118,6 +119,11 @@ impl FailedGates {
     }
 }
 
+/// An argument that makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadUsage(pub String);
+
 /// Data given on the command line that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -160,6 +166,8 @@ impl Exit {
             Self::Config
         } else if let Some(error) = error.downcast_ref::<PredictError>() {
             Self::of_predict(error)
+        } else if error.is::<BadUsage>() {
+            Self::Usage
         } else if error.is::<TorchMissing>() {
             Self::Missing
         } else if error.is::<BadRows>() || error.is::<BadData>() || error.is::<BadInput>() {

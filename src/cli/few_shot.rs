@@ -39,13 +39,22 @@ pub fn few_shot(args: &FewShotArgs, engine: Option<&dyn Engine>) -> Result<Exit>
         return print_json(&json!(found));
     }
     let each: Vec<String> = found.accuracies.iter().map(|a| format!("{:.2}", 100.0 * a)).collect();
-    print(&format!(
-        "accuracy {:.2} ± {:.2} % (mean and standard deviation of {} draws of {} rows a class, {} test rows)\n  {}\n",
-        100.0 * found.mean,
-        100.0 * found.deviation,
-        found.accuracies.len(),
-        found.per_class,
-        found.test_rows,
-        each.join("  ")
-    ))
+    let rows = match found.rows_of_a_class {
+        [fewest, _] if fewest == found.per_class => format!("{fewest} rows a class"),
+        [fewest, most] if fewest == most => {
+            format!("{most} rows a class ({} were asked for)", found.per_class)
+        }
+        [fewest, most] => format!("{fewest} to {most} rows a class ({} were asked for)", found.per_class),
+    };
+    let test = found.test_rows;
+    print(&match found.deviation {
+        Some(deviation) => format!(
+            "accuracy {:.2} ± {:.2} % (mean and standard deviation of {} draws of {rows}, {test} test rows)\n  {}\n",
+            100.0 * found.mean,
+            100.0 * deviation,
+            found.accuracies.len(),
+            each.join("  ")
+        ),
+        None => format!("accuracy {:.2} % (one draw of {rows}, {test} test rows)\n", 100.0 * found.mean),
+    })
 }

@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::exit::{BadInput, BadRows, Exit};
+use super::exit::{BadInput, BadRows, BadUsage, Exit};
 use super::output::print;
 use super::progress::Terminal;
 use crate::config::{Config, nearest};
 use crate::engine::Engine;
-use crate::heads::likeliest;
+use crate::heads::{BlockKind, likeliest};
 use crate::model::{Answers, ModelCard, ModelFiles, Places, Predicted, Predictor};
 use crate::progress::Progress;
 use crate::report::Table;
@@ -89,7 +89,7 @@ struct Item {
 pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     let files = model_files(args)?;
     if !(0.0..=1.0).contains(&args.min_confidence) {
-        return Err(BadInput(format!(
+        return Err(BadUsage(format!(
             "--min-confidence {}: give a share between 0 and 1",
             args.min_confidence
         ))
@@ -200,18 +200,22 @@ fn field_row(args: &PredictArgs, columns: &[&String]) -> Result<NamedRow> {
     let mut values = BTreeMap::new();
     for pair in &args.field {
         let (name, value) = pair.split_once('=').ok_or_else(|| {
-            BadInput(format!("--field {pair}: write NAME=VALUE, such as --field title=\"Sock puppets\""))
+            BadUsage(format!("--field {pair}: write NAME=VALUE, such as --field title=\"Sock puppets\""))
         })?;
         if !columns.iter().any(|c| *c == name) {
             let near = nearest(name, columns.iter().map(|c| c.as_str()));
             let known: Vec<&str> = columns.iter().map(|c| c.as_str()).collect();
-            return Err(BadInput(format!(
+            return Err(BadUsage(format!(
                 "the model has no column `{name}`{near}; it has {}",
                 known.join(", ")
             ))
             .into());
         }
-        values.insert(name.to_owned(), value.to_owned());
+        if values.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(
+                BadUsage(format!("--field {name} is given twice; a row has one value of a column")).into()
+            );
+        }
     }
     Ok(NamedRow { line: 1, values: Ok(values) })
 }
@@ -283,7 +287,9 @@ fn render(
 ) -> Result<String> {
     let classes = &card.classes;
     let ends: Vec<&String> = match &card.config.label.range {
-        Some(rule) if !answers.ranges.is_empty() => vec![&rule.min, &rule.max],
+        Some(rule) if card.head.blocks().iter().any(|block| block.kind == BlockKind::Values) => {
+            vec![&rule.min, &rule.max]
+        }
         _ => Vec::new(),
     };
     let rows = items.iter().enumerate().map(|(i, item)| {

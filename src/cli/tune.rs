@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::args::ProjectArgs;
-use super::exit::{BadInput, Exit};
+use super::exit::{BadUsage, Exit};
 use super::output::{because, print, print_json};
 use super::progress::Terminal;
 use crate::engine::Engine;
@@ -31,7 +31,7 @@ pub struct TuneArgs {
 /// Search and print.
 pub fn tune(args: &TuneArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     if args.minutes.is_some_and(|m| !m.is_finite() || m <= 0.0) {
-        return Err(BadInput("--minutes must be above 0".into()).into());
+        return Err(BadUsage("--minutes must be above 0".into()).into());
     }
     let project = args.project.open()?;
     let terminal = Terminal::new(args.quiet);

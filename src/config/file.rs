@@ -82,11 +82,28 @@ impl Config {
         Self::parse(&text, path)
     }
 
+    /// A config made by a program, of `table`: checked, settings without an effect at their defaults.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn made(table: &toml::Table, path: &Path) -> Result<Self, ConfigError> {
+        let unreadable =
+            |e: toml::ser::Error| ConfigError::Parse { path: path.to_owned(), message: e.to_string() };
+        Ok(Self::read(&toml::to_string(table).map_err(unreadable)?, path)?.without_dead_settings())
+    }
+
     /// Read and check `text`; `path` is where it comes from, for messages.
     ///
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config = Self::read(text, path)?;
+        config.check_effects().map_err(|fault| fault.of(path))?;
+        Ok(config)
+    }
+
+    /// As [`Config::parse`], but settings without an effect are let pass.
+    pub(super) fn read(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |message: String| ConfigError::Parse { path: path.to_owned(), message };
         let toml =
             toml::Deserializer::parse(text).map_err(|e| unreadable(e.to_string().trim_end().to_owned()))?;

@@ -7,6 +7,7 @@
 mod augment;
 mod check;
 mod data;
+mod effect;
 mod encoder;
 mod ensemble;
 mod error;

@@ -17,6 +17,9 @@ const MOST_UNITS: usize = 65_536;
 /// Most hidden layers.
 const MOST_LAYERS: usize = 100;
 
+/// Most hidden units of all members together: of 1,000 inputs each, their weights and what Adam keeps take 3 GB.
+const MOST_MEMBER_UNITS: usize = 262_144;
+
 /// `[train]`. The keys after `class_weights` are a network's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -135,6 +138,30 @@ impl Section for TrainConfig {
                 "needs train.members of at least 2: a single one would learn from no row",
             );
         }
+        if self.averaging == AveragingKind::Swa && self.swa_from > self.epochs {
+            let problem = format!("is {}, beyond the {} epochs of train.epochs", self.swa_from, self.epochs);
+            return Fault::at("train.swa_from", problem);
+        }
+        if self.curriculum > 0 && 2 * self.curriculum >= self.epochs {
+            let problem = format!(
+                "is {}: its two phases before all rows are seen leave none of the {} epochs of train.epochs",
+                self.curriculum, self.epochs
+            );
+            return Fault::at("train.curriculum", problem);
+        }
+        if self.schedule == ScheduleKind::Plateau && self.plateau.min_learning_rate > self.learning_rate {
+            let problem = format!(
+                "is {}, above train.learning_rate, {}: the rate could only rise",
+                self.plateau.min_learning_rate, self.learning_rate
+            );
+            return Fault::at("train.plateau.min_learning_rate", problem);
+        }
+        let most = MOST_MEMBER_UNITS / self.hidden.iter().sum::<usize>().max(1);
+        if self.members > most.max(1) {
+            let problem =
+                format!("is {}: of layers of this width at most {most} are trained at once", self.members);
+            return Fault::at("train.members", problem);
+        }
         Ok(())
     }
 }
@@ -196,6 +223,6 @@ pub struct TaskConfig {
     pub weight: f64,
 }
 
-fn task_weight() -> f64 {
+pub(super) fn task_weight() -> f64 {
     0.3
 }

@@ -179,7 +179,7 @@ fn every() -> Table {
 
 fn parsed(table: &Table) -> Result<Config, String> {
     let text = toml::to_string(table).unwrap();
-    Config::parse(&text, Path::new("p.toml")).map_err(|e| e.to_string())
+    Config::read(&text, Path::new("p.toml")).map_err(|e| e.to_string())
 }
 
 fn value(text: &str) -> Value {

@@ -21,7 +21,7 @@ mod coverage;
 #[cfg(test)]
 mod reference;
 
-pub use ablation::{Ablated, Ablation};
+pub use ablation::{Ablated, Ablation, Chosen};
 pub use agreement::{Agreement, agreement};
 pub use calibration::{
     Coverage, ReliabilityBin, apply_temperature, fit_temperature, reliability, risk_coverage,

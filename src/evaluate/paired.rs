@@ -112,8 +112,8 @@ pub struct Comparison {
 pub struct ByExample {
     /// Rows that both models answered.
     pub rows: usize,
-    /// Rows that only one of them answered, and that are left out.
-    pub unmatched: usize,
+    /// Rows that only the first answered, and that only the second answered; they are left out.
+    pub unmatched: [usize; 2],
     /// McNemar's exact test.
     pub mcnemar: McNemar,
     /// First minus second (paired Bayesian bootstrap over groups).

@@ -13,8 +13,8 @@ use super::interval::Estimate;
 pub struct TunedTrial {
     /// Its values by dotted key; none for the config as it was.
     pub values: BTreeMap<String, Value>,
-    /// The metric over the inner folds; absent where the values do not fit together.
-    pub value: Option<Estimate>,
+    /// The metric over the inner folds.
+    pub value: Estimate,
     /// Mean time to train a head.
     pub seconds: f64,
 }

@@ -1,6 +1,6 @@
 //! What a head's numbers say: probabilities, tasks, the range behind the label.
 
-use crate::heads::{Block, BlockKind, Head, HeadError, HeadShape, places, softmax};
+use crate::heads::{Block, BlockKind, Head, HeadError, HeadShape, outputs, places, softmax};
 use crate::inputs::{InputEncoder, RawInputs};
 
 /// What a head says of rows.
@@ -25,11 +25,12 @@ pub fn answers(
     raw: &RawInputs,
 ) -> Result<Answers, HeadError> {
     let rows: Vec<usize> = (0..raw.numeric.len()).collect();
-    if rows.is_empty() {
-        return Ok(Answers::default());
-    }
-    let logits = head.logits(&encoder.encode(raw, &rows), encoder.terms(raw, &rows).as_ref())?;
-    let width = logits.len() / rows.len();
+    // What is asked of no row is still asked: its name is a column.
+    let logits = match rows.is_empty() {
+        true => Vec::new(),
+        false => head.logits(&encoder.encode(raw, &rows), encoder.terms(raw, &rows).as_ref())?,
+    };
+    let width = outputs(shape.blocks());
     let mut answers = Answers::default();
     for (i, (place, block)) in places(shape.blocks()).enumerate() {
         let own = logits.chunks_exact(width).map(|row| &row[place.clone()]);

@@ -29,9 +29,27 @@ pub fn ablation_text(a: &Ablation) -> String {
         line.push(format!("{:.1}", of.train_seconds));
         table.push(line);
     }
+    let chosen = a.chosen.as_ref().map(|chosen| {
+        let (f1, off) = (chosen.figures[&Figure::MacroF1], chosen.difference[&Figure::MacroF1]);
+        let mut picked: Vec<_> = chosen.picked.iter().collect();
+        picked.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        let picked: Vec<String> = picked.iter().map(|(name, folds)| format!("{name} {folds}")).collect();
+        format!(
+            "\nchosen for each fold by the others: macro-F1 {:.3} ({:.3} – {:.3}), {} ({} – {}) against the best of the table; \
+             chosen: {}\n",
+            f1.value,
+            f1.low,
+            f1.high,
+            signed(off.value),
+            signed(off.low),
+            signed(off.high),
+            picked.join(", ")
+        )
+    });
     let FoldCounts { folds, repeats } = a.folds;
     let mut text =
         format!("{}: {folds} × {repeats} folds of {} rows outside the test part\n\n{table}", a.name, a.rows);
+    text += &chosen.unwrap_or_default();
     if a.classes.len() <= CLASSES_SHOWN {
         let mut table = Table::new(["F1 of each class".to_owned()].into_iter().chain(a.classes.clone()));
         for of in &a.presets {

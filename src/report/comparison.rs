@@ -21,8 +21,9 @@ pub fn comparison_text(c: &Comparison) -> String {
     for (part, by) in [("test", &c.test), ("out of fold", &c.out_of_fold)] {
         let McNemar { only_first, only_second, p } = by.mcnemar;
         text += &format!(
-            "  {part}: {} rows ({} in one model only), {only_first} right in {} alone, {only_second} in {} alone, McNemar p = {p:.3}\n",
-            by.rows, by.unmatched, c.first, c.second
+            "  {part}: {} rows of both ({} of {} alone, {} of {} alone, left out), {only_first} right in {} alone, {only_second} in {} \
+             alone, McNemar p = {p:.3}\n",
+            by.rows, by.unmatched[0], c.first, by.unmatched[1], c.second, c.first, c.second
         );
     }
     if c.folds.is_none() {

@@ -19,7 +19,7 @@ pub fn tuning_text(t: &Tuning) -> String {
         t.inner_folds,
         t.rows
     );
-    let mut tried: Vec<_> = t.trials.iter().filter_map(|trial| Some((trial.value?, trial))).collect();
+    let mut tried: Vec<_> = t.trials.iter().map(|trial| (trial.value, trial)).collect();
     tried.sort_by(|a, b| a.0.value.total_cmp(&b.0.value));
     if t.metric.higher_is_better() {
         tried.reverse();

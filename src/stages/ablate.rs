@@ -1,6 +1,7 @@
 //! `pipeline ablate`: named presets on the same folds, and what each is worth.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use super::staleness::{Reason, Sources};
 use super::trial::Trial;
 use crate::config::{AugmentConfig, Config, TaskConfig, TrainConfig, nearest};
 use crate::engine::Engine;
-use crate::evaluate::{Ablated, Ablation, Folded, fold_differences, fold_mean, fold_means};
+use crate::evaluate::{Ablated, Ablation, Chosen, Folded, fold_differences, fold_mean, fold_means};
 use crate::progress::Progress;
 use crate::split::FoldCounts;
 use crate::split::Part;
@@ -53,7 +54,7 @@ pub struct Preset {
 
 impl Preset {
     /// The project's config with the preset's changes.
-    fn apply(&self, config: &Config) -> Result<Config, BuildError> {
+    fn apply(&self, name: &str, config: &Config) -> Result<Config, BuildError> {
         let mut changed = config.clone();
         (changed.train, changed.augment) = (self.train.clone(), self.augment.clone());
         changed.features = overlay(&config.features, &self.features)?;
@@ -62,7 +63,9 @@ impl Preset {
             changed.features.categorical.retain(|c| c != column);
             changed.train.tasks.push(TaskConfig { column: column.clone(), weight: 0.3 });
         }
-        Ok(changed)
+        let failed = |e: &dyn std::fmt::Display| BuildError::Preset(e.to_string());
+        let table = toml::Table::try_from(&changed).map_err(|e| failed(&e))?;
+        Config::made(&table, Path::new(&format!("preset `{name}` here"))).map_err(|e| failed(&e))
     }
 }
 
@@ -128,7 +131,7 @@ pub fn ablate(
         )));
     }
     for name in &names {
-        check_networks(known[name].apply(&project.config)?.train.heads(), engine)?;
+        check_networks(known[name].apply(name, &project.config)?.train.heads(), engine)?;
     }
     build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
     let _lock = Lock::take(&project.state_folder())?;
@@ -139,7 +142,8 @@ pub fn ablate(
     let mut measured = Vec::new();
     for (i, name) in names.iter().enumerate() {
         progress.note(&format!("{name} ({} of {}): {}", i + 1, names.len(), known[name].what));
-        let changed = Project { root: project.root.clone(), config: known[name].apply(&project.config)? };
+        let changed =
+            Project { root: project.root.clone(), config: known[name].apply(name, &project.config)? };
         let context = Context { project: &changed, engine, progress };
         measured.push(context.trial(&context.rows_like(&rows)?, &folds, &sources)?);
     }
@@ -164,7 +168,9 @@ pub fn ablate(
                 .then(|| fold_differences(&of.figures, &measured[base].figures, folded)),
         }
     };
+    let of_folds: Vec<_> = names.iter().zip(&measured).map(|(n, of)| (n.as_str(), &of.figures[..])).collect();
     let ablation = Ablation {
+        chosen: Chosen::among(&of_folds, project.config.evaluate.folds, folded, classes),
         name: project.config.name.clone(),
         classes: rows.dataset.classes.clone(),
         folds: FoldCounts { folds: project.config.evaluate.folds, repeats: project.config.evaluate.repeats },
@@ -191,11 +197,11 @@ mod tests {
         let all = presets();
         assert!(MAIN.iter().all(|name| all.contains_key(*name)));
         for (name, preset) in all {
-            let changed = preset.apply(&config).unwrap();
+            let changed = preset.apply(&name, &config).unwrap();
             std::fs::write(&path, toml::to_string(&changed).unwrap()).unwrap();
             assert_eq!(Config::load(&path).map_err(|e| format!("{name}: {e}")).unwrap(), changed);
         }
-        let phase = presets()["phase-3"].apply(&config).unwrap();
+        let phase = presets()["phase-3"].apply("phase-3", &config).unwrap();
         assert_eq!(phase.train.head, HeadKind::Network);
         assert!(phase.data.join_text && phase.features.categorical.is_empty());
     }

@@ -1,10 +1,12 @@
 //! `pipeline compare`: two evaluated models, example by example and fold by fold.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 
+use serde::Deserialize;
+
 use super::error::BuildError;
-use super::evaluate::GROUP;
+use super::evaluate::TEXTS;
 use crate::evaluate::{
     ByExample, ByFold, Comparison, Evaluation, Figure, Predictions, difference, fold_differences, mcnemar,
 };
@@ -13,10 +15,14 @@ use crate::model::{ModelFiles, PredictError, load_evaluation};
 /// Seed of the bootstrap: two saved models are compared the same way every time.
 const SEED: u64 = 42;
 
-/// Compare two evaluated models.
+/// Of the smaller model's rows at least so many must be the other's, too: figures of the few that are left would speak for
+/// neither model.
+const LEAST_SHARE: f64 = 0.5;
+
+/// Compare two evaluated models on the rows that both answered. A row is known again by its content, wherever it stands.
 ///
 /// # Errors
-/// A model lacks its evaluation, the classes differ, or they share no test row.
+/// A model lacks its evaluation, the classes differ, or fewer than half of the rows pair.
 pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, BuildError> {
     let (a, b) = (load_evaluation(first)?, load_evaluation(second)?);
     if a.classes != b.classes {
@@ -28,10 +34,18 @@ pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, Bu
     }
     let (of_a, of_b) = (answers(first, &a)?, answers(second, &b)?);
     let ordered = a.test.figures.contains_key(&Figure::QuadraticKappa);
-    let by = |part: &str| by_example(part, &of_a, &of_b, a.classes.len(), ordered);
-    let test = by("test");
-    if test.rows == 0 {
-        return Err(BuildError::NotComparable("they share no test row".into()));
+    let part = |part: Side| {
+        let [of_a, of_b] = [&of_a, &of_b].map(|answers| answers.iter().filter(|a| a.part == part).collect());
+        by_example(of_a, of_b, a.classes.len(), ordered)
+    };
+    let (test, out_of_fold) = (part(Side::Test), part(Side::OutOfFold));
+    let rows = test.rows + out_of_fold.rows;
+    let smaller = rows + (0..2).map(|of| test.unmatched[of] + out_of_fold.unmatched[of]).min().unwrap_or(0);
+    if test.rows == 0 || (rows as f64) < LEAST_SHARE * smaller as f64 {
+        return Err(BuildError::NotComparable(format!(
+            "{rows} of {smaller} rows are in the same part of both, {} of them test rows (by content and class)",
+            test.rows
+        )));
     }
     let (cv_a, cv_b) = (&a.cross_validation, &b.cross_validation);
     let same = cv_a.folds_blake3 == cv_b.folds_blake3;
@@ -39,71 +53,115 @@ pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, Bu
         let difference = fold_differences(&x.folds, &y.folds, cv_a.folded());
         ByFold { folds: x.folds.len(), difference }
     });
-    Ok(Comparison { first: a.name, second: b.name, out_of_fold: by("out-of-fold"), test, folds })
+    let names = match a.name == b.name {
+        true => [first, second].map(|files| files.folder.display().to_string()),
+        false => [a.name, b.name],
+    };
+    let [first, second] = names;
+    Ok(Comparison { first, second, out_of_fold, test, folds })
+}
+
+/// Whence an answer is.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Side {
+    Test,
+    OutOfFold,
 }
 
 /// Class and probabilities of one row.
 struct Answer {
-    part: String,
+    part: Side,
+    /// Hash of the row as its file has it, and of its texts.
+    contents: [String; 2],
     truth: usize,
-    /// Its group of near-duplicates; of models of older programs each row's own.
+    /// Its group of near-duplicates.
     group: usize,
     probabilities: Vec<f32>,
 }
 
-/// The answers of a model by part, file and line.
-fn answers(files: &ModelFiles, of: &Evaluation) -> Result<Vec<(String, Answer)>, BuildError> {
+/// What stands before the probabilities in a line of `predictions.csv`.
+#[derive(Deserialize)]
+struct Line {
+    part: Side,
+    group: usize,
+    record: String,
+    texts: String,
+    class: String,
+}
+
+/// The answers of a model in the order of its file.
+fn answers(files: &ModelFiles, of: &Evaluation) -> Result<Vec<Answer>, BuildError> {
     let path = files.predictions();
-    let read = |path: &Path| -> Result<Vec<(String, Answer)>, String> {
+    let read = |path: &Path| -> Result<Vec<Answer>, String> {
         let mut reader = csv::Reader::from_path(path).map_err(|e| e.to_string())?;
-        let header = reader.headers().map_err(|e| e.to_string())?;
-        let grouped = header.get(3) == Some(GROUP);
+        let header = reader.headers().map_err(|e| e.to_string())?.clone();
+        if header.iter().take(6).last() != Some(TEXTS) {
+            return Err(format!(
+                "no column `{TEXTS}`: an older program wrote it; run `pipeline build` for this model"
+            ));
+        }
         let mut answers = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|e| e.to_string())?;
-            let cell = |i: usize| record.get(i).unwrap_or_default();
-            let class = cell(3 + usize::from(grouped));
-            let truth = of.classes.iter().position(|c| c == class);
-            let truth = truth.ok_or_else(|| format!("`{class}` is no class"))?;
-            let group =
-                if grouped { cell(3).parse().ok() } else { None }.unwrap_or(usize::MAX - answers.len());
-            let probabilities =
-                record.iter().skip(6 + usize::from(grouped)).map(str::parse).collect::<Result<Vec<f32>, _>>();
-            let probabilities = probabilities.map_err(|e| e.to_string())?;
-            let key = [cell(0), cell(1), cell(2)].join("\n");
-            answers.push((key, Answer { part: cell(0).to_owned(), truth, group, probabilities }));
+            let line: Line = record.deserialize(Some(&header)).map_err(|e| e.to_string())?;
+            let truth = of.classes.iter().position(|class| *class == line.class);
+            let truth = truth.ok_or_else(|| format!("`{}` is no class", line.class))?;
+            let numbers = record.iter().skip(record.len().saturating_sub(of.classes.len()));
+            let probabilities = numbers.map(str::parse).collect::<Result<Vec<f32>, _>>();
+            answers.push(Answer {
+                part: line.part,
+                contents: [line.record, line.texts],
+                truth,
+                group: line.group,
+                probabilities: probabilities.map_err(|e| e.to_string())?,
+            });
         }
         Ok(answers)
     };
     Ok(read(&path).map_err(|reason| PredictError::File { path, reason })?)
 }
 
-fn by_example(
-    part: &str,
-    first: &[(String, Answer)],
-    second: &[(String, Answer)],
-    classes: usize,
-    ordered: bool,
-) -> ByExample {
-    let of_part = |answers: &'_ [(String, Answer)]| answers.iter().filter(|(_, a)| a.part == part).count();
-    let known: HashMap<&String, &Answer> = second.iter().map(|(key, answer)| (key, answer)).collect();
-    let (mut truth, mut groups, mut a, mut b) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (key, answer) in first.iter().filter(|(_, answer)| answer.part == part) {
-        // A row whose label changed between the two is another row.
-        if let Some(other) = known.get(key).filter(|o| o.truth == answer.truth) {
-            truth.push(answer.truth);
-            groups.push(answer.group);
-            a.extend_from_slice(&answer.probabilities);
-            b.extend_from_slice(&other.probabilities);
+/// Pairs of answers to rows of one content and class: first of rows that are alike to the last cell, then of those with the
+/// same texts; of several that are alike, the first with the first.
+fn pairs<'a>(mut first: Vec<&'a Answer>, second: Vec<&'a Answer>) -> Vec<[&'a Answer; 2]> {
+    let (mut pairs, mut paired) = (Vec::new(), vec![false; second.len()]);
+    for content in 0..2 {
+        let key = |answer: &Answer| (answer.contents[content].clone(), answer.truth);
+        let mut known: HashMap<_, VecDeque<usize>> = HashMap::new();
+        for (place, answer) in second.iter().enumerate().filter(|(place, _)| !paired[*place]) {
+            known.entry(key(answer)).or_default().push_back(place);
         }
+        first.retain(|answer| {
+            let other = known.get_mut(&key(answer)).and_then(VecDeque::pop_front);
+            if let Some(place) = other {
+                paired[place] = true;
+                pairs.push([*answer, second[place]]);
+            }
+            other.is_none()
+        });
     }
-    let (a, b) = (
-        Predictions { truth: &truth, probabilities: &a, classes, ordered, groups: Some(&groups) },
-        Predictions { truth: &truth, probabilities: &b, classes, ordered, groups: Some(&groups) },
-    );
+    pairs
+}
+
+fn by_example(first: Vec<&Answer>, second: Vec<&Answer>, classes: usize, ordered: bool) -> ByExample {
+    let counts = [first.len(), second.len()];
+    let pairs = pairs(first, second);
+    let truth: Vec<usize> = pairs.iter().map(|[a, _]| a.truth).collect();
+    let groups: Vec<usize> = pairs.iter().map(|[a, _]| a.group).collect();
+    let of =
+        |side: usize| pairs.iter().flat_map(|pair| pair[side].probabilities.clone()).collect::<Vec<f32>>();
+    let (a, b) = (of(0), of(1));
+    let [a, b] = [&a, &b].map(|probabilities| Predictions {
+        truth: &truth,
+        probabilities,
+        classes,
+        ordered,
+        groups: Some(&groups),
+    });
     ByExample {
         rows: truth.len(),
-        unmatched: of_part(first) + of_part(second) - 2 * truth.len(),
+        unmatched: counts.map(|count| count - truth.len()),
         mcnemar: mcnemar(&truth, &a.likeliest(), &b.likeliest()),
         difference: difference(a, b, SEED),
     }

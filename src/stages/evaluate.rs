@@ -32,10 +32,15 @@ use crate::model::{Answers, Calibration, answers, load_card, load_head, load_inp
 use crate::report::{MapPoint, Mistake, ReportInput, report_html};
 use crate::split::{Fold, FoldCounts, Part};
 use crate::store::{Manifest, checksum, write_atomic, write_json};
+use crate::table::ContentHash;
 use crate::train::{FeatureSettings, Task};
 
 /// Column of `predictions.csv` with the group of near-duplicates of a row.
 pub const GROUP: &str = "group";
+
+/// Columns of `predictions.csv` with the hashes of a row as its file has it, and of its texts.
+pub const RECORD: &str = "record";
+pub const TEXTS: &str = "texts";
 
 /// Points of the embedding map; more would make the report slow to open.
 const MAP_POINTS: usize = 1500;
@@ -68,7 +73,7 @@ impl<'a> RowProbabilities<'a> {
 
 /// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
 pub const EVALUATE: Declaration = Declaration {
-    version: 10,
+    version: 11,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
     config: |config| {
         json!({
@@ -446,7 +451,7 @@ impl Context<'_> {
         let calibration =
             Calibration { temperature: evaluation.temperature, head_blake3: checksum(&files.head())? };
         write_json(&files.calibration(), &calibration)?;
-        let fixed = ["part", "file", "line", GROUP, "class", "predicted", "confidence"];
+        let fixed = ["part", "file", "line", GROUP, RECORD, TEXTS, "class", "predicted", "confidence"];
         let header: Vec<&str> = fixed.into_iter().chain(classes.iter().map(String::as_str)).collect();
         let line = |part: &str, row: usize, probabilities: &[f32]| {
             let (at, best) = (place(&rows.dataset, row), likeliest(probabilities));
@@ -455,6 +460,8 @@ impl Context<'_> {
                 at.file,
                 at.line,
                 rows.dealt.groups[row].to_string(),
+                rows.dataset.rows[row].record.to_string(),
+                ContentHash::of(rows.dataset.rows[row].cells.texts.iter().map(String::as_str)).to_string(),
                 classes[rows.classes[row]].clone(),
                 classes[best].clone(),
             ];

@@ -28,16 +28,18 @@ pub struct FewShotSettings {
 /// Accuracy on the given test part over the draws.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FewShot {
-    /// Training rows drawn of each class (fewer where a class has fewer).
+    /// Training rows asked for of each class.
     pub per_class: usize,
+    /// Training rows that there were, of the class with the fewest and of that with the most.
+    pub rows_of_a_class: [usize; 2],
     /// Test rows.
     pub test_rows: usize,
     /// Accuracy of each draw, in `[0, 1]`.
     pub accuracies: Vec<f64>,
     /// Their mean.
     pub mean: f64,
-    /// Their sample standard deviation; 0 for one draw.
-    pub deviation: f64,
+    /// Their sample standard deviation; none of one draw.
+    pub deviation: Option<f64>,
 }
 
 /// Logistic regression (C = 1) on the embeddings of `per_class` rows of each class, on the given test part.
@@ -64,18 +66,30 @@ pub fn few_shot(
         (0..dataset.rows.len()).partition(|&row| dataset.rows[row].in_test_files);
     let classes: Vec<usize> = dataset.rows.iter().map(|row| row.class).collect();
     progress.start("fitting", settings.draws as u64, "draws");
-    let accuracies: Vec<f64> = (0..settings.draws)
+    let draws: Vec<(f64, Vec<usize>)> = (0..settings.draws)
         .into_par_iter()
         .map(|draw| {
             let seed = project.config.seed_for(&format!("few-shot draw {draw}"));
             let sides = [&train[..], &test];
             let per_class = settings.per_class;
-            let accuracy = few_shot_accuracy(&raw, &classes, dataset.classes.len(), sides, per_class, seed);
+            let found = few_shot_accuracy(&raw, &classes, dataset.classes.len(), sides, per_class, seed);
             progress.advance(1);
-            accuracy
+            found
         })
         .collect();
     progress.finish();
+    let accuracies: Vec<f64> = draws.iter().map(|(accuracy, _)| *accuracy).collect();
+    // Every draw has as many rows of a class: all that are asked for, or all that there are.
+    let taught = &draws.first().map(|(_, taught)| &taught[..]).unwrap_or_default();
+    let [fewest, most] =
+        [taught.iter().min(), taught.iter().max()].map(|rows| rows.copied().unwrap_or_default());
     let (mean, deviation) = mean_and_deviation(&accuracies);
-    Ok(FewShot { per_class: settings.per_class, test_rows: test.len(), accuracies, mean, deviation })
+    Ok(FewShot {
+        per_class: settings.per_class,
+        rows_of_a_class: [fewest, most],
+        test_rows: test.len(),
+        deviation: (accuracies.len() > 1).then_some(deviation),
+        accuracies,
+        mean,
+    })
 }

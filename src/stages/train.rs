@@ -12,6 +12,7 @@ use super::error::BuildError;
 use super::rows::Rows;
 use super::stage::Stage;
 use crate::augment::Mixed;
+use crate::config::{HeadKind, SmoteKind};
 use crate::embed::{Embeddings, NpyWriter};
 use crate::engine::networks;
 use crate::inputs::{RawInputs, raw_inputs};
@@ -77,6 +78,14 @@ impl Context<'_> {
             parents: &kept.iter().map(|&v| parent(v)).collect::<Vec<_>>(),
             mixed: &mixed,
         };
+        if project.config.train.heads().contains(&HeadKind::Knn)
+            && project.config.augment.smote.kind != SmoteKind::Off
+        {
+            self.progress.note(
+                "note: the points that SMOTE makes of a small class lie side by side, and nearest rows vote for them nearly \
+                 everywhere; compare with augment.smote.kind = \"off\"",
+            );
+        }
         let trained = self.fit(&rows, &learning, project.config.seed_for("fit"), self.progress)?;
         let outputs = self.save(&rows.dataset, &trained)?;
         let summary = TrainSummary {

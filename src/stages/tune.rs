@@ -90,7 +90,9 @@ pub fn tune(
         sources: Sources::measure(project)?,
         space,
         trials: settings.trials.unwrap_or(config.tune.trials),
-        share: settings.minutes.map(|m| Duration::from_secs_f64(m * 60.0 / (outer.len() + 1) as f64)),
+        share: settings
+            .minutes
+            .and_then(|m| Duration::try_from_secs_f64(m * 60.0 / (outer.len() + 1) as f64).ok()),
         inputs: Vec::new(),
     };
 
@@ -154,7 +156,8 @@ impl Tuner<'_> {
         let mut found = Found { best: config.clone(), values: Values::new(), trials: Vec::new() };
         let mut least = f64::INFINITY;
         let mut known: Vec<Config> = Vec::new();
-        let mut repeats = 0;
+        // Draws in a row that were known or did not fit, and all that did not fit.
+        let (mut repeats, mut unfit) = (0, 0);
         self.progress.start(&format!("tuning on {of}"), self.trials as u64, "configs");
         while found.trials.len() < self.trials {
             if !found.trials.is_empty() && self.share.is_some_and(|share| begin.elapsed() > share) {
@@ -167,44 +170,53 @@ impl Tuner<'_> {
                 _ => search.draw(),
             };
             let tried = with_values(config, &values, Path::new("tune.space"));
-            if tried.as_ref().is_ok_and(|tried| known.contains(tried)) {
+            let tried = match tried {
+                Ok(tried) => Some(tried),
+                Err(_) => {
+                    if !first && repeats == 0 {
+                        search.tell(f64::INFINITY);
+                    }
+                    unfit += 1;
+                    None
+                }
+            };
+            let Some(tried) = tried.filter(|tried| !known.contains(tried)) else {
                 repeats += 1;
                 if repeats == REPEATS {
                     break;
                 }
                 continue;
-            }
+            };
             repeats = 0;
-            let trial = tried.as_ref().ok().map(|tried| self.measure(tried, &inner)).transpose();
+            let trial = self.measure(&tried, &inner);
             if trial.is_err() {
                 self.progress.finish();
             }
             let trial = trial?;
             let folded = Folded::of(inner.len(), inner.iter().map(|fold| fold.held_out.len()).sum());
             let classes = self.dealt.dataset.classes.len();
-            let value = trial.as_ref().map(|t| fold_means(&t.figures, folded, classes)[&metric]);
-            let loss = value.map_or(f64::INFINITY, |v| sign * v.value);
+            let value = fold_means(&trial.figures, folded, classes)[&metric];
+            let loss = sign * value.value;
             if !first {
                 search.tell(loss);
             }
-            if let Ok(tried) = tried {
-                if loss < least {
-                    least = loss;
-                    (found.best, found.values) = (tried.clone(), values.clone());
-                }
-                known.push(tried);
+            if loss < least {
+                least = loss;
+                (found.best, found.values) = (tried.clone(), values.clone());
             }
-            found.trials.push(TunedTrial {
-                values: as_json(&values),
-                value,
-                seconds: trial.map_or(0.0, |t| t.seconds),
-            });
+            known.push(tried);
+            found.trials.push(TunedTrial { values: as_json(&values), value, seconds: trial.seconds });
             self.progress.advance(1);
         }
         self.progress.finish();
         self.progress.note(&format!(
-            "{of}: {} configs tried, best {} {:.3}",
+            "{of}: {} configs tried{}, best {} {:.3}",
             found.trials.len(),
+            if unfit > 0 {
+                format!(" ({unfit} more whose values do not fit together)")
+            } else {
+                String::new()
+            },
             metric.label(),
             sign * least
         ));

@@ -134,7 +134,8 @@ impl<'a> Iterator for CsvLines<'a> {
             if !self.reader.read_byte_record(&mut record).unwrap_or(false) {
                 return None;
             }
-            if !record.iter().all(|c| c.trim_ascii().is_empty()) {
+            // Separators without anything between them are a row, which whoever asks about every row wants answered.
+            if record.len() > 1 || !record.iter().all(|c| c.trim_ascii().is_empty()) {
                 break;
             }
         }

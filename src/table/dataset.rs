@@ -24,6 +24,33 @@ pub struct Row {
     pub range: Option<[f32; 2]>,
     /// The value of each of [`Dataset::tasks`]; `None` for an empty cell or a list.
     pub tasks: Vec<Option<String>>,
+    /// Hash of the row as the file has it, white space at its ends aside.
+    pub record: ContentHash,
+}
+
+/// Tells contents apart: the first eight bytes of their BLAKE3.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ContentHash([u8; 8]);
+
+impl ContentHash {
+    /// Of some texts, in their order.
+    pub fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for text in texts {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        let mut first = [0; 8];
+        first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        Self(first)
+    }
+}
+
+/// Sixteen hexadecimal digits.
+impl std::fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 /// What a model sees of a row.
@@ -64,7 +91,7 @@ impl Dataset {
     }
 }
 
-/// Stop when there is nothing to learn: no rows, or fewer than two classes among them.
+/// Stop when there is nothing to learn: no rows, or fewer than two classes among them, or values of a task.
 ///
 /// # Errors
 /// [`TableError::NothingToLearn`].
@@ -77,6 +104,16 @@ pub fn check_classes(dataset: &Dataset) -> Result<(), TableError> {
             dataset.rows.len(),
             dataset.classes[dataset.rows[0].class]
         ))),
-        _ => Ok(()),
+        _ => dataset.tasks.iter().enumerate().try_for_each(|(i, (column, values))| match &values[..] {
+            [] => Err(TableError::NothingToLearn(format!(
+                "the task column `{column}` (train.tasks) has no usable cell in {} rows: all are empty or lists",
+                dataset.rows.len()
+            ))),
+            [only] => Err(TableError::NothingToLearn(format!(
+                "the task column `{column}` (train.tasks) has `{only}` in all {} rows that have a cell; a task needs two values",
+                dataset.rows.iter().filter(|row| row.tasks[i].is_some()).count()
+            ))),
+            _ => Ok(()),
+        }),
     }
 }

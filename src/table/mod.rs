@@ -22,7 +22,7 @@ mod named;
 mod second_labels;
 
 pub use cell::{items, normalise};
-pub use dataset::{Cells, Dataset, Row, check_classes};
+pub use dataset::{Cells, ContentHash, Dataset, Row, check_classes};
 pub use errors::TableError;
 pub use files::files;
 pub use named::{NamedRow, Wanted, read_named};

@@ -62,7 +62,14 @@ impl Reading<'_> {
         let columns = Columns::find(self.config, source.as_ref())?;
         let origin = Origin { file: self.dataset.files.len(), in_test_files };
         let mut lines = source.lines();
+        let (mut blank, mut first_blank) = (0, 0);
         for line in &mut lines {
+            // Spreadsheets leave rows of separators at the end of a table.
+            if line.is_blank() {
+                blank += 1;
+                first_blank = if blank == 1 { line.number } else { first_blank };
+                continue;
+            }
             self.report.read += 1;
             match parse(&line, origin, &columns, self.config, &mut self.labels) {
                 Ok(row) => self.dataset.rows.push(row),
@@ -80,6 +87,14 @@ impl Reading<'_> {
             self.report.notes.push(format!("{}: {mended}", path.display()));
         }
         drop(lines);
+        if blank > 0 {
+            let rows = if blank == 1 { "row is" } else { "rows are" };
+            let note = format!(
+                "{}: {blank} {rows} blank and passed over, the first in line {first_blank}",
+                path.display()
+            );
+            self.report.notes.push(note);
+        }
         self.dataset.files.push(path);
         Ok(())
     }

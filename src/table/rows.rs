@@ -2,7 +2,7 @@
 
 use super::cell::{normalise, text, values};
 use super::columns::{Column, Columns};
-use super::dataset::Row;
+use super::dataset::{ContentHash, Row};
 use super::fault::{Fault, fault, number};
 use super::labels::Labels;
 use super::source::Line;
@@ -58,5 +58,6 @@ pub fn parse(
         in_test_files: origin.in_test_files,
         range,
         tasks: columns.tasks.iter().map(task).collect(),
+        record: ContentHash::of([line.raw.trim()]),
     })
 }

@@ -54,6 +54,11 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// Whether there is nothing in any cell.
+    pub fn is_blank(&self) -> bool {
+        self.cells.as_ref().is_ok_and(|cells| cells.iter().all(|cell| cell.trim().is_empty()))
+    }
+
     /// The cells of a line of a file with so many `columns`: at least as many, and blank beyond.
     ///
     /// # Errors

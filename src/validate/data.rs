@@ -225,7 +225,7 @@ fn mentions(dataset: &Dataset, patterns: &[Regex]) -> Mentions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Cells, Row};
+    use crate::table::{Cells, ContentHash, Row};
 
     fn dataset() -> Dataset {
         let row = |line, title: &str, class| Row {
@@ -237,6 +237,7 @@ mod tests {
             in_test_files: false,
             range: None,
             tasks: vec![],
+            record: ContentHash::default(),
         };
         Dataset {
             files: vec!["a.csv".into()],

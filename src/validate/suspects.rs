@@ -61,7 +61,7 @@ pub fn suspects(dataset: &Dataset, probabilities: &[f32]) -> Vec<Suspect> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Cells, Row};
+    use crate::table::{Cells, ContentHash, Row};
 
     #[test]
     fn a_confidently_contradicted_label_comes_first() {
@@ -74,6 +74,7 @@ mod tests {
             in_test_files: false,
             range: None,
             tasks: vec![],
+            record: ContentHash::default(),
         };
         let dataset = Dataset {
             files: vec!["a.csv".into()],

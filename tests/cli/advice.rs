@@ -68,7 +68,7 @@ fn copies_of_test_rows_are_dropped_from_training() {
     let with_test = HEAD.replace("[label]", "test_files = [\"test.csv\"]\n[label]");
     let duplicates = |kept: &str| format!("{with_test}[split]\ngiven_test_duplicates = \"{kept}\"\n");
     project.write("pipeline.toml", duplicates("keep"));
-    let line = |row: usize| format!("{},{}\n", sentence(row, row % 2 == 0), ["a", "b"][row % 2]);
+    let line = |row: usize| format!("{},{}\n", sentence(row, row.is_multiple_of(2)), ["a", "b"][row % 2]);
     let rows = |rows: std::ops::Range<usize>| rows.map(line).collect::<String>();
     project.write("data.csv", format!("text,class\n{}", rows(0..90)));
     project.write("test.csv", format!("text,class\n{}", rows(80..110)));

@@ -34,8 +34,10 @@ fn a_model_of_before_answers_the_same() {
     for head in HEADS {
         let folder = fixtures().join(head);
         let model = folder.to_str().unwrap();
-        let given = answers(&project.good(&["predict", "new.csv", "--json", "--model", model]).out());
+        let mut given = answers(&project.good(&["predict", "new.csv", "--json", "--model", model]).out());
         let expected = answers(&fs::read_to_string(folder.join("answers.jsonl")).unwrap());
+        // The older program passed over a row of separators.
+        given.retain(|row| expected.iter().any(|of| of["line"] == row["line"]));
         assert_eq!(given.len(), expected.len());
         for (given, expected) in given.iter().zip(&expected) {
             assert_eq!(given["label"], expected["label"], "{head}");
@@ -61,6 +63,16 @@ fn a_project_of_before_is_read_and_rebuilt() {
         let bytes = fs::read(fixtures().join("kernel").join(file)).unwrap();
         project.write(&format!("data/models/kernel/{file}"), bytes);
     }
+    // Settings of a network beside another head were let pass; now they are named, all at once.
+    let refused = project.run(&["status"]);
+    assert_eq!(refused.code(), 3);
+    let config = project.read("pipeline.toml");
+    let (own, others): (Vec<&str>, Vec<&str>) = config.lines().partition(|line| {
+        let key = line.split(' ').next().unwrap_or_default();
+        key.is_empty() || key == "head" || !refused.err().contains(&format!("train.{key}"))
+    });
+    assert_eq!(others.len(), 6, "{others:?}");
+    project.write("pipeline.toml", own.join("\n"));
     let status = project.json(&["status"]);
     let stages = status["stages"].as_array().unwrap();
     assert!(stages.iter().all(|s| s["fresh"] == false), "{status}");

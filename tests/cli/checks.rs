@@ -124,7 +124,7 @@ fn a_planted_wrong_label_comes_first() {
         "pipeline.toml",
         "name = \"small\"\n[data]\nfiles = [\"data.csv\"]\ntext_fields = [\"text\"]\n[label]\ncolumn = \"topic\"\n\
          [split]\ntrain = 0.6\nvalidation = 0.2\ntest = 0.2\n[validate]\nmin_class_rows = 2\n\
-         [train]\nhidden = []\nlearning_rate = 0.05\n",
+         [train]\nhead = \"network\"\nhidden = []\nlearning_rate = 0.05\n",
     );
     let mut rows = String::from("text,topic\nStir the custard so that it does not burn,weather\n");
     for (weather, cooking) in WEATHER.iter().zip(COOKING) {

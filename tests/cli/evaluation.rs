@@ -17,7 +17,7 @@ fn two_classes(project: &Project, rows: usize, line: impl Fn(usize, &str, &str) 
     project.write(
         "pipeline.toml",
         "name = \"small\"\n[data]\nfiles = [\"data.csv\"]\ntext_fields = [\"text\"]\n[label]\ncolumn = \"class\"\n\
-         [features]\ncategorical = [\"kind\"]\n[train]\nhidden = [8]\n[evaluate]\nfolds = 3\nrepeats = 1\n",
+         [features]\ncategorical = [\"kind\"]\n[train]\nhead = \"network\"\nhidden = [8]\n[evaluate]\nfolds = 3\nrepeats = 1\n",
     );
     let (verbs, things) = (
         ["Mend", "Paint", "Carry", "Lose", "Sell", "Wash", "Find"],
@@ -185,7 +185,7 @@ fn two_models_are_compared_by_row_and_by_fold() {
     let found = project.json(&["compare", small, linear]);
     let there = |d: &Value| d["accuracy"]["low"].as_f64() <= d["accuracy"]["value"].as_f64();
     assert!(there(&found["test"]["difference"]) && there(&found["folds"]["difference"]));
-    assert_eq!(found["test"]["unmatched"], 0);
+    assert_eq!(found["test"]["unmatched"], serde_json::json!([0, 0]));
     let text = project.good(&["compare", "small", "linear"]).out();
     assert!(text.starts_with("small minus linear") && text.contains("McNemar"), "{text}");
 
@@ -193,6 +193,45 @@ fn two_models_are_compared_by_row_and_by_fold() {
     project.good(&["build", "--quiet", "--config", "other.toml"]);
     let text = project.good(&["compare", small, "data/models/other"]).out();
     assert!(text.contains("not compared fold by fold"), "{text}");
+    // A row at the top moves every line; the rows are the same.
+    let csv = project.read("data/raw/home.csv");
+    let (header, rest) = csv.split_once('\n').unwrap();
+    let new = rest.lines().next().unwrap().replacen(|c: char| c.is_alphabetic(), "Zebra stripes and ", 1);
+    project.write("moved/home.csv", format!("{header}\n{new}\n{rest}"));
+    for theme in ["sport", "sensory", "friends"] {
+        project.write(&format!("moved/{theme}.csv"), project.read(&format!("data/raw/{theme}.csv")));
+    }
+    project.write("moved.toml", config.replace("data/raw/", "moved/").replace("\"small\"", "\"moved\""));
+    project.good(&["build", "--quiet", "--config", "moved.toml"]);
+    let found = project.json(&["compare", small, "data/models/moved"]);
+    let of = |side: &str| ["test", "out_of_fold"].map(|part| found[part][side].clone());
+    let rows: u64 = of("rows").iter().map(|rows| rows.as_u64().unwrap()).sum();
+    assert!(rows > 40, "{found}");
+    // Two models of one name are told apart by their folders.
+    project.write("again/models/small/x", "");
+    for name in ["metrics.json", "predictions.csv"] {
+        project.write(&format!("again/models/small/{name}"), project.read(&format!("{small}/{name}")));
+    }
+    let text = project.good(&["compare", small, "again/models/small"]).out();
+    assert!(text.starts_with("data/models/small minus again/models/small"), "{text}");
+    // Of other rows there is nothing to compare.
+    let predictions = project.read("data/models/small/predictions.csv");
+    let others: String = predictions
+        .lines()
+        .enumerate()
+        .map(|(i, line)| {
+            let mut cells: Vec<&str> = line.split(',').collect();
+            let other = format!("{i:016x}");
+            if i > 0 {
+                (cells[4], cells[5]) = (&other, &other);
+            }
+            cells.join(",") + "\n"
+        })
+        .collect();
+    project.write("again/models/small/predictions.csv", others);
+    let refused = project.run(&["compare", small, "again/models/small"]);
+    assert_eq!(refused.code(), 4, "{}", refused.err());
+    assert!(refused.err().contains("0 of"), "{}", refused.err());
     let missing = project.run(&["compare", small, "data/models/none"]);
     assert_eq!(missing.code(), 5);
     assert!(missing.err().contains("data/models/none/metrics.json"), "{}", missing.err());
@@ -217,6 +256,9 @@ fn a_few_rows_a_class_are_measured_on_the_given_test_part() {
     assert_eq!((found["accuracies"].as_array().unwrap().len(), found["test_rows"].as_u64()), (3, Some(4)));
     assert!(found["mean"].as_f64().unwrap() > 0.6, "{found}");
     assert_eq!(project.json(&["bench-few-shot", "--per-class", "4", "--draws", "3"]), found);
+    // As many as there are, and no spread of one draw.
+    let text = project.good(&["bench-few-shot", "--per-class", "400", "--draws", "1"]).out();
+    assert!(text.contains("rows a class (400 were asked for)") && !text.contains('±'), "{text}");
 }
 
 #[test]

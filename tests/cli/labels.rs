@@ -126,7 +126,7 @@ fn unsure_rows_get_no_label_when_asked() {
     let table = project.good(&["predict", "new.csv", "--min-confidence", "1"]).out();
     assert!(table.contains("(unsure)"), "{table}");
     let finished = project.run(&["predict", "new.csv", "--min-confidence", "2"]);
-    assert_eq!(finished.code(), 4);
+    assert_eq!(finished.code(), 2);
     assert!(finished.err().contains("between 0 and 1"), "{}", finished.err());
 }
 
@@ -147,6 +147,59 @@ fn bad_rows_are_told_and_the_others_labelled() {
 }
 
 #[test]
+fn rows_of_separators_are_answered_in_their_place_and_a_header_alone_has_all_columns() {
+    let project = trained();
+    project.write(
+        "new.csv",
+        "title,how_to_play\nShake the rattle,Shake it.\n,\n\nNight hike,Read the map.\n,\n",
+    );
+    let rows = lines(&project.good(&["predict", "new.csv", "--json"]));
+    assert_eq!(rows.iter().map(|row| row["line"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3, 5, 6]);
+    let header = |text: &str| text.lines().next().unwrap().to_owned();
+    let full = header(&project.good(&["predict", "new.csv", "--format", "csv"]).out());
+    project.write("none.csv", "title,how_to_play\n");
+    let none = project.good(&["predict", "none.csv", "--format", "csv"]).out();
+    assert!(full.contains("age_max"), "{full}");
+    assert_eq!(none, full + "\n");
+    assert_eq!(project.good(&["predict", "none.csv", "--json"]).out(), "");
+
+    // Where rows are learned from, they are counted and said.
+    let csv = project.read("data/raw/home.csv");
+    let columns = csv.lines().next().unwrap().split(',').count();
+    project.write(
+        "data/raw/home.csv",
+        format!("{csv}{}\n{}\n", ",".repeat(columns - 1), ",".repeat(columns - 1)),
+    );
+    let told = project.good(&["embed"]).err();
+    assert!(told.contains("data/raw/home.csv: 2 rows are blank and passed over"), "{told}");
+}
+
+#[test]
+fn a_task_without_two_values_is_named() {
+    let project = Project::small();
+    project.configure("[train]\n", "[[train.tasks]]\ncolumn = \"none\"\n[train]\n");
+    for theme in ["home", "sport", "sensory", "friends"] {
+        let name = format!("data/raw/{theme}.csv");
+        let (csv, cell) = (project.read(&name), ["none", ""]);
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let with = |record: &csv::StringRecord, cell: &str| {
+            record.iter().map(str::to_owned).chain([cell.to_owned()]).collect::<Vec<_>>()
+        };
+        writer.write_record(with(reader.headers().unwrap(), cell[0])).unwrap();
+        reader.records().for_each(|row| writer.write_record(with(&row.unwrap(), cell[1])).unwrap());
+        project.write(&name, writer.into_inner().unwrap());
+    }
+    let refused = project.run(&["build"]);
+    assert_eq!(refused.code(), 4);
+    assert!(
+        refused.err().contains("the task column `none` (train.tasks) has no usable cell in 75 rows"),
+        "{}",
+        refused.err()
+    );
+}
+
+#[test]
 fn wrong_columns_models_and_encoders_are_explained() {
     let project = trained();
     project.write("new.csv", "name,text\nOne,Do it.\n");
@@ -158,8 +211,11 @@ fn wrong_columns_models_and_encoders_are_explained() {
         finished.err()
     );
     let finished = project.run(&["predict", "--field", "titel=x"]);
-    assert_eq!(finished.code(), 4);
+    assert_eq!(finished.code(), 2);
     assert!(finished.err().contains("did you mean `title`?"), "{}", finished.err());
+    let finished = project.run(&["predict", "--field", "title=x", "--field", "title=y"]);
+    assert_eq!(finished.code(), 2);
+    assert!(finished.err().contains("--field title is given twice"), "{}", finished.err());
     let finished = project.run(&["predict", "--text", "x", "--model", "nowhere"]);
     assert_eq!(finished.code(), 5);
     assert!(finished.err().contains("nowhere/model.json"), "{}", finished.err());
@@ -222,13 +278,8 @@ fn tasks_and_the_range_behind_the_label_are_predicted_too() {
         assert!(error["low"].as_f64() > Some(0.0) && error["high"].as_f64() < Some(15.0), "{error}");
     };
     check("network");
-    let config = project.read("pipeline.toml");
-    let (before, rest) = config.split_once("[augment.synonyms]").unwrap();
-    let (_, after) = rest.split_once("[evaluate]").unwrap();
     for head in ["kernel", "knn", "prototypes", "trees", "logistic", "ensemble"] {
-        let train =
-            format!("[[train.tasks]]\ncolumn = \"season\"\n[train]\nhead = \"{head}\"\nmembers = 2\n");
-        project.write("pipeline.toml", format!("{before}[evaluate]{after}\n{train}"));
+        project.use_head(head, "[[train.tasks]]\ncolumn = \"season\"\n");
         check(head);
     }
 }

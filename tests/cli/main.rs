@@ -1,6 +1,6 @@
 //! The real program with the real encoder on small files. One file a behaviour:
 //! `ablation` presets, `advice` of the diagnosis followed, `input` bad and odd raw files, `settings` the config, `short_texts` texts of one word, `stages` build and staleness, `cache` what is computed when, `hub` encoders from a model hub,
-//! `built_before` what an older program left, `figures` what documents state, `evaluation` figures, gates and report, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages, `tuning` tune.
+//! `built_before` what an older program left, `figures` what documents state, `evaluation` figures, gates and report, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages, `switches` what every setting moves, `tuning` tune.
 
 mod ablation;
 mod advice;
@@ -18,4 +18,5 @@ mod settings;
 mod short_texts;
 mod stages;
 mod start;
+mod switches;
 mod tuning;

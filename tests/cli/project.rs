@@ -99,6 +99,16 @@ impl Project {
         self.write("pipeline.toml", config.replace(from, to));
     }
 
+    /// Another head than [`CONFIG`]'s network: without augmentation and a network's settings, with `more` lines.
+    pub fn use_head(&self, head: &str, more: &str) {
+        let config = self.read("pipeline.toml");
+        let (before, rest) =
+            config.split_once("[augment.synonyms]").or(config.split_once("[train]")).unwrap();
+        let (_, after) = rest.split_once("[evaluate]").unwrap();
+        let train = format!("[train]\nhead = \"{head}\"\nclass_weights = true\n{more}");
+        self.write("pipeline.toml", format!("{before}{train}[evaluate]{after}"));
+    }
+
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null()).env_remove("RUST_BACKTRACE");

@@ -123,9 +123,7 @@ fn a_number_of_the_wrong_kind_is_told_what_it_may_be() {
 fn mending_a_bad_number_mends_the_project() {
     let project = Project::small();
     // A head that needs no libtorch.
-    project.configure("head = \"network\"", "head = \"kernel\"");
-    project.configure("variants = 1", "variants = 0");
-    project.configure("ratio = 0.5", "ratio = 0");
+    project.use_head("kernel", "");
     project.good(&["build", "--quiet"]);
     let good = project.read("pipeline.toml");
     project.write("pipeline.toml", format!("{good}\n[gates]\ntest_accuracy = nan\n"));

@@ -27,9 +27,7 @@ fn run(folder: &tempfile::TempDir, program: &str, project: &Project, args: &[&st
 fn the_program_alone_trains_evaluates_and_predicts() {
     let folder = installed(&["pipeline"]);
     let project = Project::small();
-    project.configure("[augment.synonyms]\nvariants = 1\n[augment.mixup]\nratio = 0.5\n", "");
-    let mut head = "network";
-    for (other, more) in [
+    for (head, more) in [
         ("kernel", ""),
         ("logistic", ""),
         ("knn", ""),
@@ -37,9 +35,7 @@ fn the_program_alone_trains_evaluates_and_predicts() {
         ("trees", ""),
         ("ensemble", "[train.ensemble]\nheads = [\"kernel\", \"trees\", \"logistic\"]\n"),
     ] {
-        project.configure(&format!("head = \"{head}\""), &format!("head = \"{other}\""));
-        project.configure("[evaluate]", &format!("{more}[evaluate]"));
-        head = other;
+        project.use_head(head, more);
         for args in [
             &["build", "--quiet"][..],
             &["predict", "--text", "Build a den of cushions.", "--json"],
@@ -47,7 +43,7 @@ fn the_program_alone_trains_evaluates_and_predicts() {
             &["train", "--json"],
         ] {
             let finished = run(&folder, "pipeline", &project, args);
-            assert_eq!(finished.code(), 0, "{other} {args:?}: {}", finished.err());
+            assert_eq!(finished.code(), 0, "{head} {args:?}: {}", finished.err());
         }
         assert!(project.path("data/models/small/report.html").exists());
     }

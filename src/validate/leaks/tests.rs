@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{LeakInput, leaks};
 use crate::evaluate::Leak;
-use crate::table::{Cells, Dataset, Row};
+use crate::table::{Cells, ContentHash, Dataset, Row};
 
 /// Honest rows: every class has topic words that half of its rows use, and a few of the others do; a column and a number
 /// that lean to the class.
@@ -43,6 +43,7 @@ fn healthy(rows: usize, classes: usize, seed: u64) -> Dataset {
             in_test_files: false,
             range: None,
             tasks: vec![],
+            record: ContentHash::default(),
         }
     };
     Dataset {

@@ -37,7 +37,7 @@ pub fn fit(
     let mut groups = groups(shape, settings, data, &parts, &mut rng)?;
 
     let mut history: Vec<Epoch> = Vec::new();
-    let (mut least, mut best_epoch) = (f64::INFINITY, 0);
+    let (mut least, mut best_epoch, mut warm) = (f64::INFINITY, 0, 0);
     let steps_an_epoch = parts.train.x.size()[0] as usize / settings.batch_size.max(1) + 1;
     let mut rate = Rate::new(settings, steps_an_epoch);
     let mut stopped_early = false;
@@ -72,10 +72,14 @@ pub fn fit(
         if each_epoch(&history[epoch - 1]).is_break() {
             return Err(HeadError::Interrupted);
         }
+        // Patience begins when the rate has risen.
+        if rate.warms_up() {
+            warm = epoch;
+        }
         if validation.loss < least - settings.min_delta {
             (least, best_epoch) = (validation.loss, epoch);
             groups.iter_mut().for_each(Group::keep);
-        } else if epoch - best_epoch >= settings.patience && order.all_seen(epoch) {
+        } else if epoch - best_epoch.max(warm) >= settings.patience && order.all_seen(epoch) {
             stopped_early = true;
             break;
         }

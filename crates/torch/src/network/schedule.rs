@@ -4,6 +4,9 @@ use std::f64::consts::PI;
 
 use pipeline::heads::{NetworkSettings, Schedule};
 
+/// Share of a cycle in which the rate rises.
+const WARM_CYCLE: f64 = 0.3;
+
 /// The learning rate, as the schedule of the settings moves it.
 pub struct Rate {
     schedule: Schedule,
@@ -53,10 +56,24 @@ impl Rate {
             Schedule::Constant | Schedule::Plateau { .. } => self.now,
             Schedule::Cosine { warmup } if done < warmup => self.greatest * (done / warmup).max(1e-3),
             Schedule::Cosine { warmup } => between(self.greatest, 0.0, (done - warmup) / (1.0 - warmup)),
-            Schedule::OneCycle if done < 0.3 => between(self.greatest / 25.0, self.greatest, done / 0.3),
-            Schedule::OneCycle => between(self.greatest, self.greatest / 25e4, (done - 0.3) / 0.7),
+            Schedule::OneCycle if done < WARM_CYCLE => {
+                between(self.greatest / 25.0, self.greatest, done / WARM_CYCLE)
+            }
+            Schedule::OneCycle => {
+                between(self.greatest, self.greatest / 25e4, (done - WARM_CYCLE) / (1.0 - WARM_CYCLE))
+            }
         };
         self.now
+    }
+
+    /// Whether the rate still rises: what is seen until then says little about where the training ends.
+    pub fn warms_up(&self) -> bool {
+        let done = self.step as f64 / self.steps.max(1) as f64;
+        match self.schedule {
+            Schedule::Constant | Schedule::Plateau { .. } => false,
+            Schedule::Cosine { warmup } => done < warmup,
+            Schedule::OneCycle => done < WARM_CYCLE,
+        }
     }
 
     /// Lower the rate where the validation loss is on a plateau.

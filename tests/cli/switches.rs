@@ -1,0 +1,265 @@
+//! Every setting that decides what is learned moves what is answered, by the program itself on a small project. A key that is
+//! neither here nor among the exceptions fails the test, and so does one without effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::{Table, Value};
+
+use crate::project::Project;
+
+/// Head of the base, what else is set there, and the switch with a value.
+type Switch = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
+
+const VARIANTS: &[(&str, &str)] = &[("augment.synonyms.variants", "2")];
+const EDA: &[(&str, &str)] = &[("augment.eda.variants", "2")];
+const MIXUP: &[(&str, &str)] = &[("augment.mixup.ratio", "1.0")];
+const SMOTE: &[(&str, &str)] = &[("augment.smote.kind", "\"smote\"")];
+const BORDERLINE: &[(&str, &str)] = &[("augment.smote.kind", "\"borderline\"")];
+const ENSEMBLE: &[(&str, &str)] = &[("train.ensemble.heads", "[\"kernel\", \"prototypes\"]")];
+const TASK: &[(&str, &str)] = &[("train.tasks", "[{ column = \"season\", weight = 0.3 }]")];
+
+const SWITCHES: &[Switch] = &[
+    ("kernel", &[], "seed", "7"),
+    ("kernel", &[], "data.text_fields", "[\"title\"]"),
+    ("kernel", &[], "data.join_text", "true"),
+    ("kernel", &[], "data.title", "\"season\""),
+    ("kernel", &[], "features.numeric", "[]"),
+    ("kernel", &[], "features.categorical", "[\"season\"]"),
+    ("kernel", &[], "features.field_weights", "{ title = 5.0 }"),
+    ("kernel", &[], "features.text_shape", "false"),
+    ("kernel", &[], "features.min_count", "1"),
+    ("kernel", &[], "encoder.max_tokens", "8"),
+    ("kernel", &[], "split", "{ train = 0.3, validation = 0.2, test = 0.5 }"),
+    ("kernel", &[], "split", "{ train = 0.6, validation = 0.3, test = 0.1 }"),
+    ("kernel", &[], "split.near_duplicate_cosine", "0.5"),
+    ("kernel", &[], "train.head", "\"logistic\""),
+    ("kernel", &[], "train.class_weights", "true"),
+    ("kernel", &[], "train.range_weight", "0.0"),
+    ("kernel", &[], "train.tasks", "[{ column = \"season\" }]"),
+    ("kernel", &[], "train.kernel.gamma", "3.0"),
+    ("kernel", &[], "train.kernel.ridge", "30.0"),
+    ("kernel", &[], "train.kernel.feature_weight", "1.0"),
+    ("kernel", &[], "train.kernel.term_weight", "5.0"),
+    ("kernel", &[], "train.kernel.exact_rows", "20"),
+    ("kernel", &[("train.kernel.exact_rows", "20")], "train.kernel.landmarks", "10"),
+    ("knn", &[], "train.nearest", "2"),
+    ("knn", &[], "train.class_weights", "true"),
+    ("prototypes", &[], "train.class_weights", "true"),
+    ("logistic", &[], "train.class_weights", "true"),
+    ("trees", &[], "train.class_weights", "true"),
+    ("trees", &[], "train.trees.depth", "1"),
+    ("trees", &[], "train.trees.learning_rate", "0.3"),
+    ("trees", &[], "train.trees.columns", "0.5"),
+    ("trees", &[], "train.trees.rows", "0.5"),
+    ("ensemble", ENSEMBLE, "train.ensemble.heads", "[\"knn\", \"prototypes\"]"),
+    ("ensemble", ENSEMBLE, "train.ensemble.stacked", "false"),
+    ("network", VARIANTS, "augment.synonyms.variants", "1"),
+    ("network", VARIANTS, "augment.synonyms.fields", "[\"title\"]"),
+    ("network", VARIANTS, "augment.synonyms.swap_share", "0.9"),
+    ("network", VARIANTS, "augment.synonyms.cosine_min", "0.98"),
+    ("network", VARIANTS, "augment.synonyms.cosine_max", "0.95"),
+    (
+        "network",
+        VARIANTS,
+        "augment.synonyms.protect",
+        "[\"make\", \"put\", \"take\", \"around\", \"room\", \"house\", \"walk\"]",
+    ),
+    ("network", EDA, "augment.eda.variants", "1"),
+    ("network", EDA, "augment.eda.deletion", "0.4"),
+    ("network", EDA, "augment.eda.swap", "0.4"),
+    ("network", MIXUP, "augment.mixup.ratio", "0.5"),
+    ("network", MIXUP, "augment.mixup.lambda", "0.5"),
+    ("network", MIXUP, "augment.mixup.alpha", "0.4"),
+    ("network", MIXUP, "augment.mixup.between_classes", "true"),
+    ("network", &[], "augment.smote.kind", "\"smote\""),
+    ("network", SMOTE, "augment.smote.k", "1"),
+    ("network", BORDERLINE, "augment.smote.m", "3"),
+    ("network", &[], "train.class_weights", "true"),
+    ("network", &[], "train.range_weight", "3.0"),
+    ("network", TASK, "train.tasks", "[{ column = \"season\", weight = 3.0 }]"),
+    ("network", &[], "train.hidden", "[8]"),
+    ("network", &[], "train.dropout", "0.1"),
+    ("network", &[], "train.batch_norm", "false"),
+    ("network", &[], "train.output", "\"coral\""),
+    ("network", &[], "train.members", "3"),
+    ("network", &[("train.members", "3")], "train.member_folds", "true"),
+    ("network", &[], "train.epochs", "3"),
+    ("network", &[], "train.batch_size", "8"),
+    ("network", &[], "train.learning_rate", "0.001"),
+    ("network", &[], "train.weight_decay", "0.5"),
+    ("network", &[("train.epochs", "40")], "train.patience", "1"),
+    ("network", &[("train.epochs", "40"), ("train.patience", "2")], "train.min_delta", "1.0"),
+    ("network", &[], "train.schedule", "\"one-cycle\""),
+    ("network", &[("train.schedule", "\"cosine\"")], "train.warmup", "0.6"),
+    ("network", &[], "train.focal_gamma", "3.0"),
+    ("network", &[], "train.label_smoothing", "0.5"),
+    ("network", &[], "train.balanced_sampling", "true"),
+    ("network", &[], "train.noise", "0.5"),
+    ("network", &[], "train.manifold_mixup", "1.0"),
+    ("network", &[], "train.averaging", "\"ema\""),
+    ("network", &[("train.averaging", "\"ema\"")], "train.ema_decay", "0.5"),
+    ("network", &[("train.averaging", "\"swa\"")], "train.swa_from", "2"),
+    ("network", &[], "train.curriculum", "3"),
+    ("network", PLATEAU, "train.plateau.factor", "0.1"),
+    ("network", PLATEAU, "train.plateau.patience", "5"),
+    ("network", PLATEAU, "train.plateau.min_learning_rate", "0.02"),
+];
+
+/// A rate so great that the validation loss rises.
+const PLATEAU: &[(&str, &str)] = &[
+    ("train.learning_rate", "0.05"),
+    ("train.epochs", "25"),
+    ("train.patience", "25"),
+    ("train.plateau.patience", "0"),
+    ("train.averaging", "\"swa\""),
+    ("train.swa_from", "1"),
+];
+
+/// What moves no answer, and what it does.
+const OTHERS: [(&str, &str); 17] = [
+    ("name", "where results go"),
+    ("data.files", "which rows there are"),
+    ("data.test_files", "which rows are test rows"),
+    ("data.delimiter", "how files are read: tests/cli/input.rs"),
+    ("data.max_rejected_share", "when a run stops: tests/cli/input.rs"),
+    ("label.column", "what is learned"),
+    ("label.range.min", "what is learned"),
+    ("label.range.max", "what is learned"),
+    ("label.range.classes", "what is learned"),
+    ("features.terms", "of few rows words may be chosen to weigh nothing: see train.kernel.term_weight"),
+    ("encoder.model", "another encoder: tests/cli/hub.rs"),
+    ("encoder.second", "another encoder"),
+    ("encoder.precision", "speed, up to rounding"),
+    ("encoder.backend", "speed, up to rounding"),
+    ("encoder.workers", "speed and memory"),
+    ("split.given_test_duplicates", "with test files: tests/cli/advice.rs"),
+    ("evaluate", "figures: tests/cli/evaluation.rs"),
+];
+
+/// Sections of what is reported, not of what is answered; `tune` and `validate` have tests of their own.
+const REPORTS: [&str; 4] = ["evaluate", "gates", "validate", "tune"];
+
+const SECTIONS: [&str; 16] = [
+    "",
+    "data",
+    "label",
+    "label.range",
+    "features",
+    "encoder",
+    "split",
+    "augment.synonyms",
+    "augment.eda",
+    "augment.mixup",
+    "augment.smote",
+    "train",
+    "train.kernel",
+    "train.trees",
+    "train.ensemble",
+    "train.plateau",
+];
+
+fn put(table: &mut Table, key: &str, value: &str) {
+    let value = format!("x = {value}").parse::<Table>().unwrap().remove("x").unwrap();
+    let mut at = table;
+    let mut names: Vec<&str> = key.split('.').collect();
+    let last = names.pop().unwrap();
+    for name in names {
+        at = at.entry(name).or_insert_with(|| Table::new().into()).as_table_mut().unwrap();
+    }
+    at.insert(last.to_owned(), value);
+}
+
+fn base(project: &Project, head: &str, context: &[(&str, &str)]) -> Table {
+    let mut table: Table = project.read("pipeline.toml").parse().unwrap();
+    table.remove("augment");
+    table.remove("train");
+    put(&mut table, "train.head", &format!("\"{head}\""));
+    if head == "network" {
+        for (key, value) in
+            [("epochs", "12"), ("hidden", "[16]"), ("batch_size", "32"), ("learning_rate", "0.01")]
+        {
+            put(&mut table, &format!("train.{key}"), value);
+        }
+    }
+    context.iter().for_each(|(key, value)| put(&mut table, key, value));
+    table
+}
+
+/// The keys of a section, from what is said of one that there is not.
+fn keys(project: &Project, section: &str) -> Vec<String> {
+    let mut table = base(project, "kernel", &[]);
+    let key = if section.is_empty() { "no-such-key".into() } else { format!("{section}.no-such-key") };
+    put(&mut table, &key, "1");
+    project.write("odd.toml", toml::to_string(&table).unwrap());
+    let refused = project.run(&["status", "--config", "odd.toml"]).err();
+    let (_, expected) = refused.split_once("unknown field `no-such-key`, expected").expect("a list of keys");
+    let line = expected.lines().next().unwrap();
+    line.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_is_a_switch_or_an_exception() {
+    let project = Project::small();
+    let tables: BTreeSet<&str> = SECTIONS.iter().chain(&REPORTS).copied().chain(["augment"]).collect();
+    let mut missing = Vec::new();
+    for section in SECTIONS {
+        for key in keys(&project, section) {
+            let key = if section.is_empty() { key } else { format!("{section}.{key}") };
+            let known = SWITCHES
+                .iter()
+                .any(|(.., switch, _)| *switch == key || key.starts_with(&format!("{switch}.")))
+                || OTHERS.iter().any(|(other, _)| *other == key)
+                || tables.contains(key.as_str());
+            if !known {
+                missing.push(key);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no test turns {missing:?}");
+}
+
+/// What the saved model answers to some texts.
+fn answers(project: &Project, number: usize, mut table: Table) -> Result<String, String> {
+    let name = format!("switch{number}");
+    table.insert("name".into(), Value::String(name.clone()));
+    let config = format!("{name}.toml");
+    project.write(&config, toml::to_string(&table).unwrap());
+    let built = project.run(&["build", "--to", "train", "--quiet", "--config", &config]);
+    if built.code() != 0 {
+        return Err(built.err());
+    }
+    let mut new = String::from("title,how_to_play,season,duration_mins,cost,players\n");
+    for (i, text) in ["Shake the rattle", "Night hike by the map", "Knit a scarf", "Build a den of cushions"]
+        .iter()
+        .enumerate()
+    {
+        new += &format!("{text},{text} with friends.,any,{},free,2+\n", 10 + 20 * i);
+    }
+    project.write(&format!("{name}.csv"), new);
+    let model = format!("data/models/{name}");
+    Ok(project.good(&["predict", &format!("{name}.csv"), "--json", "--model", &model]).out())
+}
+
+#[test]
+fn every_switch_moves_what_is_answered() {
+    let project = Project::small();
+    // One after the other: runs in one folder wait for each other.
+    let mut bases: BTreeMap<String, String> = BTreeMap::new();
+    let mut without = Vec::new();
+    for (number, (head, context, key, value)) in SWITCHES.iter().enumerate() {
+        let of = format!("{head} {context:?}");
+        let table = base(&project, head, context);
+        if !bases.contains_key(&of) {
+            bases.insert(of.clone(), answers(&project, 1000 + number, table.clone()).unwrap());
+        }
+        let mut turned = table;
+        put(&mut turned, key, value);
+        let problem = match answers(&project, number, turned) {
+            Ok(found) if found == bases[&of] => "no effect".to_owned(),
+            Ok(_) => continue,
+            Err(refused) => refused,
+        };
+        without.push(format!("{head}: {key} = {value}: {problem}"));
+    }
+    assert!(without.is_empty(), "{without:#?}");
+}
