@@ -157,6 +157,7 @@ pub fn deal(groups: &[usize], classes: &[usize], shares: &[f64], seed: u64) -> V
     classes.iter().for_each(|&c| totals[c] += 1.0);
     let mut dealt = vec![vec![0.0; class_count]; shares.len()];
     let mut parts = vec![0; groups.len()];
+    let mut sizes = vec![0; shares.len()];
     for rows in members {
         let want = |part: usize| -> f64 {
             rows.iter()
@@ -166,8 +167,14 @@ pub fn deal(groups: &[usize], classes: &[usize], shares: &[f64], seed: u64) -> V
                 })
                 .sum()
         };
-        // The first of equals: the largest share comes first in train/validation/test.
-        let part = (1..shares.len()).fold(0, |best, p| if want(p) > want(best) + 1e-12 { p } else { best });
+        // The first of equals, since the largest share comes first in train/validation/test; of those with the same share the
+        // one with the fewest rows, or many small classes would fill the first folds and leave the last ones empty.
+        let part = (1..shares.len()).fold(0, |best, p| {
+            let lacks_more = want(p) - want(best);
+            let fewer = shares[p] == shares[best] && sizes[p] < sizes[best];
+            if lacks_more > 1e-12 || (fewer && lacks_more > -1e-12) { p } else { best }
+        });
+        sizes[part] += rows.len();
         for &row in &rows {
             dealt[part][classes[row]] += 1.0;
             parts[row] = part;
@@ -321,6 +328,22 @@ mod tests {
                     "class {class} part {part}: {count}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn small_classes_fill_all_folds_alike() {
+        for (sizes, folds) in
+            [(vec![2, 3, 4, 2, 3, 4], 5), (vec![1; 7], 5), (vec![7; 40], 5), (vec![3; 20], 10)]
+        {
+            let classes: Vec<usize> =
+                sizes.iter().enumerate().flat_map(|(class, &rows)| vec![class; rows]).collect();
+            let rows: Vec<usize> = (0..classes.len()).collect();
+            let parts = deal(&rows, &classes, &vec![1.0 / folds as f64; folds], 3);
+            let counts: Vec<usize> =
+                (0..folds).map(|fold| parts.iter().filter(|&&p| p == fold).count()).collect();
+            let (fewest, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+            assert!(*fewest > 0 && most - fewest <= 1, "{sizes:?}: {counts:?}");
         }
     }
 

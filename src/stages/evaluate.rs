@@ -73,7 +73,7 @@ impl<'a> RowProbabilities<'a> {
 
 /// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
 pub const EVALUATE: Declaration = Declaration {
-    version: 11,
+    version: 12,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
     config: |config| {
         json!({

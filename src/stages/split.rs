@@ -15,7 +15,7 @@ use crate::table::Dataset;
 
 /// The split stage.
 pub const SPLIT: Declaration = Declaration {
-    version: 1,
+    version: 2,
     reads: &[Stage::Embed],
     config: |config| json!({ "seed": config.seed, "split": config.split }),
     run: |context| context.split(),

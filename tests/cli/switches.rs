@@ -87,7 +87,7 @@ const SWITCHES: &[Switch] = &[
     ("network", &[], "train.batch_size", "8"),
     ("network", &[], "train.learning_rate", "0.001"),
     ("network", &[], "train.weight_decay", "0.5"),
-    ("network", &[("train.epochs", "40")], "train.patience", "1"),
+    ("network", &[("train.epochs", "40"), ("train.min_delta", "0.05")], "train.patience", "1"),
     ("network", &[("train.epochs", "40"), ("train.patience", "2")], "train.min_delta", "1.0"),
     ("network", &[], "train.schedule", "\"one-cycle\""),
     ("network", &[("train.schedule", "\"cosine\"")], "train.warmup", "0.6"),

@@ -149,6 +149,22 @@ mod tests {
         assert_ne!(first, other);
     }
 
+    /// While the rate still rises, an epoch without improvement is no sign of the end.
+    #[test]
+    fn patience_begins_when_the_rate_has_risen() {
+        let settings = NetworkSettings {
+            schedule: Schedule::OneCycle,
+            epochs: 40,
+            patience: 1,
+            min_delta: 10.0,
+            ..settings()
+        };
+        let (x, y) = exclusive_or();
+        let fitted = fit_on(&shape(), &settings, (&x, &y), 1).unwrap();
+        // A third of the epochs warm up; then nothing improves by ten nats.
+        assert!((12..=14).contains(&fitted.history.len()), "{}", fitted.history.len());
+    }
+
     #[test]
     fn the_best_epoch_is_restored() {
         let fitted = fit_exclusive_or(&shape(), 3);
