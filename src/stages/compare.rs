@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 
+use csv::StringRecord;
 use serde::Deserialize;
 
 use super::error::BuildError;
@@ -96,18 +97,22 @@ fn answers(files: &ModelFiles, of: &Evaluation) -> Result<Vec<Answer>, BuildErro
     let read = |path: &Path| -> Result<Vec<Answer>, String> {
         let mut reader = csv::Reader::from_path(path).map_err(|e| e.to_string())?;
         let header = reader.headers().map_err(|e| e.to_string())?.clone();
-        if header.iter().take(6).last() != Some(TEXTS) {
+        if header.get(5) != Some(TEXTS) {
             return Err(format!(
                 "no column `{TEXTS}`: an older program wrote it; run `pipeline build` for this model"
             ));
         }
+        // Beyond these stand the classes, which may be called like any of them.
+        let named = header.len().saturating_sub(of.classes.len());
+        let first = |record: &StringRecord| record.iter().take(named).collect::<StringRecord>();
+        let header = first(&header);
         let mut answers = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|e| e.to_string())?;
-            let line: Line = record.deserialize(Some(&header)).map_err(|e| e.to_string())?;
+            let line: Line = first(&record).deserialize(Some(&header)).map_err(|e| e.to_string())?;
             let truth = of.classes.iter().position(|class| *class == line.class);
             let truth = truth.ok_or_else(|| format!("`{}` is no class", line.class))?;
-            let numbers = record.iter().skip(record.len().saturating_sub(of.classes.len()));
+            let numbers = record.iter().skip(named);
             let probabilities = numbers.map(str::parse).collect::<Result<Vec<f32>, _>>();
             answers.push(Answer {
                 part: line.part,

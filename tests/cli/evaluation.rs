@@ -238,6 +238,18 @@ fn two_models_are_compared_by_row_and_by_fold() {
 }
 
 #[test]
+fn classes_called_like_columns_of_the_predictions_are_compared() {
+    let project = Project::empty();
+    two_classes(&project, 30, |_, text, class| {
+        format!("{text},x,{}\n", if class == "work" { "record" } else { "part" })
+    });
+    project.good(&["build", "--quiet"]);
+    let same = project.json(&["compare", "small", "small"]);
+    assert!(same["test"]["rows"].as_u64() > Some(0), "{same}");
+    assert_eq!(same["test"]["mcnemar"]["p"], 1.0);
+}
+
+#[test]
 fn a_few_rows_a_class_are_measured_on_the_given_test_part() {
     let project = Project::empty();
     two_classes(&project, 40, |_, text, class| format!("{text},x,{class}\n"));
