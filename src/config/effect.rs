@@ -39,9 +39,6 @@ impl Config {
         if !self.network() {
             let weight = super::train::task_weight();
             self.train.tasks.iter_mut().for_each(|task| task.weight = weight);
-            if self.train.range_weight > 0.0 {
-                self.train.range_weight = TrainConfig::default().range_weight;
-            }
         }
         let Ok(mut table) = toml::Table::try_from(&self) else { return self };
         for Dead { key, .. } in self.dead() {
@@ -77,9 +74,7 @@ impl Config {
                 dead.extend(self.why_dead(&key).map(|why| Dead { key, why }));
             }
         }
-        if let Some(i) = self.train.tasks.iter().position(|task| task.weight != super::train::task_weight())
-            && !self.network()
-        {
+        if let Some(i) = self.train.tasks.iter().position(|task| task.weight != super::train::task_weight()) {
             let why = self.head_is_no(HeadKind::Network);
             dead.extend(why.map(|why| Dead { key: format!("train.tasks[{i}].weight"), why }));
         }

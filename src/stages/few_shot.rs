@@ -66,21 +66,21 @@ pub fn few_shot(
         (0..dataset.rows.len()).partition(|&row| dataset.rows[row].in_test_files);
     let classes: Vec<usize> = dataset.rows.iter().map(|row| row.class).collect();
     progress.start("fitting", settings.draws as u64, "draws");
-    let draws: Vec<(f64, Vec<usize>)> = (0..settings.draws)
+    let accuracies: Vec<f64> = (0..settings.draws)
         .into_par_iter()
         .map(|draw| {
             let seed = project.config.seed_for(&format!("few-shot draw {draw}"));
             let sides = [&train[..], &test];
             let per_class = settings.per_class;
-            let found = few_shot_accuracy(&raw, &classes, dataset.classes.len(), sides, per_class, seed);
+            let accuracy = few_shot_accuracy(&raw, &classes, dataset.classes.len(), sides, per_class, seed);
             progress.advance(1);
-            found
+            accuracy
         })
         .collect();
     progress.finish();
-    let accuracies: Vec<f64> = draws.iter().map(|(accuracy, _)| *accuracy).collect();
-    // Every draw has as many rows of a class: all that are asked for, or all that there are.
-    let taught = &draws.first().map(|(_, taught)| &taught[..]).unwrap_or_default();
+    let mut taught = vec![0; dataset.classes.len()];
+    train.iter().for_each(|&row| taught[classes[row]] += 1);
+    taught.iter_mut().for_each(|rows| *rows = settings.per_class.min(*rows));
     let [fewest, most] =
         [taught.iter().min(), taught.iter().max()].map(|rows| rows.copied().unwrap_or_default());
     let (mean, deviation) = mean_and_deviation(&accuracies);
