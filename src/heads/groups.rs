@@ -1,6 +1,6 @@
 //! Which rows are left out together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Rows by their groups: a row's own answer says something about new rows only where its whole group is left out.
 pub(super) struct Groups {
@@ -41,14 +41,28 @@ impl Groups {
         self.of[row][0] != self.of[row][1]
     }
 
-    /// Deal `rows` to `count` hands, group by group; of single rows every `count`-th to the same hand.
-    pub fn deal(&self, rows: &[usize], count: usize) -> Vec<Vec<usize>> {
-        let (mut hands, mut ranks) = (vec![Vec::new(); count], HashMap::new());
-        for &row in rows {
-            let next = ranks.len();
-            hands[*ranks.entry(self.of[row][0]).or_insert(next) % count].push(row);
-        }
+    /// Deal `rows` to `count` hands, group by group and class by class, so that each hand has its share of each class; of
+    /// single rows of one class every `count`-th to the same hand. A group is of the class of its first row.
+    pub fn deal(&self, rows: &[usize], class: impl Fn(usize) -> usize, count: usize) -> Vec<Vec<usize>> {
+        let mut seen = HashSet::new();
+        let mut firsts: Vec<usize> =
+            rows.iter().copied().filter(|&row| seen.insert(self.of[row][0])).collect();
+        firsts.sort_by_key(|&row| class(row));
+        let hand: HashMap<usize, usize> =
+            firsts.iter().enumerate().map(|(place, &row)| (self.of[row][0], place % count)).collect();
+        let mut hands = vec![Vec::new(); count];
+        rows.iter().for_each(|&row| hands[hand[&self.of[row][0]]].push(row));
         hands
+    }
+
+    /// Groups in `count` sets, as [`Self::deal`] deals those of `rows`, which are all that are not mixed: coarser groups.
+    pub fn in_sets(&self, rows: &[usize], class: impl Fn(usize) -> usize, count: usize) -> Self {
+        let mut set_of = vec![0; self.members.len()];
+        for (set, rows) in self.deal(rows, class, count).iter().enumerate() {
+            rows.iter().for_each(|&row| set_of[self.of[row][0]] = set);
+        }
+        let coarse: Vec<[usize; 2]> = self.of.iter().map(|of| of.map(|group| set_of[group])).collect();
+        Self::new(self.of.len(), Some(&coarse))
     }
 }
 
@@ -61,13 +75,20 @@ mod tests {
         let groups = Groups::new(5, Some(&[[7, 7], [3, 3], [7, 7], [9, 9], [3, 7]]));
         assert_eq!(groups.members, [vec![0, 2, 4], vec![1, 4], vec![3]]);
         assert!(groups.is_mixed(4) && !groups.is_mixed(2));
-        assert_eq!(groups.deal(&[0, 1, 2, 3], 2), [vec![0, 2, 3], vec![1]]);
+        assert_eq!(groups.deal(&[0, 1, 2, 3], |_| 0, 2), [vec![0, 2, 3], vec![1]]);
+        // A group of both parents' is in the set of both.
+        assert_eq!(groups.in_sets(&[0, 1, 2, 3], |_| 0, 2).members, [vec![0, 2, 3, 4], vec![1, 4]]);
     }
 
     #[test]
     fn rows_of_no_group_are_alone() {
         let groups = Groups::new(4, None);
         assert_eq!(groups.members, [[0], [1], [2], [3]]);
-        assert_eq!(groups.deal(&[1, 2, 3], 2), [vec![1, 3], vec![2]]);
+        assert_eq!(groups.deal(&[1, 2, 3], |_| 0, 2), [vec![1, 3], vec![2]]);
+        assert_eq!(
+            groups.deal(&[0, 1, 2, 3], |row| row / 2, 2),
+            [vec![0, 2], vec![1, 3]],
+            "each its share of a class"
+        );
     }
 }

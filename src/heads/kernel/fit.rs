@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use faer::Mat;
+use faer::{Mat, Scale};
 
 use super::answer::KernelMachine;
 use super::choice::{FIRST, SEARCH_ROWS, choose};
-use super::problem::Problem;
+use super::problem::{Choice, Problem, Solved};
 use super::settings::{KernelSettings, KernelShape};
 use super::stack::CS;
 use crate::heads::dense::{Remembered, floats, product, score, softmax};
@@ -30,7 +30,7 @@ pub fn fit(
     data: &FitData<'_>,
     each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, HeadError> {
-    let choice = choose(settings, data, &Problem::new(data))?;
+    let choices = choose(settings, data, &Problem::new(data))?;
     // Nothing is chosen on the validation rows, so they can teach, too: what is said of them is left out like the rest.
     let both = settings.all_rows.then(|| train_and_validation(data));
     let whole = match &both {
@@ -46,7 +46,7 @@ pub fn fit(
         let most = count - OTHER_ROWS.min(count / 2);
         problem.draw_of(trained_on, most.min(settings.landmarks), data.seed)
     };
-    let solved = problem.solve(choice, &rows)?;
+    let (solved, term_weights) = average(&problem, &choices, &rows)?;
     let left_out = problem.with_means(solved.left_out);
     let (answers, asked) = (floats(&left_out), problem.like_new(&rows));
     let stack = problem.stack(&answers, &asked, None);
@@ -66,9 +66,9 @@ pub fn fit(
             landmarks: rows.len(),
             blocks: data.blocks.to_vec(),
         },
-        scale: problem.scale(choice).iter().map(|&v| v as f32).collect(),
-        landmarks: Remembered::new(Floats::Own(floats(&problem.scaled(choice, &rows).at)), data.inputs),
-        term_weights: problem.term_weights(choice, &rows, &weights),
+        scale: problem.scale(choices[0].1).iter().map(|&v| v as f32).collect(),
+        landmarks: Remembered::new(Floats::Own(floats(&problem.scaled(choices[0].1, &rows).at)), data.inputs),
+        term_weights: floats(&product(stack.matrix.as_ref(), term_weights.as_ref())),
         weights: single(weights),
         bias: weighted(stack.bias).iter().zip(of_means).map(|(bias, mean)| bias + mean).collect(),
     };
@@ -76,7 +76,8 @@ pub fn fit(
     let train = problem.left_out_score(&answers, &asked, &CS);
     let outputs = left_out.nrows();
     // Each hand of groups is answered by the logistic regression of the other hands.
-    let (hands, mut hand_of) = (problem.groups.deal(&asked, HANDS), vec![0; count]);
+    let (hands, mut hand_of) =
+        (problem.groups.deal(&asked, |row| problem.truth[0][row].unwrap_or(0), HANDS), vec![0; count]);
     hands.iter().enumerate().for_each(|(hand, rows)| rows.iter().for_each(|&row| hand_of[row] = hand));
     let by_others = (0..HANDS).map(|hand| {
         let taught: Vec<usize> = asked.iter().copied().filter(|&row| hand_of[row] != hand).collect();
@@ -104,6 +105,30 @@ pub fn fit(
     let rows: Vec<usize> = asked.into_iter().filter(|&row| row < trained_on).collect();
     let left_out = Some(LeftOut { logits: answers_to(&rows), rows });
     Ok(Fitted { validation: Some(logits), left_out, ..fitted })
+}
+
+/// The machines of all choices, averaged: their answers and so their weights are, as all have the same landmarks and the same
+/// Gaussian kernel. Beside it what the landmarks' words and letters say, `outputs × terms`.
+fn average(
+    problem: &Problem<'_>,
+    choices: &[(f64, Choice)],
+    landmarks: &[usize],
+) -> Result<(Solved, Mat<f64>), HeadError> {
+    let mut sums: Option<(Solved, Mat<f64>)> = None;
+    for &(share, choice) in choices {
+        let solved = problem.solve(choice, landmarks)?;
+        let terms = problem.term_weights(choice, landmarks, &solved.weights);
+        let (sum, sum_of_terms) = sums.get_or_insert_with(|| {
+            let zeros = |of: &Mat<f64>| Mat::zeros(of.nrows(), of.ncols());
+            let (left_out, weights) = (zeros(&solved.left_out), zeros(&solved.weights));
+            (Solved { left_out, weights, freedom: 0.0 }, zeros(&terms))
+        });
+        sum.left_out += Scale(share) * &solved.left_out;
+        sum.weights += Scale(share) * &solved.weights;
+        sum.freedom += share * solved.freedom;
+        *sum_of_terms += Scale(share) * &terms;
+    }
+    sums.ok_or_else(|| HeadError::Shape("no kernel was chosen".into()))
 }
 
 /// Rounded to what the file keeps, so that a head answers the same before and after it is saved.
@@ -310,7 +335,7 @@ mod tests {
         (0..rows).map(|row| if row % 13 == 12 { [group(row), 0] } else { [group(row); 2] }).collect()
     }
 
-    /// For each group, the answers to it by the formula are those of a fit without all rows that descend from it.
+    /// For each set, the answers to it by the formula are those of a fit without all rows that descend from it.
     fn leaving_out_is_leaving_out(count: usize, landmarks: &[usize], groups: Option<&[[usize; 2]]>) {
         let all = circle(count, 3);
         let blocks = blocks();
@@ -320,13 +345,13 @@ mod tests {
         let problem = Problem::new(&data);
         let whole = problem.solve(choice, landmarks).unwrap().left_out;
         let kernel = problem.to_rows(choice, landmarks);
-        for (group, left) in problem.groups.members.iter().enumerate() {
+        for (set, left) in problem.sets.members.iter().enumerate() {
             let others: Vec<usize> = (0..count).filter(|row| !left.contains(row)).collect();
             let pick = |of: &Mat<f64>| Mat::from_fn(of.nrows(), others.len(), |i, row| of[(i, others[row])]);
             let without = Problem {
                 y: pick(&problem.y),
                 x: pick(&problem.x),
-                groups: Groups::new(others.len(), None),
+                sets: Groups::new(others.len(), None),
                 ..Problem::new(&data)
             };
             // Rows that are their own landmarks go with their landmarks; others leave the landmarks as they are.
@@ -341,10 +366,10 @@ mod tests {
                 (solved.weights, kernel.clone())
             };
             let found = product(weights.as_ref(), kernel.as_ref());
-            for row in problem.groups.own(group) {
+            for row in problem.sets.own(set) {
                 for i in 0..3 {
                     let off = (found[(i, row)] - whole[(i, row)]).abs();
-                    assert!(off < 1e-10, "group {group}, row {row}: {off}");
+                    assert!(off < 1e-10, "set {set}, row {row}: {off}");
                 }
             }
         }

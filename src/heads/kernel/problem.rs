@@ -44,9 +44,17 @@ pub struct Problem<'a> {
     pub truth: Vec<Vec<Option<usize>>>,
     /// Mean squared distance of the embeddings, and of the tabular inputs, to their mean.
     pub variance: [f64; 2],
-    /// Which rows are left out together.
+    /// Which rows are alike.
     pub groups: Groups,
+    /// Which are left out together: groups; of few rows, sets of groups with their share of each class.
+    pub sets: Groups,
 }
+
+/// Up to so many rows are left out in sets. Without a single row there is one less of its class, so that among few the answer
+/// to it leans to the others; in a set of all classes that cancels out.
+const SET_ROWS: usize = 300;
+const LEAST_SETS: usize = 5;
+const MOST_SETS: usize = 60;
 
 /// What ridge regression leaves.
 pub struct Solved {
@@ -90,7 +98,14 @@ impl<'a> Problem<'a> {
         });
         let (blocks, terms) = (data.blocks, data.train.terms);
         let groups = Groups::new(x.ncols(), data.train.groups);
-        Self { blocks, inputs, embedding, x, terms, y, means, truth, variance, groups }
+        let sets = if x.ncols() <= SET_ROWS {
+            let asked: Vec<usize> = (0..x.ncols()).filter(|&row| !groups.is_mixed(row)).collect();
+            let count = (asked.len() / blocks[0].width.max(1)).clamp(LEAST_SETS, MOST_SETS);
+            groups.in_sets(&asked, |row| truth[0][row].unwrap_or(0), count)
+        } else {
+            Groups::new(x.ncols(), data.train.groups)
+        };
+        Self { blocks, inputs, embedding, x, terms, y, means, truth, variance, groups, sets }
     }
 
     pub fn rows(&self) -> usize {
@@ -159,19 +174,18 @@ impl<'a> Problem<'a> {
         answers
     }
 
-    /// `terms × outputs`: Σ over the landmarks of their terms times their `weights`, `outputs × landmarks`.
-    pub fn term_weights(&self, choice: Choice, landmarks: &[usize], weights: &Mat<f64>) -> Vec<f32> {
-        let Some(terms) = self.terms else { return Vec::new() };
-        let outputs = weights.nrows();
-        let mut sums = vec![0.0; terms.width * outputs];
+    /// `outputs × terms`: Σ over the landmarks of their terms times their `weights`, `outputs × landmarks`.
+    pub fn term_weights(&self, choice: Choice, landmarks: &[usize], weights: &Mat<f64>) -> Mat<f64> {
+        let mut sums = Mat::zeros(weights.nrows(), self.terms.map_or(0, |terms| terms.width));
+        let Some(terms) = self.terms else { return sums };
         for (i, &row) in landmarks.iter().enumerate() {
             for (column, value) in terms.row(row) {
                 let value = f64::from(value) * choice.term_weight;
-                let sums = &mut sums[column * outputs..(column + 1) * outputs];
-                sums.iter_mut().zip(weights.col_as_slice(i)).for_each(|(sum, weight)| *sum += value * weight);
+                let sums = sums.col_as_slice_mut(column).iter_mut();
+                sums.zip(weights.col_as_slice(i)).for_each(|(sum, weight)| *sum += value * weight);
             }
         }
-        sums.into_iter().map(|sum| sum as f32).collect()
+        sums
     }
 
     /// Ridge regression of the targets on the kernel to the landmarks.
@@ -185,7 +199,7 @@ impl<'a> Problem<'a> {
     }
 
     /// Where the rows themselves are the landmarks, A = K + ridge · I has the weights w = A⁻¹ y, and the answers to the rows
-    /// of a group by a fit without them are y - ((A⁻¹) of the group)⁻¹ w (Rifkin & Lippert 2007 for single rows; by block
+    /// of a set by a fit without them are y - ((A⁻¹) of the set)⁻¹ w (Rifkin & Lippert 2007 for single rows; by block
     /// elimination for more). Of `kernel` only the lower triangle is looked at.
     pub fn solve_own(&self, kernel: impl Fn() -> Mat<f64>, ridge: f64) -> Result<Solved, HeadError> {
         let factor = cholesky(kernel, ridge)?;
@@ -194,17 +208,17 @@ impl<'a> Problem<'a> {
         solve_upper_triangular_in_place(factor.transpose(), weights.as_mut(), Par::Seq);
         let weights = weights.transpose().to_owned();
         let (mut left_out, mut trace) = (Mat::zeros(self.y.nrows(), self.rows()), 0.0);
-        let members = &self.groups.members;
-        inverse_blocks(&factor, members, |group, block| {
-            let own = (0..members[group].len()).filter(|&i| self.groups.of[members[group][i]][0] == group);
+        let members = &self.sets.members;
+        inverse_blocks(&factor, members, |set, block| {
+            let own = (0..members[set].len()).filter(|&i| self.sets.of[members[set][i]][0] == set);
             trace += own.map(|i| block[(i, i)]).sum::<f64>();
-            self.put_left_out(&mut left_out, group, &block, weights.as_ref())
+            self.put_left_out(&mut left_out, set, &block, weights.as_ref())
         })?;
         Ok(Solved { left_out, freedom: self.rows() as f64 - trace * ridge, weights })
     }
 
-    /// With Φ the rows in the landmarks' feature space, A = ΦᵀΦ + ridge · I and H the block of a group in Φ A⁻¹ Φᵀ, the
-    /// answers to the group by a fit without it are y - (I - H)⁻¹ (y - ŷ) (Allen's PRESS, 1974, for single rows). `among` is the kernel of the landmarks,
+    /// With Φ the rows in the landmarks' feature space, A = ΦᵀΦ + ridge · I and H the block of a set in Φ A⁻¹ Φᵀ, the
+    /// answers to the set by a fit without it are y - (I - H)⁻¹ (y - ŷ) (Allen's PRESS, 1974, for single rows). `among` is the kernel of the landmarks,
     /// whose lower triangle is looked at, `to_rows` that between them and all rows.
     pub fn solve_among(
         &self,
@@ -224,7 +238,7 @@ impl<'a> Problem<'a> {
         let leverage: Vec<f64> = whitened.col_iter().map(|row| row.iter().map(|v| v * v).sum()).collect();
         let residuals = &self.y - &fitted;
         let mut left_out = Mat::zeros(self.y.nrows(), self.rows());
-        for (group, rows) in self.groups.members.iter().enumerate() {
+        for (set, rows) in self.sets.members.iter().enumerate() {
             let block = if let [row] = rows[..] {
                 Mat::from_fn(1, 1, |_, _| (1.0 - leverage[row]).max(1e-3))
             } else {
@@ -232,28 +246,28 @@ impl<'a> Problem<'a> {
                 let square = square(own.transpose());
                 Mat::from_fn(rows.len(), rows.len(), |i, j| f64::from(u8::from(i == j)) - square[(i, j)])
             };
-            self.put_left_out(&mut left_out, group, &block, residuals.as_ref())?;
+            self.put_left_out(&mut left_out, set, &block, residuals.as_ref())?;
         }
         solve_upper_triangular_in_place(factor.transpose(), weights.as_mut(), Par::Seq);
         solve_upper_triangular_in_place(among.transpose(), weights.as_mut(), Par::Seq);
         Ok(Solved { left_out, freedom: leverage.iter().sum(), weights: weights.transpose().to_owned() })
     }
 
-    /// y - block⁻¹ · `of` for the rows of a group, which are those of the block.
+    /// y - block⁻¹ · `of` for the rows of a set, which are those of the block.
     fn put_left_out(
         &self,
         left_out: &mut Mat<f64>,
-        group: usize,
+        set: usize,
         block: &Mat<f64>,
         of: MatRef<'_, f64>,
     ) -> Result<(), HeadError> {
-        let (outputs, rows) = (self.y.nrows(), &self.groups.members[group]);
+        let (outputs, rows) = (self.y.nrows(), &self.sets.members[set]);
         let solved = match rows[..] {
             [row] => Mat::from_fn(1, outputs, |_, i| of[(i, row)] / block[(0, 0)]),
             _ => solve_positive(block, Mat::from_fn(rows.len(), outputs, |j, i| of[(i, rows[j])]))?,
         };
         for (j, &row) in rows.iter().enumerate() {
-            if self.groups.of[row][0] == group {
+            if self.sets.of[row][0] == set {
                 (0..outputs).for_each(|i| left_out[(i, row)] = self.y[(i, row)] - solved[(j, i)]);
             }
         }

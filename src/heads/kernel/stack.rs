@@ -1,5 +1,7 @@
 //! From left-out answers to logits: a logistic regression on them.
 
+use std::ops::Range;
+
 use faer::Mat;
 
 use super::problem::{Problem, Solved};
@@ -11,6 +13,14 @@ use crate::heads::{BlockKind, Labelled, LogisticRegression, Matrix, places};
 pub const CS: [f64; 5] = [0.001, 0.01, 0.1, 1.0, 10.0];
 const ITERATIONS: u64 = 1000;
 
+/// Up to so many rows each of them is asked once to choose a penalty; of more a quarter says enough.
+const FEW_ROWS: usize = 400;
+
+/// Factors on the answers that are tried, ascending by steps of √2, and what is expected of few rows: the logarithm is normal
+/// with this mean and deviation.
+const FACTORS: std::ops::RangeInclusive<i32> = -2..=14;
+const EXPECTED_FACTOR: [f64; 2] = [1.8, 0.7];
+
 /// What makes logits of answers.
 pub struct Stack {
     /// `outputs × outputs`: where a block is classes, the regression's weights; values pass.
@@ -19,6 +29,23 @@ pub struct Stack {
     pub bias: Vec<f32>,
     /// For each block of classes, the penalty that was chosen.
     pub penalties: Vec<f64>,
+}
+
+/// A block of classes among the outputs.
+struct Classes<'a> {
+    own: Range<usize>,
+    /// The class of each row.
+    truth: &'a [Option<usize>],
+}
+
+/// What the logistic regression of other groups says of a row's own class.
+#[derive(Clone, Copy)]
+pub struct Asked {
+    pub row: usize,
+    /// Its log loss, in nats.
+    pub loss: f64,
+    /// Whether it is the likeliest.
+    pub right: bool,
 }
 
 impl Problem<'_> {
@@ -38,7 +65,7 @@ impl Problem<'_> {
                 BlockKind::Classes => {
                     let rows: Vec<usize> = asked.iter().copied().filter(|&r| truth[r].is_some()).collect();
                     let tried = penalties.map_or(&CS[..], |fixed| &fixed[chosen.len()..=chosen.len()]);
-                    let stacked = self.stacked(answers, &rows, truth, block.width, tried);
+                    let stacked = self.stacked(answers, &rows, &Classes { own: own.clone(), truth }, tried);
                     chosen.push(stacked.penalty);
                     for (class, output) in own.enumerate() {
                         for from in 0..width {
@@ -52,43 +79,60 @@ impl Problem<'_> {
         Stack { matrix, bias, penalties: chosen }
     }
 
-    /// The penalty with the least loss on rows that the logistic regression has not seen.
-    pub fn penalty(&self, answers: &[f32]) -> f64 {
-        self.stacked(answers, &self.asked(), &self.truth[0], self.blocks[0].width, &CS).penalty
+    /// The label's classes.
+    fn label(&self) -> Classes<'_> {
+        Classes { own: 0..self.blocks[0].width, truth: &self.truth[0] }
     }
 
-    /// Mean log loss and accuracy of the label: of the logistic regression taught on every other group asked, for the rest.
-    pub fn left_out_score(&self, answers: &[f32], asked: &[usize], penalties: &[f64]) -> Score {
-        let (width, truth, classes) = (self.y.nrows(), &self.truth[0], self.blocks[0].width);
-        let hands = self.groups.deal(asked, 2);
-        let [learn, ask] = [&hands[0], &hands[1]];
-        let stacked = self.stacked(answers, learn, truth, classes, penalties);
-        let (mut loss, mut right) = (0.0, 0);
-        for &row in ask {
-            let x = &answers[row * width..(row + 1) * width];
-            let logit = |class: usize| {
-                let weights = &stacked.weights[class * width..(class + 1) * width];
-                stacked.intercepts[class] + weights.iter().zip(x).map(|(w, &x)| w * f64::from(x)).sum::<f64>()
-            };
-            let logits: Vec<f64> = (0..classes).map(logit).collect();
-            let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let own = logits[truth[row].unwrap_or(0)];
-            loss += log_sum_exp(logits.iter().copied()) - own;
-            right += usize::from(own == most);
-        }
-        let count = ask.len().max(1) as f64;
-        Score { loss: loss / count, accuracy: right as f64 / count }
+    /// The penalty with the least loss on rows that the logistic regression has not seen.
+    pub fn penalty(&self, answers: &[f32]) -> f64 {
+        self.stacked(answers, &self.asked(), &self.label(), &CS).penalty
     }
-    /// A logistic regression on the answers to `rows`. The penalty is the one of `penalties` that does best on a quarter of
-    /// the groups when taught on the others.
-    fn stacked(
-        &self,
-        answers: &[f32],
-        rows: &[usize],
-        truth: &[Option<usize>],
-        classes: usize,
-        penalties: &[f64],
-    ) -> Stacked {
+
+    /// Mean log loss and accuracy of the label: of the logistic regression taught on other groups asked.
+    pub fn left_out_score(&self, answers: &[f32], asked: &[usize], penalties: &[f64]) -> Score {
+        let all = self.by_others(answers, asked, penalties);
+        let count = all.len().max(1) as f64;
+        let loss = all.iter().map(|row| row.loss).sum::<f64>() / count;
+        Score { loss, accuracy: all.iter().filter(|row| row.right).count() as f64 / count }
+    }
+
+    /// Of few rows, each answered by the logistic regression of four in five of the groups asked; of many, half by that of the
+    /// others.
+    pub fn by_others(&self, answers: &[f32], asked: &[usize], penalties: &[f64]) -> Vec<Asked> {
+        let few = asked.len() <= FEW_ROWS;
+        let hands = self.groups.deal(asked, |row| self.truth[0][row].unwrap_or(0), if few { 5 } else { 2 });
+        let mut out = Vec::new();
+        for held in if few { 0..5 } else { 1..2 } {
+            let mut learn: Vec<usize> =
+                (0..hands.len()).filter(|&hand| hand != held).flat_map(|hand| hands[hand].clone()).collect();
+            learn.sort_unstable();
+            let stacked = self.stacked(answers, &learn, &self.label(), penalties);
+            out.extend(hands[held].iter().map(|&row| {
+                let logits = self.logits(&stacked, answers, row);
+                let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let own = logits[self.truth[0][row].unwrap_or(0)];
+                Asked { row, loss: log_sum_exp(logits.iter().copied()) - own, right: own == most }
+            }));
+        }
+        out
+    }
+
+    fn logits(&self, stacked: &Stacked, answers: &[f32], row: usize) -> Vec<f64> {
+        let width = self.y.nrows();
+        let x = &answers[row * width..(row + 1) * width];
+        let of = |(weights, intercept): (&[f64], &f64)| {
+            intercept + weights.iter().zip(x).map(|(w, &x)| w * f64::from(x)).sum::<f64>()
+        };
+        stacked.weights.chunks_exact(width).zip(&stacked.intercepts).map(of).collect()
+    }
+
+    /// A logistic regression on the answers to `rows`. The penalty is the one of `penalties` that does best on other groups
+    /// than taught it.
+    ///
+    /// It is a penalty on what the weights differ from one factor on each class's own answer, so that from few rows the
+    /// answers are made more or less sure and not turned round.
+    fn stacked(&self, answers: &[f32], rows: &[usize], classes: &Classes<'_>, penalties: &[f64]) -> Stacked {
         let width = self.y.nrows();
         let column = |i: usize| rows.iter().map(move |&r| f64::from(answers[r * width + i]));
         let n = rows.len().max(1) as f64;
@@ -106,21 +150,47 @@ impl Problem<'_> {
             });
             Matrix::exact(width, scaled.collect())
         };
-        let known = |rows: &[usize]| rows.iter().map(|&r| truth[r].unwrap_or(0)).collect::<Vec<_>>();
+        let known = |rows: &[usize]| rows.iter().map(|&r| classes.truth[r].unwrap_or(0)).collect::<Vec<_>>();
+        let count = classes.own.len();
+        let centre = |rows: &[usize]| {
+            let (factor, shares) = self.factor(answers, rows, classes);
+            let mut weights = vec![0.0; count * width];
+            let mut intercepts = Vec::new();
+            for (class, output) in classes.own.clone().enumerate() {
+                weights[class * width + output] = factor * scales[output];
+                intercepts.push(shares[class] + factor * (means[output] - self.means[(output, 0)]));
+            }
+            LogisticRegression::of(weights, intercepts)
+        };
         let penalty = if let [only] = penalties {
             *only
         } else {
-            let mut hands = self.groups.deal(rows, 4);
-            let (held, mut kept) = (hands.pop().unwrap_or_default(), hands.concat());
-            kept.sort_unstable();
-            let [(x, y), (held_x, held_y)] = [kept, held].map(|side| (inputs(&side), known(&side)));
-            let (kept, held) = (Labelled { x: &x, classes: &y }, Labelled { x: &held_x, classes: &held_y });
-            LogisticRegression::best_penalty(penalties, kept, held, classes, ITERATIONS).0
+            let hands = self.groups.deal(rows, |row| classes.truth[row].unwrap_or(0), 4);
+            let mut losses: Vec<Vec<f64>> = vec![Vec::new(); penalties.len()];
+            for held in if rows.len() <= FEW_ROWS { 0..4 } else { 3..4 } {
+                let mut kept: Vec<usize> =
+                    (0..4).filter(|&hand| hand != held).flat_map(|hand| hands[hand].clone()).collect();
+                kept.sort_unstable();
+                let (x, y, centre) = (inputs(&kept), known(&kept), centre(&kept));
+                let (held_x, held_y) = (inputs(&hands[held]), known(&hands[held]));
+                for (loss, &c) in losses.iter_mut().zip(penalties) {
+                    let rows = Labelled { x: &x, classes: &y };
+                    let model = LogisticRegression::fit_around(rows, count, c, ITERATIONS, &centre);
+                    loss.extend(model.losses(Labelled { x: &held_x, classes: &held_y }));
+                }
+            }
+            penalties[least_complex(&losses)]
         };
         let (x, y) = (inputs(rows), known(rows));
-        let model = LogisticRegression::fit(&x, &y, classes, penalty, ITERATIONS, None);
+        let model = LogisticRegression::fit_around(
+            Labelled { x: &x, classes: &y },
+            count,
+            penalty,
+            ITERATIONS,
+            &centre(rows),
+        );
         let (mut weights, mut intercepts) = model.parameters();
-        for class in 0..classes {
+        for class in 0..count {
             for i in 0..width {
                 let weight = &mut weights[class * width + i];
                 *weight /= scales[i];
@@ -129,6 +199,48 @@ impl Problem<'_> {
         }
         Stacked { weights, intercepts, penalty }
     }
+
+    /// The factor f for which softmax(log share + f · (answer - mean)) is likeliest, and the logarithms of the classes' shares.
+    fn factor(&self, answers: &[f32], rows: &[usize], classes: &Classes<'_>) -> (f64, Vec<f64>) {
+        let (width, count) = (self.y.nrows(), classes.own.len());
+        let mut shares = vec![1.0; count];
+        rows.iter().filter_map(|&row| classes.truth[row]).for_each(|class| shares[class] += 1.0);
+        let sum = (rows.len() + count) as f64;
+        let logs: Vec<f64> = shares.iter().map(|share| f64::ln(share / sum)).collect();
+        let loss = |factor: f64| {
+            let [mean, deviation] = EXPECTED_FACTOR;
+            let of = |&row: &usize| {
+                let logit = |class: usize| {
+                    let output = classes.own.start + class;
+                    logs[class]
+                        + factor * (f64::from(answers[row * width + output]) - self.means[(output, 0)])
+                };
+                log_sum_exp((0..count).map(logit)) - logit(classes.truth[row].unwrap_or(0))
+            };
+            ((factor.ln() - mean) / deviation).powi(2) / 2.0 + rows.iter().map(of).sum::<f64>()
+        };
+        let tried = FACTORS.map(|power| std::f64::consts::SQRT_2.powi(power));
+        let best = tried
+            .map(|factor| (factor, loss(factor)))
+            .fold((1.0, f64::INFINITY), |best, new| if new.1 < best.1 { new } else { best });
+        (best.0, logs)
+    }
+}
+
+/// The first of some models, ascending by what they can fit, whose mean loss is not more than a standard error above the least;
+/// the error is that of the rows' differences (the rule of Breiman, Friedman, Olshen & Stone 1984, section 3.4.3, paired).
+fn least_complex(losses: &[Vec<f64>]) -> usize {
+    let sum = |of: &[f64]| of.iter().sum::<f64>();
+    let best =
+        (0..losses.len()).fold(0, |best, i| if sum(&losses[i]) < sum(&losses[best]) { i } else { best });
+    let near = |i: &usize| {
+        let differences: Vec<f64> = losses[*i].iter().zip(&losses[best]).map(|(a, b)| a - b).collect();
+        let n = differences.len().max(1) as f64;
+        let mean = sum(&differences) / n;
+        let variance = differences.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+        mean <= (variance / n).sqrt()
+    };
+    (0..best).find(near).unwrap_or(best)
 }
 
 /// A logistic regression on answers, its inputs brought to unit variance and back.
@@ -138,4 +250,19 @@ struct Stacked {
     intercepts: Vec<f64>,
     /// The penalty (C) that was chosen.
     penalty: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_better_by_chance_is_not_taken_for_better() {
+        // The second is better by 0.1 a row, give or take 1; the third as bad as the first.
+        let losses = |rows: usize| -> Vec<Vec<f64>> {
+            let second = (0..rows).map(|row| 0.9 + if row % 2 == 0 { 1.0 } else { -1.0 }).collect();
+            vec![vec![1.0; rows], second, vec![1.0; rows]]
+        };
+        assert_eq!([20, 2000].map(|rows| least_complex(&losses(rows))), [0, 1]);
+    }
 }

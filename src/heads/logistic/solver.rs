@@ -197,7 +197,25 @@ impl LogisticRegression {
         iterations: u64,
         start: Option<&Self>,
     ) -> Self {
-        Self::minimise(x, Targets::Classes(classes), count, c, iterations, start)
+        Self::minimise(x, Targets::Classes(classes), count, c, iterations, start, None)
+    }
+
+    /// As [`Self::fit`], the penalty being on what weights and intercepts differ from those of `centre` (a normal prior with
+    /// that mean), where the descent begins.
+    pub fn fit_around(rows: Labelled<'_>, count: usize, c: f64, iterations: u64, centre: &Self) -> Self {
+        let targets = Targets::Classes(rows.classes);
+        Self::minimise(rows.x, targets, count, c, iterations, Some(centre), Some(centre))
+    }
+
+    /// A model of these weights, `classes × width` row-major, and intercepts.
+    ///
+    /// # Panics
+    /// If the weights are not whole rows.
+    pub fn of(weights: Vec<f64>, intercepts: Vec<f64>) -> Self {
+        let (classes, all) = (intercepts.len(), weights.len());
+        let weights = Array2::from_shape_vec((classes, all / classes.max(1)), weights)
+            .unwrap_or_else(|e| panic!("whole rows: {e}"));
+        Self { weights, intercepts }
     }
 
     /// As [`Self::fit`], of rows that belong to classes in part, or count for more or less than one row: `shares` has
@@ -210,7 +228,7 @@ impl LogisticRegression {
         iterations: u64,
         start: Option<&Self>,
     ) -> Self {
-        Self::minimise(x, Targets::Shares(shares), count, c, iterations, start)
+        Self::minimise(x, Targets::Shares(shares), count, c, iterations, start, None)
     }
 
     fn minimise(
@@ -220,6 +238,7 @@ impl LogisticRegression {
         c: f64,
         iterations: u64,
         start: Option<&Self>,
+        centre: Option<&Self>,
     ) -> Self {
         let width = x.width();
         let rows = match targets {
@@ -230,8 +249,8 @@ impl LogisticRegression {
                 if sum > 0.0 { sum } else { 1.0 }
             }
         };
-        let problem =
-            Problem { x, targets, count, rows, penalty: 1.0 / (c * rows), last: RefCell::default() };
+        let (penalty, centre) = (1.0 / (c * rows), centre.map(Self::packed));
+        let problem = Problem { x, targets, count, rows, penalty, centre, last: RefCell::default() };
         let start = start.map_or_else(|| vec![0.0; count * (width + 1)], Self::packed);
         let (gradient, cost) = x.tolerances();
         let solver = LBFGS::new(MoreThuenteLineSearch::new(), 10)
@@ -277,22 +296,20 @@ impl LogisticRegression {
         let mut best: Option<(f64, f64, Self)> = None;
         for &c in choices {
             let model = Self::fit(train.x, train.classes, count, c, iterations, last.as_ref());
-            let probabilities = model.of_rows(held_back.x);
-            let least = f64::from(f32::EPSILON);
-            let of = |(row, &class): (&[f64], &usize)| -row[class].max(least).ln();
-            let loss = probabilities
-                .as_slice()
-                .unwrap_or_default()
-                .chunks_exact(count)
-                .zip(held_back.classes)
-                .map(of)
-                .sum::<f64>();
+            let loss = model.losses(held_back).iter().sum();
             if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
                 best = Some((loss, c, model.clone()));
             }
             last = Some(model);
         }
         best.map_or((1.0, None), |(_, c, model)| (c, Some(model)))
+    }
+
+    /// The log loss of each row, in nats.
+    pub fn losses(&self, rows: Labelled<'_>) -> Vec<f64> {
+        let (probabilities, least) = (self.of_rows(rows.x), f64::from(f32::EPSILON));
+        let of_class = |(row, &class): (ndarray::ArrayView1<'_, f64>, &usize)| -row[class].max(least).ln();
+        probabilities.outer_iter().zip(rows.classes).map(of_class).collect()
     }
 
     /// Weights, `classes × width` row-major, and intercepts.
@@ -341,8 +358,9 @@ struct Problem<'a> {
     count: usize,
     /// Their number, or the sum of their weights.
     rows: f64,
-    /// Weight of half the squared length of the weights.
+    /// Weight of half the squared length of the weights; with a centre, of what weights and intercepts differ from it.
     penalty: f64,
+    centre: Option<Vec<f64>>,
     /// The solver asks for cost and gradient of the same point one after the other; both come from one pass.
     last: RefCell<Option<Pass>>,
 }
@@ -376,12 +394,14 @@ impl Problem<'_> {
                 }
             }
         }
-        let length: f64 = at[..self.count * width].iter().map(|w| w * w).sum();
-        let cost = cost / rows + self.penalty * length / 2.0;
+        let off = |i: usize| at[i] - self.centre.as_ref().map_or(0.0, |centre| centre[i]);
         let sums = self.x.weighted_sum(&residuals);
         let mut gradient: Vec<f64> = sums.iter().map(|&g| g / rows).collect();
-        gradient.iter_mut().zip(at).for_each(|(g, w)| *g += self.penalty * w);
         gradient.extend(residuals.sum_axis(Axis(0)).iter().map(|&g| g / rows));
+        let penalised = if self.centre.is_some() { at.len() } else { self.count * width };
+        gradient.iter_mut().take(penalised).enumerate().for_each(|(i, g)| *g += self.penalty * off(i));
+        let length: f64 = (0..penalised).map(|i| off(i).powi(2)).sum();
+        let cost = cost / rows + self.penalty * length / 2.0;
         let pass = Pass { at: at.to_vec(), cost, gradient };
         *self.last.borrow_mut() = Some(pass.clone());
         pass
