@@ -28,9 +28,12 @@ DEFAULT = "pipeline"
 # What else the program can do where shares are uneven, beside its default.
 SETTINGS = {
     DEFAULT: "",
-    "pipeline, decision accuracy": '[train]\ndecision = "accuracy"\n',
-    "pipeline, class weights": "[train]\nclass_weights = true\ndecision = \"accuracy\"\n",
-    "pipeline, network with SMOTE": '[train]\nhead = "network"\ndecision = "accuracy"\n[augment.smote]\nkind = "smote"\n',
+    "decision accuracy": 'decision = "accuracy"\n',
+    "decision macro_f1": 'decision = "macro_f1"\n',
+    "decision balanced_accuracy": 'decision = "balanced_accuracy"\n',
+    "class weights": 'decision = "accuracy"\n[train]\nclass_weights = true\n',
+    "network": 'decision = "accuracy"\n[train]\nhead = "network"\n',
+    "network, SMOTE": 'decision = "accuracy"\n[train]\nhead = "network"\n[augment.smote]\nkind = "smote"\n',
 }
 CONFIG = """name = "run"
 seed = {seed}
@@ -65,9 +68,10 @@ UNEVEN = [cell("theme groups", 400, 2, ratio) for ratio in (4, 16, 50)] + [cell(
          [cell("cost", rows, None) for rows in (300, 1000)] + [cell("season", rows, None) for rows in (300, 1000)]
 NOISE = [cell(base, 400, 4, 1, noise) for base in ("themes", "ages") for noise in (0.1, 0.3)] + \
         [cell("Banking77", 1500, 30, 1, noise) for noise in (0.1, 0.3)]
-WORDS = [cell(base, 300, 4) for base in ("three words", "titles", "themes", "long themes")]
+WORDS = [cell(base, 300, 4) for base in ("three words", "titles", "themes", "long theme groups")]
 LARGE = [cell("ages", 300, 4), cell("ages", 1000, 4), cell("ages", 3500, 4), cell("themes", 1000, 20), cell("themes", 3000, 40),
          cell("Banking77", 1000, 10), cell("Banking77", 800, 77), cell("Banking77", 3000, 77, draws=3), cell("Banking77", 9000, 77, draws=2)]
+WITH_SETTINGS = [UNEVEN[1], UNEVEN[4], UNEVEN[7]]
 GROUPS = {"small": SMALL, "uneven": UNEVEN, "noise": NOISE, "words": WORDS, "large": LARGE}
 
 
@@ -98,7 +102,7 @@ def bases(banking):
                 found["season"].append((steps, row["season"]))
                 found["indoors"].append((steps, row["indoor_outdoor"]))
         for start in range(0, len(steps_of_theme) - 3, 4):
-            found["long themes"].append((" ".join(steps_of_theme[start:start + 4]), path.stem))
+            found["long theme groups"].append((" ".join(steps_of_theme[start:start + 4]), f"themes {8 * i // len(paths)}"))
     if banking:
         for name in ("train.csv", "test.csv"):
             with open(Path(banking) / name, encoding="utf-8", newline="") as file:
@@ -110,7 +114,7 @@ def bases(banking):
 def drawn_labels(by_class, count, wanted, rng):
     """Classes, drawn until each has its rows and some more for the test, or, where there are none such, the largest."""
     enough = sorted(label for label, rows in by_class.items() if len(rows) >= min(wanted) + LEAST_TEST_ROWS)
-    for _ in range(1000):
+    for _ in range(1000 if len(enough) >= count else 0):
         labels = rng.sample(enough, count)
         sizes = sorted((len(by_class[label]) for label in labels), reverse=True)
         if all(size >= number + LEAST_TEST_ROWS for size, number in zip(sizes, wanted)):
@@ -301,7 +305,7 @@ def regimes(arguments, folder, program):
     """Run what is not on record, and print the tables."""
     rows = bases(arguments.banking)
     cells = [cell for group in arguments.cells for cell in GROUPS[group] if cell["base"] in rows]
-    models = {cell["name"]: [DEFAULT, *([s for s in SETTINGS if s != DEFAULT] if arguments.settings and cell in UNEVEN else []), *PEER_MODELS]
+    models = {cell["name"]: [DEFAULT, *([s for s in SETTINGS if s != DEFAULT] if arguments.settings and cell in WITH_SETTINGS else []), *PEER_MODELS]
               for cell in cells}
     record = Path(arguments.record) if arguments.record else None
     done = [json.loads(line) for line in record.read_text().splitlines()] if record and record.exists() else []
@@ -318,34 +322,74 @@ def regimes(arguments, folder, program):
                     file.write(json.dumps(found) + "\n")
             say(f"{i} of {len(tasks)}: {found['cell']}, draw {found['draw'] + 1}: {found['model']} {found['accuracy']:.3f}")
     names = {cell["name"] for cell in cells}
-    return [cell for cell in cells], [d for d in done if d["cell"] in names]
+    return cells, [d for d in done if d["cell"] in names]
+
+
+# Two-sided 95 % of Student's t with so many draws less one.
+STUDENTS = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776}
+VERDICTS = ("ahead", "within chance", "behind")
 
 
 def compared(cells, done):
-    """For each figure and cell the mean of each model, and how the default stands to the best other one: lines of a table."""
-    # Two-sided 95 % of Student's t with so many draws less one.
-    students = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776}
+    """For each figure and cell the mean of each model over the draws, the best other model, the default minus it with its 95 %
+    interval over the draws (greater is better), and what that says."""
     by = {(d["cell"], d["draw"], d["model"]): d for d in done}
-    models = [DEFAULT, *PEER_MODELS]
-    tables, counts = {}, {}
+    found = {figure: {} for figure in FIGURES}
     for figure, sign in FIGURES.items():
-        lines, count = [], Counter()
         for cell in cells:
             if figure == "macro_f1_even" and cell["ratio"] == 1 and cell["classes"] is not None:
                 continue
             draws = range(cell["draws"])
-            values = {model: [by[cell["name"], d, model].get(figure) for d in draws if (cell["name"], d, model) in by] for model in models}
-            full = {model: of for model, of in values.items() if len(of) == cell["draws"] and None not in of}
+            values = {model: [by.get((cell["name"], draw, model), {}).get(figure) for draw in draws] for model in [DEFAULT, *PEER_MODELS]}
+            full = {model: of for model, of in values.items() if None not in of}
             if DEFAULT not in full or len(full) < 2:
                 continue
             means = {model: statistics.mean(of) for model, of in full.items()}
             best = max((model for model in full if model != DEFAULT), key=lambda model: sign * means[model])
             differences = [sign * (a - b) for a, b in zip(full[DEFAULT], full[best])]
             mean = statistics.mean(differences)
-            half = students[cell["draws"] - 1] * statistics.stdev(differences) / len(differences) ** 0.5
+            half = STUDENTS[cell["draws"] - 1] * statistics.stdev(differences) / len(differences) ** 0.5
             verdict = "ahead" if mean > 0 else "behind" if mean + half < 0 else "within chance"
-            count[verdict] += 1
-            lines.append([cell["name"], *(f"{means[m]:.3f}" if m in means else "" for m in models),
-                          f"{sign * mean:+.3f} ± {half:.3f}", verdict])
-        tables[figure], counts[figure] = lines, count
-    return models, tables, counts
+            found[figure][cell["name"]] = {"means": means, "best": best, "difference": (mean, half), "verdict": verdict}
+    return found
+
+
+def counts(of_cells):
+    """In how many cells the default is ahead, within chance and behind."""
+    count = Counter(of["verdict"] for of in of_cells.values())
+    return ", ".join(f"{count[verdict]} {verdict}" for verdict in VERDICTS)
+
+
+def tables(found):
+    """A table of each figure, for a terminal: its heads and its rows."""
+    models = [DEFAULT, *PEER_MODELS]
+    for figure, of_cells in found.items():
+        rows = [[name, *(f"{of['means'][model]:.3f}" if model in of["means"] else "" for model in models),
+                 "{:+.3f} ± {:.3f}".format(*of["difference"]), of["verdict"]] for name, of in of_cells.items()]
+        yield f"{figure.replace('_', ' ')}: {counts(of_cells)}", ["", *models, "default - best other", ""], rows
+
+
+def markdown(found, done):
+    """The tables of docs/regimes.md: {name: text}."""
+    marks = {"ahead": "**{:.3f}**", "within chance": "{:.3f}", "behind": "{:.3f} ✗"}
+    shown = ["accuracy", "macro_f1", "log_loss"]
+
+    def line(name):
+        cells = []
+        for figure in shown:
+            of = found[figure].get(name)
+            cells += [marks[of["verdict"]].format(of["means"][DEFAULT]), f"{of['means'][of['best']]:.3f} {of['best']}"] if of else ["", ""]
+        return f"| {name} | {' | '.join(cells)} |"
+
+    texts = {"cells": "\n".join(line(name) for name in found["accuracy"])}
+    for figure in shown:
+        texts[figure] = f"{figure.replace('_', '-').replace('macro-f1', 'macro-F1').replace('log-loss', 'log loss')}: {counts(found[figure])}"
+    lines = []
+    for name in (cell["name"] for cell in WITH_SETTINGS):
+        for model in [*SETTINGS, *PEER_MODELS]:
+            own = [d for d in done if (d["cell"], d["model"]) == (name, model)]
+            if own:
+                mean = lambda figure: f"{statistics.mean(d[figure] for d in own):.3f}"  # noqa: E731
+                lines.append(f"| {name} | {model} | {mean('accuracy')} | {mean('macro_f1')} | {mean('macro_f1_even')} | {mean('log_loss')} |")
+    texts["settings"] = "\n".join(lines)
+    return texts

@@ -193,7 +193,7 @@ impl Exit {
             | BuildError::EmptyPart { .. }
             | BuildError::EmptyFold { .. }
             | BuildError::NotComparable(_) => Self::Data,
-            BuildError::Preset(_) => Self::Config,
+            BuildError::Preset(_) | BuildError::Costs { .. } => Self::Config,
             BuildError::NoTestFiles => Self::Config,
             BuildError::Encoder(EncoderError::Interrupted)
             | BuildError::Embed(EmbedError::Encoder(EncoderError::Interrupted)) => Self::Interrupted,

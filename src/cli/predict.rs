@@ -13,6 +13,7 @@ use super::output::print;
 use super::progress::Terminal;
 use crate::config::{Config, nearest};
 use crate::engine::Engine;
+use crate::evaluate::{Decision, apply_shares, estimate_shares};
 use crate::heads::{BlockKind, likeliest};
 use crate::model::{Answers, ModelCard, ModelFiles, Places, Predicted, Predictor};
 use crate::progress::Progress;
@@ -25,6 +26,8 @@ pub const EXAMPLES: &str = "Examples:
   pipeline predict --field title=\"Sock puppets\" --field how_to_play=\"Draw a face on a sock.\"
   pipeline predict new.csv --format csv > labels.csv
   cat new.jsonl | pipeline predict --input jsonl --format jsonl -
+  pipeline predict new.csv --priors spam=0.02,ham=0.98
+  pipeline predict new.csv --priors estimate
 
 A CSV needs the model's text columns; a JSON line is an object with them as keys.
 Columns that are missing count as empty, and are named.";
@@ -52,13 +55,17 @@ pub struct PredictArgs {
     /// The project file that names the model
     #[arg(long, short, value_name = "FILE", default_value = "pipeline.toml")]
     config: PathBuf,
+    /// Shares of the classes among these rows, where they are others than in training: NAME=SHARE of each class, with commas
+    /// between; `even`; or `estimate`, from the answers to all rows of the file (Saerens et al. 2002)
+    #[arg(long, value_name = "SHARES")]
+    priors: Option<String>,
     /// Format of the input [default: by the file's name, CSV for standard input]
     #[arg(long, value_name = "FORMAT")]
     input: Option<InputFormat>,
     /// Format of the output
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: OutputFormat,
-    /// Give no label to rows whose likeliest class has a lower probability; the report shows what that costs
+    /// Give no label to rows whose answer has a lower probability; the report shows what that costs
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     min_confidence: f32,
     /// Same as --format jsonl
@@ -106,7 +113,21 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     let card = predictor.card();
     let (items, bad_rows) = items(args, card)?;
     let cells: Vec<&Cells> = items.iter().map(|item| &item.cells).collect();
-    let Predicted { answers, truncated } = predictor.rows(&cells, &terminal)?;
+    let priors = args.priors.as_deref().map(|text| Priors::parse(text, &predictor)).transpose()?;
+    let Predicted { mut answers, truncated } = predictor.rows(&cells, &terminal)?;
+    let decision = match priors {
+        None => predictor.decision().cloned(),
+        Some(Priors { from, to }) => {
+            let to = to.unwrap_or_else(|| estimate_shares(&answers.label, &from.shares));
+            if args.priors.as_deref() == Some(ESTIMATE) {
+                let named = card.classes.iter().zip(&to).map(|(class, share)| format!("{class} {share:.3}"));
+                let named = named.collect::<Vec<_>>().join(", ");
+                terminal.note(&format!("note: shares estimated from {} rows: {named}", items.len()));
+            }
+            apply_shares(&mut answers.label, &from.shares, &to);
+            Some(from.with_shares(&to))
+        }
+    };
     if truncated > 0 {
         let limit = predictor.encoders().max_tokens();
         terminal.note(&format!(
@@ -121,10 +142,80 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
         ));
     }
     let format = if args.json { OutputFormat::Jsonl } else { args.format };
-    print(&render(&items, &answers, card, format, args.min_confidence)?)?;
+    let answer = |row: &[f32]| decision.as_ref().map_or_else(|| likeliest(row), |d| d.answer(row));
+    print(&render(&items, &answers, card, format, args.min_confidence, &answer)?)?;
     // The program ends here: giving back a hundred thousand pieces of memory one by one is a tenth of its time.
     std::mem::forget(predictor);
     if bad_rows > 0 { Err(BadRows { rows: bad_rows }.into()) } else { Ok(Exit::Done) }
+}
+
+/// What `--priors` says to estimate shares from the rows.
+const ESTIMATE: &str = "estimate";
+
+/// Other shares of the classes than those of the training.
+struct Priors {
+    /// The model's decision, with the shares of the training.
+    from: Decision,
+    /// Those of the rows; `None` where they are to be estimated.
+    to: Option<Vec<f64>>,
+}
+
+impl Priors {
+    fn parse(text: &str, predictor: &Predictor) -> Result<Self> {
+        let classes = &predictor.card().classes;
+        let from = predictor.decision().cloned().ok_or_else(|| {
+            let message = "--priors needs to know the shares of the training, and the model has no calibration.json \
+                           of this program; run `pipeline build`";
+            BadUsage(message.to_owned())
+        })?;
+        let refused = |why: String| BadUsage(format!("--priors {text}: {why}"));
+        let to = match text {
+            ESTIMATE => None,
+            "even" => Some(vec![1.0 / classes.len() as f64; classes.len()]),
+            named => {
+                let mut shares = vec![None; classes.len()];
+                // A class may have a comma in its name.
+                let mut rest = named;
+                while !rest.is_empty() {
+                    let known = |(place, class): (usize, &String)| {
+                        Some((place, rest.strip_prefix(class.as_str())?.strip_prefix('=')?))
+                    };
+                    let longest = |of: &(usize, &str)| classes[of.0].len();
+                    let found = classes.iter().enumerate().filter_map(known).max_by_key(longest);
+                    let (place, after) = found.ok_or_else(|| {
+                        let known = classes.join(", ");
+                        refused(format!(
+                            "write NAME=SHARE of each class with commas between; classes are {known}"
+                        ))
+                    })?;
+                    let (number, others) = after.split_once(',').unwrap_or((after, ""));
+                    let share: f64 = number.trim().parse().unwrap_or(f64::NAN);
+                    if !(0.0..=1.0).contains(&share) {
+                        return Err(refused(format!("`{number}` is no share between 0 and 1")).into());
+                    }
+                    if shares[place].replace(share).is_some() {
+                        return Err(refused(format!("{} is given twice", classes[place])).into());
+                    }
+                    rest = others.trim_start();
+                }
+                let missing = shares.iter().zip(classes).find(|(share, _)| share.is_none());
+                if let Some((_, class)) = missing {
+                    return Err(refused(format!("{class} has no share")).into());
+                }
+                let shares: Vec<f64> = shares.into_iter().flatten().collect();
+                let sum: f64 = shares.iter().sum();
+                if (sum - 1.0).abs() > 0.01 {
+                    return Err(refused(format!("the shares add up to {sum}, not to 1")).into());
+                }
+                Some(shares.iter().map(|share| share / sum).collect())
+            }
+        };
+        let lost = |(place, share): (usize, &f64)| *share > 0.0 && from.shares[place] == 0.0;
+        if let Some((place, _)) = to.iter().flat_map(|to| to.iter().enumerate()).find(|of| lost(*of)) {
+            return Err(refused(format!("no row of {} taught the model", classes[place])).into());
+        }
+        Ok(Self { from, to })
+    }
 }
 
 fn model_files(args: &PredictArgs) -> Result<ModelFiles> {
@@ -270,7 +361,7 @@ struct TaskAnswer<'a> {
 /// One row with its answers.
 struct Answered<'a> {
     line: u64,
-    /// Class with the greatest probability, and all probabilities.
+    /// The class that answers, and all probabilities.
     best: usize,
     probabilities: &'a [f32],
     tasks: Vec<TaskAnswer<'a>>,
@@ -284,6 +375,7 @@ fn render(
     card: &ModelCard,
     format: OutputFormat,
     min_confidence: f32,
+    answer: &dyn Fn(&[f32]) -> usize,
 ) -> Result<String> {
     let classes = &card.classes;
     let ends: Vec<&String> = match &card.config.label.range {
@@ -304,7 +396,7 @@ fn render(
         });
         Answered {
             line: item.line,
-            best: likeliest(probabilities),
+            best: answer(probabilities),
             probabilities,
             tasks: tasks.collect(),
             range: answers.ranges.get(i).copied(),

@@ -1,9 +1,11 @@
 //! `[evaluate]`: cross-validation.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::Fault;
-use super::number::{Number, whole};
+use super::number::{Number, real, whole};
 use super::section::Section;
 
 /// Most folds of a repeat.
@@ -11,6 +13,21 @@ pub(super) const MOST_FOLDS: usize = 1000;
 
 /// Most folds of all repeats: each keeps the places of all rows, and trains a head and its baselines.
 const MOST_TURNS: usize = 10_000;
+
+/// What an answer is to serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// Macro-F1 where that costs less than a point of accuracy.
+    #[default]
+    Auto,
+    /// Accuracy: the likeliest class.
+    Accuracy,
+    /// Macro-F1.
+    MacroF1,
+    /// Balanced accuracy.
+    BalancedAccuracy,
+}
 
 /// `[evaluate]`: repeated stratified group k-fold cross-validation over the rows outside the test part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,14 +37,26 @@ pub struct EvaluateConfig {
     pub folds: usize,
     /// Times that the rows are dealt to folds anew, in `[1, 100]`; 3 by default. All folds together are at most 10,000.
     pub repeats: usize,
+    /// How calibrated probabilities become an answer.
+    pub decision: DecisionKind,
+    /// What an answer costs: for a true class, by the class answered, in `[0, 10⁶]`; 1 where it is not named, and nothing where the
+    /// answer is right. With any, the answer is the one of the least expected cost.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub costs: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 impl Section for EvaluateConfig {
     fn numbers(&self) -> Vec<Number> {
-        vec![
+        let cost = real("evaluate.costs.*", None, 0.0..=1e6);
+        let mut numbers = vec![
             whole("evaluate.folds", self.folds, 2..=MOST_FOLDS),
             whole("evaluate.repeats", self.repeats, 1..=100),
-        ]
+        ];
+        for (truth, answers) in &self.costs {
+            numbers.extend(answers.iter().map(|(answer, &of)| cost.at(format!("{truth}.{answer}"), of)));
+        }
+        numbers.push(cost);
+        numbers
     }
 
     fn check(&self) -> Result<(), Fault> {
@@ -39,12 +68,21 @@ impl Section for EvaluateConfig {
             );
             return Fault::at("evaluate", problem);
         }
+        if !self.costs.is_empty() && self.decision != DecisionKind::Auto {
+            let problem =
+                "has no effect with evaluate.costs, by which answers are decided; remove one of them";
+            return Fault::at("evaluate.decision", problem);
+        }
+        if let Some((class, _)) = self.costs.iter().find(|(truth, of)| of.contains_key(*truth)) {
+            let problem = "is the cost of a right answer, which is nothing; remove it";
+            return Fault::at(format!("evaluate.costs.{class}.{class}"), problem);
+        }
         Ok(())
     }
 }
 
 impl Default for EvaluateConfig {
     fn default() -> Self {
-        Self { folds: 5, repeats: 3 }
+        Self { folds: 5, repeats: 3, decision: DecisionKind::Auto, costs: BTreeMap::new() }
     }
 }

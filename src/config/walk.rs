@@ -118,6 +118,8 @@ min_learning_rate = 1e-5
 [evaluate]
 folds = 4
 repeats = 2
+decision = "auto"
+costs = { low = { high = 5.0 } }
 [gates]
 preset = "production"
 test_accuracy = 0.8
@@ -150,7 +152,8 @@ metric = "accuracy"
 "#;
 
 /// Tables whose keys are names of the data's, or of other keys.
-const MAPS: [&str; 4] = ["features.field_weights", "validate.allowed", "validate.range", "tune.space"];
+const MAPS: [&str; 5] =
+    ["features.field_weights", "evaluate.costs", "validate.allowed", "validate.range", "tune.space"];
 
 /// Bad in nearly every place …
 const BAD: [&str; 6] = ["nan", "inf", "-inf", "-1", "9223372036854775807", "1e308"];

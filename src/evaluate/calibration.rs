@@ -80,7 +80,7 @@ pub struct ReliabilityBin {
 /// A reliability diagram (DeGroot & Fienberg 1983): accuracy by confidence in ten equal-width bins; empty ones are left out.
 pub fn reliability(predictions: Predictions<'_>) -> Vec<ReliabilityBin> {
     const BINS: usize = 10;
-    let (confidences, predicted) = (predictions.confidences(), predictions.likeliest());
+    let (confidences, predicted) = (predictions.confidences(), predictions.answers());
     let place = |row: usize| ((confidences[row] * BINS as f32) as usize).min(BINS - 1);
     let sample = predictions.sample();
     let bin = |bin: usize| {
@@ -110,7 +110,7 @@ pub struct Coverage {
 
 /// The risk–coverage curve (El-Yaniv & Wiener 2010): the surest 5 %, 10 %, … 100 % of the rows.
 pub fn risk_coverage(predictions: Predictions<'_>) -> Vec<Coverage> {
-    let (confidences, predicted) = (predictions.confidences(), predictions.likeliest());
+    let (confidences, predicted) = (predictions.confidences(), predictions.answers());
     let mut surest: Vec<usize> = (0..confidences.len()).collect();
     surest.sort_by(|&a, &b| confidences[b].total_cmp(&confidences[a]));
     let mut rank = vec![0; surest.len()];
@@ -142,7 +142,7 @@ mod tests {
         apply_temperature(&mut scaled, 4, found);
         let again = Predictions { probabilities: &scaled, ..made.predictions() };
         assert!((likeliest_temperature(again, f64::INFINITY) - 1.0).abs() < 1e-3);
-        assert_eq!(again.likeliest(), made.predictions().likeliest(), "scaling changes no answer");
+        assert_eq!(again.answers(), made.predictions().answers(), "scaling changes no answer");
     }
 
     #[test]
@@ -156,6 +156,7 @@ mod tests {
                 classes: 2,
                 ordered: false,
                 groups: None,
+                decided: None,
             })
         };
         let found = [1, 12, 1000].map(of);
@@ -171,6 +172,7 @@ mod tests {
             classes: 2,
             ordered: false,
             groups: None,
+            decided: None,
         };
         let bins = reliability(predictions);
         let seen: Vec<(f64, usize, f64)> = bins.iter().map(|b| (b.from, b.rows, b.accuracy.value)).collect();

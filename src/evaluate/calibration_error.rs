@@ -57,7 +57,7 @@ fn place(confidence: f64) -> usize {
 /// near-duplicates as one row.
 pub(super) fn calibration_error(predictions: Predictions<'_>) -> f64 {
     let confidences = predictions.confidences();
-    let predicted = predictions.likeliest();
+    let predicted = predictions.answers();
     let right = |row: usize| predicted[row] == predictions.truth[row];
     let rows = confidences.len();
     let bins = Bins::of((0..rows).map(|row| (f64::from(confidences[row]), right(row), 1.0)));
@@ -95,7 +95,7 @@ fn mean_distance(mean: f64, deviation: f64) -> f64 {
 /// The rows of a group are right or wrong together, as far as their confidences allow. 1 without rows.
 pub fn miscalibration_p(predictions: Predictions<'_>, seed: u64) -> f64 {
     let confidences: Vec<f64> = predictions.confidences().into_iter().map(f64::from).collect();
-    let predicted = predictions.likeliest();
+    let predicted = predictions.answers();
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for row in 0..confidences.len() {
         groups.entry(predictions.groups.map_or(row, |groups| groups[row])).or_default().push(row);
@@ -135,7 +135,14 @@ mod tests {
     }
 
     fn predictions(of: &(Vec<usize>, Vec<f32>)) -> Predictions<'_> {
-        Predictions { truth: &of.0, probabilities: &of.1, classes: 2, ordered: false, groups: None }
+        Predictions {
+            truth: &of.0,
+            probabilities: &of.1,
+            classes: 2,
+            ordered: false,
+            groups: None,
+            decided: None,
+        }
     }
 
     #[test]
@@ -152,7 +159,7 @@ mod tests {
             let plain = |seed| {
                 let made = drawn(rows, 1.0, seed);
                 let of = predictions(&made);
-                let right = of.likeliest();
+                let right = of.answers();
                 Bins::of((0..rows).map(|r| (f64::from(of.confidences()[r]), right[r] == of.truth[r], 1.0)))
                     .error()
             };

@@ -82,7 +82,7 @@ impl Truth {
 impl Rows {
     fn predictions(&self, classes: usize) -> Predictions<'_> {
         let Self { truth, probabilities, groups } = self;
-        Predictions { truth, probabilities, classes, ordered: true, groups: Some(groups) }
+        Predictions { truth, probabilities, classes, ordered: true, groups: Some(groups), decided: None }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::calibration::{Coverage, ReliabilityBin};
+use super::decision::{Aim, Decision};
 use super::diagnosis::Finding;
 use super::figure::Figure;
 use super::gates::Gate;
@@ -29,6 +30,12 @@ pub struct Evaluation {
     pub training: Training,
     /// The temperature of the probabilities, fitted out of fold; 1 leaves them as they are.
     pub temperature: f64,
+    /// How calibrated probabilities become answers. Evaluations of older programs answer the likeliest class and do not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// What answers by each aim give on the rows of `out_of_fold`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_aim: Vec<AimFigures>,
     /// Figures of the head on the test part, calibrated.
     pub test: Metrics,
     /// Figures of the head on all rows outside the test part, calibrated: each answered by the head of the fold that held it out
@@ -64,6 +71,22 @@ impl Evaluation {
     pub fn judged(&self) -> (&Metrics, &'static str) {
         self.out_of_fold.as_ref().map_or((&self.test, "test"), |all| (all, "out of fold"))
     }
+}
+
+/// What answers that serve one aim give, out of fold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AimFigures {
+    /// The aim.
+    pub aim: Aim,
+    /// t of the decision that is learned from all rows.
+    pub exponent: f64,
+    /// Accuracy, balanced accuracy, macro-F1.
+    pub figures: BTreeMap<Figure, Estimate>,
+}
+
+impl AimFigures {
+    /// The figures that it has.
+    pub const FIGURES: [Figure; 3] = [Figure::Accuracy, Figure::BalancedAccuracy, Figure::MacroF1];
 }
 
 /// A task beside the label, on the test rows whose value is known.

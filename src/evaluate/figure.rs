@@ -9,7 +9,7 @@ use crate::heads::likeliest;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Figure {
-    /// Share of rows whose likeliest class is right.
+    /// Share of rows whose answer is right.
     Accuracy,
     /// Mean recall over the classes that have rows.
     BalancedAccuracy,
@@ -100,6 +100,8 @@ pub struct Predictions<'a> {
     pub ordered: bool,
     /// Group of near-duplicates of each row; without, every row stands for itself.
     pub groups: Option<&'a [usize]>,
+    /// The answer given to each row; without, its likeliest class.
+    pub decided: Option<&'a [usize]>,
 }
 
 /// A label is contradicted with confidence when it has at most this probability …
@@ -116,14 +118,15 @@ impl Predictions<'_> {
             .count()
     }
 
-    /// The likeliest class of each row; of equals the first.
-    pub fn likeliest(&self) -> Vec<usize> {
-        self.probabilities.chunks_exact(self.classes).map(likeliest).collect()
+    /// The answer to each row: what was decided, or the likeliest class, of equals the first.
+    pub fn answers(&self) -> Vec<usize> {
+        let likeliest = || self.probabilities.chunks_exact(self.classes).map(likeliest).collect();
+        self.decided.map_or_else(likeliest, <[usize]>::to_vec)
     }
 
-    /// The probability of the likeliest class of each row.
+    /// The probability of the answer to each row.
     pub fn confidences(&self) -> Vec<f32> {
-        self.probabilities.chunks_exact(self.classes).map(|row| row[likeliest(row)]).collect()
+        self.probabilities.chunks_exact(self.classes).zip(self.answers()).map(|(row, a)| row[a]).collect()
     }
 
     /// The figures that these predictions have.

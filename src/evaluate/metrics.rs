@@ -160,6 +160,7 @@ mod tests {
             classes: 2,
             ordered: false,
             groups: None,
+            decided: None,
         };
         let metrics = evaluate(predictions, &["a".into(), "b".into()], 1);
         assert_eq!(metrics.of(Figure::MacroF1).value, 1.0);
@@ -177,6 +178,7 @@ mod tests {
             classes: 2,
             ordered: true,
             groups: None,
+            decided: None,
         };
         let metrics = evaluate(predictions, &["a".into(), "b".into()], 1);
         for (figure, estimate) in &metrics.figures {

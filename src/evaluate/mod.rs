@@ -4,6 +4,7 @@ mod ablation;
 mod agreement;
 mod calibration;
 mod calibration_error;
+mod decision;
 mod diagnosis;
 mod evaluation;
 mod figure;
@@ -27,10 +28,11 @@ pub use calibration::{
     Coverage, ReliabilityBin, apply_temperature, fit_temperature, reliability, risk_coverage,
 };
 pub use calibration_error::miscalibration_p;
+pub use decision::{Aim, Decision, Known, apply_shares, estimate_shares};
 pub use diagnosis::{Contradictions, Drift, Evidence, Finding, Ill, Leak, Level, Shift, diagnose};
 pub use evaluation::{
-    CrossValidation, Evaluation, HEAD, ModelFigures, ModelFolds, TaskFigures, TestBaseline, Training,
-    ValueError,
+    AimFigures, CrossValidation, Evaluation, HEAD, ModelFigures, ModelFolds, TaskFigures, TestBaseline,
+    Training, ValueError,
 };
 pub use figure::{Figure, Predictions};
 pub use gates::{Gate, GateInput, gates};

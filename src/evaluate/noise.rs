@@ -32,7 +32,7 @@ pub struct LabelNoise {
 /// estimates do: that some rows are certain (Liu & Tao 2016, "anchor points"). The surest fifth is chosen without looking at
 /// the labels, so its share of other labels is an unbiased one. `None` of fewer than 400 rows.
 pub fn label_noise(predictions: Predictions<'_>) -> Option<LabelNoise> {
-    let (confidences, predicted) = (predictions.confidences(), predictions.likeliest());
+    let (confidences, predicted) = (predictions.confidences(), predictions.answers());
     let rows = predictions.truth.len();
     let count = (rows as f64 * SUREST) as usize;
     if rows < LEAST_ROWS {
@@ -89,6 +89,7 @@ mod tests {
                 classes: 2,
                 ordered: false,
                 groups: None,
+                decided: None,
             };
             label_noise(of).unwrap()
         };
@@ -102,6 +103,7 @@ mod tests {
             classes: 2,
             ordered: false,
             groups: None,
+            decided: None,
         };
         assert!(label_noise(of).unwrap().learned < 0.35, "{:?}", label_noise(of));
         assert!(noisy.rate.low < 0.2 && 0.2 < noisy.rate.high && noisy.rate.low > 0.15, "{noisy:?}");

@@ -236,7 +236,7 @@ mod tests {
         let worse = Predictions { probabilities: &turned, ..made.predictions() };
         let found = difference(made.predictions(), worse, 1);
         assert!(found[&Figure::MacroF1].low > 0.0 && found[&Figure::LogLoss].high < 0.0, "{found:?}");
-        let test = mcnemar(made.predictions().truth, &made.predictions().likeliest(), &worse.likeliest());
+        let test = mcnemar(made.predictions().truth, &made.predictions().answers(), &worse.answers());
         assert!(test.only_first > test.only_second && test.p < 1e-6);
     }
 }

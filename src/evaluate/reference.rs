@@ -25,6 +25,7 @@ impl Reference {
             classes: 4,
             ordered: true,
             groups: None,
+            decided: None,
         }
     }
 

@@ -39,7 +39,7 @@ impl<'a> Scores<'a> {
     pub fn new(predictions: Predictions<'a>) -> Self {
         let mut supported = vec![false; predictions.classes];
         predictions.truth.iter().for_each(|&class| supported[class] = true);
-        let (predicted, confidence) = (predictions.likeliest(), predictions.confidences());
+        let (predicted, confidence) = (predictions.answers(), predictions.confidences());
         Self { predictions, predicted, confidence, supported }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use pipeline_encoder::{Arithmetic, EncoderError, FolderError, Known, Precision};
 
 use crate::config::Config;
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Aim, Decision, Evaluation};
 use crate::heads::{self, Head, HeadError, HeadShape, Networks, Tensors, Whole};
 use crate::inputs::InputEncoder;
 use crate::store::{map, quick_checksum};
@@ -120,6 +120,9 @@ impl ModelFiles {
 pub struct Calibration {
     /// Probabilities are raised to 1 / this and renormalised.
     pub temperature: f64,
+    /// How these become an answer; of older programs the likeliest class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
     /// BLAKE3 of the `head.safetensors` that it was fitted for, hex.
     pub head_blake3: String,
 }
@@ -251,16 +254,26 @@ fn read_checked(path: &Path, expected: impl Fn(&[u8]) -> bool) -> Result<memmap2
     Ok(bytes)
 }
 
-/// The temperature of `calibration.json`; `None` where there is no such file, or one of another training.
+/// `calibration.json`; `None` where there is no such file, or one of another training.
 ///
 /// # Errors
 /// The file is damaged.
-pub fn load_temperature(files: &ModelFiles, card: &ModelCard) -> Result<Option<f64>, PredictError> {
+pub fn load_calibration(files: &ModelFiles, card: &ModelCard) -> Result<Option<Calibration>, PredictError> {
     if !files.calibration().exists() {
         return Ok(None);
     }
     let calibration: Calibration = read_json(&files.calibration())?;
-    Ok((calibration.head_blake3 == card.head_blake3).then_some(calibration.temperature))
+    let classes = card.classes.len();
+    let fits = |decision: &Decision| {
+        decision.shares.len() == classes
+            && (decision.aim != Aim::Costs || decision.costs.len() == classes)
+            && decision.costs.iter().all(|of| of.len() == classes)
+    };
+    if !calibration.decision.as_ref().is_none_or(fits) {
+        let reason = format!("its decision is not one among {classes} classes");
+        return Err(PredictError::File { path: files.calibration(), reason });
+    }
+    Ok((calibration.head_blake3 == card.head_blake3).then_some(calibration))
 }
 
 /// Read `metrics.json`.

@@ -6,7 +6,7 @@ mod predictor;
 
 pub use answers::{Answers, answers};
 pub use files::{
-    Calibration, EncoderCard, FORMAT, ModelCard, ModelFiles, PredictError, load_card, load_evaluation,
-    load_head, load_inputs, load_temperature,
+    Calibration, EncoderCard, FORMAT, ModelCard, ModelFiles, PredictError, load_calibration, load_card,
+    load_evaluation, load_head, load_inputs,
 };
 pub use predictor::{Places, Predicted, Predictor};

@@ -10,11 +10,12 @@ use pipeline_encoder::{
 
 use super::answers::{Answers, answers};
 use super::files::{
-    EncoderCard, ModelCard, ModelFiles, PredictError, load_card, load_head, load_inputs, load_temperature,
+    Calibration, EncoderCard, ModelCard, ModelFiles, PredictError, load_calibration, load_card, load_head,
+    load_inputs,
 };
 use crate::embed::Embeddings;
 use crate::engine::{Engine, joined, load_encoder, networks, on_disk};
-use crate::evaluate::apply_temperature;
+use crate::evaluate::{Decision, apply_temperature};
 use crate::heads::Head;
 use crate::inputs::{InputEncoder, raw_inputs};
 use crate::progress::Progress;
@@ -37,7 +38,7 @@ pub struct Predictor {
     card: ModelCard,
     inputs: InputEncoder,
     head: Box<dyn Head>,
-    temperature: Option<f64>,
+    calibration: Option<Calibration>,
     encoder: Box<dyn Encode>,
     encoders: Encoders,
 }
@@ -64,7 +65,7 @@ impl Predictor {
         progress: &dyn Progress,
     ) -> Result<Self, PredictError> {
         let card = load_card(files)?;
-        let temperature = load_temperature(files, &card)?;
+        let calibration = load_calibration(files, &card)?;
         let folders = folders(&card, places, progress)?;
         let workers = card.config.encoder.workers;
         let rest = || {
@@ -72,7 +73,7 @@ impl Predictor {
         };
         let (encoder, rest) = rayon::join(|| encoder(&card, &folders, workers, places, engine), rest);
         let ((encoder, encoders), (head, inputs)) = (encoder?, rest?);
-        Ok(Self { head, card, inputs, temperature, encoder, encoders })
+        Ok(Self { head, card, inputs, calibration, encoder, encoders })
     }
 
     /// What the model says of itself.
@@ -82,7 +83,12 @@ impl Predictor {
 
     /// Whether the probabilities of the label are calibrated.
     pub fn is_calibrated(&self) -> bool {
-        self.temperature.is_some()
+        self.calibration.is_some()
+    }
+
+    /// How the probabilities of the label become an answer; `None` for the likeliest class.
+    pub fn decision(&self) -> Option<&Decision> {
+        self.calibration.as_ref().and_then(|calibration| calibration.decision.as_ref())
     }
 
     /// The encoders that it runs.
@@ -98,8 +104,8 @@ impl Predictor {
         let (fields, truncated) = self.embed(rows, progress)?;
         let raw = raw_inputs(&fields, rows.iter().copied(), Some(&self.card.config));
         let mut answers = answers(self.head.as_ref(), &self.card.head, &self.inputs, &raw)?;
-        if let Some(temperature) = self.temperature {
-            apply_temperature(&mut answers.label, self.card.classes.len(), temperature);
+        if let Some(calibration) = &self.calibration {
+            apply_temperature(&mut answers.label, self.card.classes.len(), calibration.temperature);
         }
         Ok(Predicted { answers, truncated })
     }

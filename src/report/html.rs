@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::chart::{self, MapPoint};
 use super::terminal::{gate_mark, gate_numbers, interval, verdict};
-use crate::evaluate::{Evaluation, Figure};
+use crate::evaluate::{AimFigures, Evaluation, Figure};
 use crate::heads::Epoch;
 
 /// Classes beyond this number are not drawn one by one.
@@ -109,6 +109,15 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
             }
         })
         .collect();
+    let aims: Vec<Value> = e
+        .by_aim
+        .iter()
+        .map(|of| {
+            let figures = AimFigures::FIGURES.map(|figure| value(of.figures.get(&figure)));
+            let own = e.decision.as_ref().is_some_and(|d| d.aim == of.aim && d.exponent == of.exponent);
+            context! { aim => of.aim.label(), exponent => of.exponent, figures, own }
+        })
+        .collect();
     let models: Vec<Value> = e
         .cross_validation
         .models
@@ -146,6 +155,9 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
         failed => e.gates.iter().filter(|g| !g.passed).count(),
         figures => figures,
         models => models,
+        aims,
+        decision => value(&e.decision),
+        decision_label => e.decision.as_ref().map(|d| d.aim.label()),
         mistakes => value(mistakes),
         all_drawn => e.classes.len() <= CLASSES_DRAWN,
         colours => (0..e.classes.len()).map(chart::css_colour).collect::<Vec<_>>(),

@@ -1,7 +1,7 @@
 //! The summary at the end of a training, a screenful.
 
 use super::table::Table;
-use crate::evaluate::{Estimate, Evaluation, Figure, Gate, Level, Metrics, signed};
+use crate::evaluate::{Aim, Estimate, Evaluation, Figure, Gate, Level, Metrics, signed};
 
 /// Classes shown in full; of more, the worst are shown.
 const CLASSES_SHOWN: usize = 4;
@@ -31,7 +31,8 @@ pub fn summary(e: &Evaluation) -> String {
     };
     text +=
         &format!("  {} rows and {more}, {how} {train:.3}, validation {validation:.3})\n\n", t.part_rows[0]);
-    text += &format!("{}{}{}{}{}\n", figures(e), classes(e.judged()), tasks(e), range(e), models(e));
+    let decided = decided(e);
+    text += &format!("{}{decided}{}{}{}{}\n", figures(e), classes(e.judged()), tasks(e), range(e), models(e));
     for finding in e.findings.iter().take(FINDINGS_SHOWN) {
         let mark = if finding.level == Level::Ill { '!' } else { '·' };
         text += &format!("  {mark} {}: {}\n", finding.finding, finding.evidence);
@@ -85,6 +86,21 @@ fn figures(e: &Evaluation) -> Table {
         table.push([figure.label().to_owned()].into_iter().chain(cells));
     }
     table
+}
+
+/// How answers are decided, where that is not by the likeliest class; else nothing.
+fn decided(e: &Evaluation) -> String {
+    let Some(decision) = &e.decision else { return String::new() };
+    match decision.aim {
+        Aim::Costs => "  answers of the least expected cost (evaluate.costs)\n".to_owned(),
+        aim if decision.exponent > 0.0 => {
+            let (aim, exponent) = (aim.label(), decision.exponent);
+            format!(
+                "  answers for {aim}: the greatest probability / share of the class to the power of {exponent:.2}\n"
+            )
+        }
+        _ => String::new(),
+    }
 }
 
 fn classes((judged, what): (&Metrics, &str)) -> Table {

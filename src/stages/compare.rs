@@ -76,6 +76,7 @@ struct Answer {
     /// Hash of the row as its file has it, and of its texts.
     contents: [String; 2],
     truth: usize,
+    predicted: usize,
     /// Its group of near-duplicates.
     group: usize,
     probabilities: Vec<f32>,
@@ -89,6 +90,7 @@ struct Line {
     record: String,
     texts: String,
     class: String,
+    predicted: String,
 }
 
 /// The answers of a model in the order of its file.
@@ -110,14 +112,18 @@ fn answers(files: &ModelFiles, of: &Evaluation) -> Result<Vec<Answer>, BuildErro
         for record in reader.records() {
             let record = record.map_err(|e| e.to_string())?;
             let line: Line = first(&record).deserialize(Some(&header)).map_err(|e| e.to_string())?;
-            let truth = of.classes.iter().position(|class| *class == line.class);
-            let truth = truth.ok_or_else(|| format!("`{}` is no class", line.class))?;
+            let place = |name: &String| {
+                let of = of.classes.iter().position(|class| class == name);
+                of.ok_or_else(|| format!("`{name}` is no class"))
+            };
+            let (truth, predicted) = (place(&line.class)?, place(&line.predicted)?);
             let numbers = record.iter().skip(named);
             let probabilities = numbers.map(str::parse).collect::<Result<Vec<f32>, _>>();
             answers.push(Answer {
                 part: line.part,
                 contents: [line.record, line.texts],
                 truth,
+                predicted,
                 group: line.group,
                 probabilities: probabilities.map_err(|e| e.to_string())?,
             });
@@ -156,18 +162,20 @@ fn by_example(first: Vec<&Answer>, second: Vec<&Answer>, classes: usize, ordered
     let groups: Vec<usize> = pairs.iter().map(|[a, _]| a.group).collect();
     let of =
         |side: usize| pairs.iter().flat_map(|pair| pair[side].probabilities.clone()).collect::<Vec<f32>>();
-    let (a, b) = (of(0), of(1));
-    let [a, b] = [&a, &b].map(|probabilities| Predictions {
+    let decided = |side: usize| pairs.iter().map(|pair| pair[side].predicted).collect::<Vec<usize>>();
+    let (probabilities, decided) = ([of(0), of(1)], [decided(0), decided(1)]);
+    let [a, b] = [0, 1].map(|side| Predictions {
         truth: &truth,
-        probabilities,
+        probabilities: &probabilities[side],
         classes,
         ordered,
         groups: Some(&groups),
+        decided: Some(&decided[side]),
     });
     ByExample {
         rows: truth.len(),
         unmatched: counts.map(|count| count - truth.len()),
-        mcnemar: mcnemar(&truth, &a.likeliest(), &b.likeliest()),
+        mcnemar: mcnemar(&truth, &a.answers(), &b.answers()),
         difference: difference(a, b, SEED),
     }
 }

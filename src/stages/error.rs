@@ -75,6 +75,14 @@ pub enum BuildError {
         /// What is missing.
         side: &'static str,
     },
+    /// `evaluate.costs` names what is no class.
+    #[error("evaluate.costs names `{class}`, which is no class of the data; it has {}", classes.join(", "))]
+    Costs {
+        /// What it names.
+        class: String,
+        /// The classes.
+        classes: Vec<String>,
+    },
     /// A preset that does not exist or does not fit.
     #[error("{0}")]
     Preset(String),
@@ -108,6 +116,7 @@ impl BuildError {
             Self::EmptyFold { .. } => "give more rows, or lower evaluate.folds",
             Self::NoTestFiles => "name its files in data.test_files",
             Self::NotComparable(_) => "evaluate both on the same data, with the same [split] and seed",
+            Self::Costs { .. } => "write the class as the label column has it",
             Self::Store(_) | Self::Preset(_) | Self::Interrupted => return None,
         };
         Some(hint.to_owned())

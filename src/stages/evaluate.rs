@@ -18,16 +18,16 @@ use super::rows::{Rows, Truth};
 use super::stage::Stage;
 use super::train::TrainSummary;
 use crate::baseline::{BASELINES, BaselineData, TEXT_BASELINES, baselines};
-use crate::config::HeadKind;
+use crate::config::{DecisionKind, HeadKind};
 use crate::embed::read_npy;
 use crate::engine::networks;
 use crate::evaluate::{
-    CrossValidation, Evaluation, Evidence, Figure, Folded, Gate, GateInput, HEAD, Level, Metrics, ModelFolds,
-    Predictions, Sample, TaskFigures, TestBaseline, Training, ValueError, apply_temperature, diagnose,
-    difference, evaluate, fit_temperature, fold_mean, gates, label_noise, mcnemar, point_class_scores,
-    point_figures, principal_components, reliability, risk_coverage,
+    Aim, AimFigures, CrossValidation, Decision, Evaluation, Evidence, Figure, Folded, Gate, GateInput, HEAD,
+    Known, Level, Metrics, ModelFolds, Predictions, Sample, TaskFigures, TestBaseline, Training, ValueError,
+    apply_temperature, diagnose, difference, evaluate, fit_temperature, fold_mean, gates, label_noise,
+    mcnemar, point_class_scores, point_figures, principal_components, reliability, risk_coverage,
 };
-use crate::heads::{Block, Epoch, likeliest};
+use crate::heads::{Block, Epoch};
 use crate::model::{Answers, Calibration, answers, load_card, load_head, load_inputs};
 use crate::report::{MapPoint, Mistake, ReportInput, report_html};
 use crate::split::{Fold, FoldCounts, Part};
@@ -62,18 +62,21 @@ struct RowProbabilities<'a> {
     rows: &'a [usize],
     /// Calibrated probabilities of the label's classes, `rows × classes`, row-major.
     probabilities: &'a [f32],
+    /// The answer to each row.
+    decided: &'a [usize],
 }
 
 impl<'a> RowProbabilities<'a> {
-    /// Each row with its `classes` probabilities.
-    fn each(self, classes: usize) -> impl Iterator<Item = (usize, &'a [f32])> {
-        self.rows.iter().copied().zip(self.probabilities.chunks_exact(classes))
+    /// Each row with its `classes` probabilities and its answer.
+    fn each(self, classes: usize) -> impl Iterator<Item = (usize, &'a [f32], usize)> {
+        let rows = self.rows.iter().zip(self.probabilities.chunks_exact(classes));
+        rows.zip(self.decided).map(|((&row, probabilities), &decided)| (row, probabilities, decided))
     }
 }
 
 /// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
 pub const EVALUATE: Declaration = Declaration {
-    version: 12,
+    version: 13,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
     config: |config| {
         json!({
@@ -126,30 +129,47 @@ impl Context<'_> {
         let (tasks, range) =
             (self.tasks(&rows, &test_rows, &answered), self.range(&rows, &test_rows, &answered));
         let test_probabilities = answered.label;
+        // The first repeat holds every row out once.
+        let first = || folds.iter().zip(&answers).filter(|(f, _)| f.repeat == 0);
+        let out_of_fold: Vec<usize> = first().flat_map(|(f, _)| f.held_out.iter().copied()).collect();
+        let of_first = |of: fn(&HeadAnswers) -> &[usize]| -> Vec<usize> {
+            first().flat_map(|(_, a)| of(&a.head).iter().copied()).collect()
+        };
+        let out_of_fold_probabilities: Vec<f32> =
+            first().flat_map(|(_, a)| a.head.calibrated.iter().copied()).collect();
+        let out_of_fold_decided = of_first(|head| &head.decided);
+        let truth = rows.truth(&out_of_fold);
+        let undecided = self.predictions(&rows, &truth, &out_of_fold_probabilities);
+        let predictions = Predictions { decided: Some(&out_of_fold_decided), ..undecided };
+        let shares = rows.shares(&used);
+        let known = Known { predictions: undecided, shares: &shares };
+        let decision = self.decision(&rows, known)?;
+        let by_aim = [
+            of_first(|head| &head.by_aim[0]),
+            of_first(|head| &head.by_aim[1]),
+            of_first(|head| &head.by_aim[2]),
+        ];
+        let by_aim = Aim::LEARNED.par_iter().zip(&by_aim).map(|(&aim, decided)| {
+            let of = Predictions { decided: Some(decided), ..undecided };
+            let seed = config.seed_for("bootstrap by aim");
+            let all = evaluate(of, &rows.dataset.classes, seed);
+            let figures = AimFigures::FIGURES.map(|figure| (figure, all.of(figure)));
+            AimFigures { aim, exponent: Decision::learn(aim, known).exponent, figures: figures.into() }
+        });
+        let by_aim: Vec<AimFigures> = by_aim.collect();
+        let classes = rows.dataset.classes.len();
         let measure = |probabilities: &[f32], of: &[usize], seed: &str| {
-            let truth = rows.truth(of);
-            evaluate(
-                self.predictions(&rows, &truth, probabilities),
-                &rows.dataset.classes,
-                config.seed_for(seed),
-            )
+            let (truth, decided) = (rows.truth(of), decision.answers(probabilities, classes));
+            let own = self.predictions(&rows, &truth, probabilities);
+            let seed = config.seed_for(seed);
+            evaluate(Predictions { decided: Some(&decided), ..own }, &rows.dataset.classes, seed)
         };
         let validation = measure(&validation_probabilities, &validation_rows, "bootstrap-validation");
         let test = measure(&test_probabilities, &test_rows, "bootstrap-test");
-        let test_baselines = self.test_baselines(&rows, &texts, &test_rows, &test_probabilities);
-
-        // The first repeat holds every row out once.
-        let first = folds.iter().zip(&answers).filter(|(f, _)| f.repeat == 0);
-        let (out_of_fold, out_of_fold_probabilities): (Vec<usize>, Vec<f32>) = {
-            let (mut held, mut probabilities) = (Vec::new(), Vec::new());
-            for (fold, answers) in first {
-                held.extend_from_slice(&fold.held_out);
-                probabilities.extend_from_slice(&answers.head.calibrated);
-            }
-            (held, probabilities)
-        };
-        let truth = rows.truth(&out_of_fold);
-        let predictions = self.predictions(&rows, &truth, &out_of_fold_probabilities);
+        let test_decided = decision.answers(&test_probabilities, classes);
+        let test_part =
+            RowProbabilities { rows: &test_rows, probabilities: &test_probabilities, decided: &test_decided };
+        let test_baselines = self.test_baselines(&rows, &texts, test_part);
 
         let limits = config.gates.limits();
         // What the heads believed of rows that they had left out, against what was found; neither is calibrated.
@@ -172,6 +192,7 @@ impl Context<'_> {
             history: &history,
             has_epochs: training.has_epochs,
             class_weights: config.train.class_weights,
+            balanced: config.evaluate.decision == DecisionKind::BalancedAccuracy,
             test: &test,
             out_of_fold: &out_of_fold_metrics,
             loss_gap,
@@ -189,7 +210,7 @@ impl Context<'_> {
                 .iter()
                 .filter_map(|m| Some((m.model.clone(), m.difference.as_ref()?[&Figure::MacroF1])))
                 .collect(),
-            noise: label_noise(predictions),
+            noise: label_noise(undecided),
             half_width: limits.test_accuracy_half_width,
         });
         let gates = gates(
@@ -208,6 +229,8 @@ impl Context<'_> {
             classes: rows.dataset.classes.clone(),
             training,
             temperature,
+            decision: Some(decision),
+            by_aim,
             test,
             out_of_fold: Some(out_of_fold_metrics),
             validation,
@@ -220,8 +243,11 @@ impl Context<'_> {
             findings,
             gates,
         };
-        let test_part = RowProbabilities { rows: &test_rows, probabilities: &test_probabilities };
-        let out_of_fold = RowProbabilities { rows: &out_of_fold, probabilities: &out_of_fold_probabilities };
+        let out_of_fold = RowProbabilities {
+            rows: &out_of_fold,
+            probabilities: &out_of_fold_probabilities,
+            decided: &out_of_fold_decided,
+        };
         let outputs = self.write_evaluation(&rows, &evaluation, &history, test_part, out_of_fold)?;
         let summary = EvaluateSummary {
             folds: folds.len(),
@@ -258,19 +284,30 @@ impl Context<'_> {
         let together =
             |model: usize| first.iter().flat_map(|&fold| of(model, fold)).copied().collect::<Vec<f32>>();
         let head = together(0);
+        let decided: Vec<usize> =
+            first.iter().flat_map(|&fold| answers[fold].head.decided.iter().copied()).collect();
+        // The baselines answer their likeliest class.
         let names: Vec<&str> = std::iter::once(HEAD).chain(BASELINES).collect();
         let of_model = |(model, name): (usize, &&str)| {
             let own = together(model);
-            let own = self.predictions(rows, &truth, &own);
+            let own = Predictions {
+                decided: (model == 0).then_some(&decided[..]),
+                ..self.predictions(rows, &truth, &own)
+            };
             let seed = |what: &str| self.project.config.seed_for(&format!("{what} {name} out of fold"));
-            let each = (0..folds.len()).map(|fold| predictions(fold, of(model, fold)));
+            let each = (0..folds.len()).map(|fold| Predictions {
+                decided: (model == 0).then_some(&answers[fold].head.decided[..]),
+                ..predictions(fold, of(model, fold))
+            });
             ModelFolds {
                 model: (*name).to_owned(),
                 figures: each.clone().map(point_figures).collect(),
                 class_scores: each.map(point_class_scores).collect(),
                 together: evaluate(own, &rows.dataset.classes, seed("bootstrap")),
-                difference: (model > 0)
-                    .then(|| difference(self.predictions(rows, &truth, &head), own, seed("difference"))),
+                difference: (model > 0).then(|| {
+                    let of_head = self.predictions(rows, &truth, &head);
+                    difference(Predictions { decided: Some(&decided), ..of_head }, own, seed("difference"))
+                }),
             }
         };
         let models: Vec<ModelFolds> = names.par_iter().enumerate().map(of_model).collect();
@@ -319,6 +356,7 @@ impl Context<'_> {
                 classes: block.width,
                 ordered: false,
                 groups: Some(&groups),
+                decided: None,
             };
             let seed = self.project.config.seed_for(&format!("bootstrap task {}", task.column));
             let learned = rows.of(&[Part::Train]).into_iter().filter_map(|row| task.rows[row]);
@@ -362,13 +400,8 @@ impl Context<'_> {
     }
 
     /// The baselines, trained on everything outside the test part, and the head against each.
-    fn test_baselines(
-        &self,
-        rows: &Rows,
-        texts: &[String],
-        test: &[usize],
-        head: &[f32],
-    ) -> Vec<TestBaseline> {
+    fn test_baselines(&self, rows: &Rows, texts: &[String], head: RowProbabilities<'_>) -> Vec<TestBaseline> {
+        let test = head.rows;
         let whole = Fold {
             repeat: 0,
             fold: 0,
@@ -377,7 +410,8 @@ impl Context<'_> {
             held_out: test.to_vec(),
         };
         let truth = rows.truth(test);
-        let head = self.predictions(rows, &truth, head);
+        let head =
+            Predictions { decided: Some(head.decided), ..self.predictions(rows, &truth, head.probabilities) };
         let seed = |name: &str| self.project.config.seed_for(&format!("bootstrap {name}"));
         let of = |(name, probabilities): (&&str, Vec<f32>)| {
             let predictions = self.predictions(rows, &truth, &probabilities);
@@ -385,7 +419,7 @@ impl Context<'_> {
                 model: (*name).to_owned(),
                 metrics: evaluate(predictions, &rows.dataset.classes, seed(name)),
                 difference: difference(head, predictions, seed("difference")),
-                mcnemar: mcnemar(&truth.classes, &head.likeliest(), &predictions.likeliest()),
+                mcnemar: mcnemar(&truth.classes, &head.answers(), &predictions.answers()),
             }
         };
         BASELINES.iter().zip(baselines(self.baseline_data(rows, texts), &whole)).map(of).collect()
@@ -393,6 +427,9 @@ impl Context<'_> {
 
     fn baseline_data<'a>(&self, rows: &'a Rows, texts: &'a [String]) -> BaselineData<'a> {
         let config = &self.project.config;
+        // Whoever decides for the mean over the classes is compared with machines that learn for it.
+        let for_classes =
+            config.evaluate.decision != DecisionKind::Accuracy && config.evaluate.costs.is_empty();
         BaselineData {
             raw: &rows.raw,
             texts,
@@ -400,7 +437,7 @@ impl Context<'_> {
             groups: &rows.dealt.groups,
             class_count: rows.dataset.classes.len(),
             features: FeatureSettings::new(&config.features, &config.train),
-            class_weights: config.train.class_weights,
+            class_weights: config.train.class_weights || for_classes,
             seed: config.seed_for("baselines"),
         }
     }
@@ -448,13 +485,16 @@ impl Context<'_> {
     ) -> Result<Vec<PathBuf>, BuildError> {
         let (files, classes) = (self.project.model(), &rows.dataset.classes);
         write_json(&files.metrics(), evaluation)?;
-        let calibration =
-            Calibration { temperature: evaluation.temperature, head_blake3: checksum(&files.head())? };
+        let calibration = Calibration {
+            temperature: evaluation.temperature,
+            decision: evaluation.decision.clone(),
+            head_blake3: checksum(&files.head())?,
+        };
         write_json(&files.calibration(), &calibration)?;
         let fixed = ["part", "file", "line", GROUP, RECORD, TEXTS, "class", "predicted", "confidence"];
         let header: Vec<&str> = fixed.into_iter().chain(classes.iter().map(String::as_str)).collect();
-        let line = |part: &str, row: usize, probabilities: &[f32]| {
-            let (at, best) = (place(&rows.dataset, row), likeliest(probabilities));
+        let line = |part: &str, row: usize, probabilities: &[f32], decided: usize| {
+            let at = place(&rows.dataset, row);
             let fixed = [
                 part.to_owned(),
                 at.file,
@@ -463,17 +503,17 @@ impl Context<'_> {
                 rows.dataset.rows[row].record.to_string(),
                 ContentHash::of(rows.dataset.rows[row].cells.texts.iter().map(String::as_str)).to_string(),
                 classes[rows.classes[row]].clone(),
-                classes[best].clone(),
+                classes[decided].clone(),
             ];
             fixed
                 .into_iter()
-                .chain([probabilities[best].to_string()])
+                .chain([probabilities[decided].to_string()])
                 .chain(probabilities.iter().map(f32::to_string))
                 .collect()
         };
         let lines = |part: &'static str, of: RowProbabilities<'_>| {
             of.each(classes.len())
-                .map(|(row, probabilities)| line(part, row, probabilities))
+                .map(|(row, probabilities, decided)| line(part, row, probabilities, decided))
                 .collect::<Vec<Vec<String>>>()
         };
         let all = lines("test", test).into_iter().chain(lines("out-of-fold", out_of_fold));
@@ -498,13 +538,13 @@ fn mistakes(rows: &Rows, answered: &[RowProbabilities<'_>]) -> Vec<Mistake> {
     let mut wrong: Vec<Mistake> = answered
         .iter()
         .flat_map(|of| of.each(classes.len()))
-        .filter(|&(row, answer)| likeliest(answer) != rows.classes[row])
-        .map(|(row, answer)| Mistake {
+        .filter(|&(row, _, decided)| decided != rows.classes[row])
+        .map(|(row, answer, decided)| Mistake {
             place: rows.dataset.place(row),
             text: rows.dataset.rows[row].cells.texts.join(" · "),
             truth: classes[rows.classes[row]].clone(),
-            predicted: classes[likeliest(answer)].clone(),
-            confidence: f64::from(answer[likeliest(answer)]),
+            predicted: classes[decided].clone(),
+            confidence: f64::from(answer[decided]),
         })
         .collect();
     wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));

@@ -10,8 +10,11 @@ use super::error::BuildError;
 use super::rows::{Rows, Truth};
 use super::train::Learning;
 use crate::augment::{TextAugmenter, Variant, keep_in_band, with_originals};
+use crate::config::DecisionKind;
 use crate::embed::Cache;
-use crate::evaluate::{Figure, Predictions, apply_temperature, fit_temperature, point_figures};
+use crate::evaluate::{
+    Aim, Decision, Figure, Known, Predictions, apply_temperature, fit_temperature, point_figures,
+};
 use crate::model::answers;
 use crate::progress::Background;
 use crate::split::{Fold, FoldCounts, GroupedClasses, Part, folds};
@@ -22,6 +25,10 @@ pub struct HeadAnswers {
     pub raw: Vec<f32>,
     /// With the temperature of the rows of the fold that the head has not learned, or left out with their groups.
     pub calibrated: Vec<f32>,
+    /// The answer to each row, by what the rows that the head has not learned say of the aim of the config.
+    pub decided: Vec<usize>,
+    /// The same by each of [`Aim::LEARNED`].
+    pub by_aim: [Vec<usize>; 3],
     /// Log loss on the rows that it has not learned or left out with their groups, in nats; not calibrated.
     pub believed: f64,
     /// As [`crate::heads::Fitted::parameters`].
@@ -119,7 +126,48 @@ impl Context<'_> {
         let temperature = fit_temperature(not_learned);
         let mut calibrated = raw.clone();
         apply_temperature(&mut calibrated, classes, temperature);
-        Ok(HeadAnswers { raw, calibrated, believed, parameters: trained.parameters, seconds })
+        let mut known = trained.not_learned.probabilities.clone();
+        apply_temperature(&mut known, classes, temperature);
+        let known = Predictions { probabilities: &known, ..not_learned };
+        let taught: Vec<usize> = fold.train.iter().chain(&fold.validation).copied().collect();
+        let shares = rows.shares(&taught);
+        let known = Known { predictions: known, shares: &shares };
+        let decided = self.decision(rows, known)?.answers(&calibrated, classes);
+        let by_aim = Aim::LEARNED.map(|aim| Decision::learn(aim, known).answers(&calibrated, classes));
+        let parameters = trained.parameters;
+        Ok(HeadAnswers { raw, calibrated, decided, by_aim, believed, parameters, seconds })
+    }
+
+    /// How calibrated probabilities become answers, by the aim of the config and what is known of rows not learned.
+    pub fn decision(&self, rows: &Rows, known: Known<'_>) -> Result<Decision, BuildError> {
+        let config = &self.project.config.evaluate;
+        if !config.costs.is_empty() {
+            return Ok(Decision::of_costs(known.shares, self.costs(rows)?));
+        }
+        Ok(match config.decision {
+            DecisionKind::Auto => Decision::macro_f1_within_a_point(known),
+            DecisionKind::Accuracy => Decision::learn(Aim::Accuracy, known),
+            DecisionKind::MacroF1 => Decision::learn(Aim::MacroF1, known),
+            DecisionKind::BalancedAccuracy => Decision::learn(Aim::BalancedAccuracy, known),
+        })
+    }
+
+    /// `evaluate.costs` for all classes.
+    fn costs(&self, rows: &Rows) -> Result<Vec<Vec<f64>>, BuildError> {
+        let (classes, named) = (&rows.dataset.classes, &self.project.config.evaluate.costs);
+        let place = |name: &String| {
+            let unknown = || BuildError::Costs { class: name.clone(), classes: classes.clone() };
+            classes.iter().position(|class| class == name).ok_or_else(unknown)
+        };
+        let count = classes.len();
+        let mut costs: Vec<Vec<f64>> =
+            (0..count).map(|truth| (0..count).map(|a| f64::from(u8::from(a != truth))).collect()).collect();
+        for (truth, answers) in named {
+            for (answer, cost) in answers {
+                costs[place(truth)?][place(answer)?] = *cost;
+            }
+        }
+        Ok(costs)
     }
 
     pub fn predictions<'p>(
@@ -131,6 +179,6 @@ impl Context<'_> {
         let ordered = self.project.config.label.range.is_some();
         let Truth { classes: truth, groups } = truth;
         let classes = rows.dataset.classes.len();
-        Predictions { truth, probabilities, classes, ordered, groups: Some(groups) }
+        Predictions { truth, probabilities, classes, ordered, groups: Some(groups), decided: None }
     }
 }

@@ -46,6 +46,13 @@ impl Rows {
         (0..self.classes.len()).filter(|&r| parts.contains(&self.dealt.parts[r])).collect()
     }
 
+    /// The share of each class among the rows `of`.
+    pub fn shares(&self, of: &[usize]) -> Vec<f64> {
+        let mut shares = vec![0.0; self.dataset.classes.len()];
+        of.iter().for_each(|&row| shares[self.classes[row]] += 1.0 / of.len() as f64);
+        shares
+    }
+
     /// Class and group of each of the rows `of`.
     pub fn truth(&self, of: &[usize]) -> Truth {
         let pick = |values: &[usize]| of.iter().map(|&row| values[row]).collect();

@@ -15,7 +15,7 @@ use super::rows::Rows;
 use super::stage::Stage;
 use super::staleness::Sources;
 use crate::embed::Embeddings;
-use crate::evaluate::{Figure, point_class_scores, point_figures};
+use crate::evaluate::{Figure, Predictions, point_class_scores, point_figures};
 use crate::inputs::raw_inputs;
 use crate::split::Fold;
 use crate::store::write_json;
@@ -69,7 +69,8 @@ impl Context<'_> {
         }
         let of_fold = |fold: &Fold, answers: HeadAnswers| {
             let truth = rows.truth(&fold.held_out);
-            let predictions = self.predictions(rows, &truth, &answers.calibrated);
+            let own = self.predictions(rows, &truth, &answers.calibrated);
+            let predictions = Predictions { decided: Some(&answers.decided), ..own };
             let f1 = point_class_scores(predictions).into_iter().map(|[_, _, f1]| f1).collect();
             FoldTrial {
                 figures: point_figures(predictions),
@@ -99,6 +100,7 @@ impl Context<'_> {
             "config": [
                 json!(config.seed), json!(config.data), json!(config.label), json!(config.features),
                 json!(config.encoder), json!(config.augment), json!(config.train),
+                json!(config.evaluate.decision), json!(config.evaluate.costs),
             ],
             "folds": folds.iter().map(|f| (&f.train, &f.validation, &f.held_out)).collect::<Vec<_>>(),
         });

@@ -43,9 +43,10 @@ fn out_of_fold_recall(metrics: &Value, class: &str) -> f64 {
 }
 
 #[test]
-fn class_weights_let_a_class_be_answered() {
+fn deciding_for_balanced_accuracy_lets_a_class_be_answered() {
     let project = Project::empty();
-    project.write("pipeline.toml", HEAD);
+    let decided_for = |aim: &str| project.write("pipeline.toml", format!("{HEAD}decision = \"{aim}\"\n"));
+    decided_for("accuracy");
     let mut csv = String::from("text,class\n");
     for row in 0..420 {
         let rare = row % 14 == 0;
@@ -55,11 +56,15 @@ fn class_weights_let_a_class_be_answered() {
     project.write("data.csv", csv);
     let before = metrics(&project);
     let found = finding(&before, "class_never_answered").unwrap_or_else(|| panic!("{}", before["findings"]));
-    assert!(found["advice"].as_str().unwrap().contains("train.class_weights = true"), "{found}");
-    project.write("pipeline.toml", format!("{HEAD}[train]\nclass_weights = true\n"));
+    assert!(
+        found["advice"].as_str().unwrap().contains("evaluate.decision = \"balanced_accuracy\""),
+        "{found}"
+    );
+    decided_for("balanced_accuracy");
     let after = metrics(&project);
     assert!(finding(&after, "class_never_answered").is_none());
-    assert!(out_of_fold_recall(&after, "rare") > out_of_fold_recall(&before, "rare") + 0.2);
+    let [before, after] = [&before, &after].map(|metrics| out_of_fold_recall(metrics, "rare"));
+    assert!(after > before + 0.2, "{before} {after}");
 }
 
 #[test]

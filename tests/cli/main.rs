@@ -7,6 +7,7 @@ mod advice;
 mod built_before;
 mod cache;
 mod checks;
+mod decision;
 mod evaluation;
 mod figures;
 mod hub;

@@ -133,7 +133,7 @@ const OTHERS: [(&str, &str); 17] = [
     ("encoder.backend", "speed, up to rounding"),
     ("encoder.workers", "speed and memory"),
     ("split.given_test_duplicates", "with test files: tests/cli/advice.rs"),
-    ("evaluate", "figures: tests/cli/evaluation.rs"),
+    ("evaluate", "figures and answers: tests/cli/evaluation.rs, tests/cli/decision.rs"),
 ];
 
 /// Sections of what is reported, not of what is answered; `tune` and `validate` have tests of their own.

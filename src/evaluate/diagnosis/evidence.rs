@@ -82,6 +82,8 @@ pub struct Evidence<'a> {
     pub has_epochs: bool,
     /// Whether `train.class_weights` is on.
     pub class_weights: bool,
+    /// Whether answers serve balanced accuracy (`evaluate.decision`).
+    pub balanced: bool,
     /// Figures of the test part, calibrated.
     pub test: &'a Metrics,
     /// Figures of the rows outside the test part, answered out of fold, calibrated.

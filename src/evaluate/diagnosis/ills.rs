@@ -272,8 +272,10 @@ fn never_answered(e: &Evidence<'_>) -> Option<Finding> {
         .map(|(_, of)| format!("{}: {} rows", of.class, of.support))
         .collect();
     (!never.is_empty()).then(|| {
-        let advice = match e.class_weights {
-            false => "set train.class_weights = true: each class then counts as much as the others",
+        let advice = match e.balanced {
+            false => {
+                "set evaluate.decision = \"balanced_accuracy\": each class then counts as much as the others"
+            }
             true => "label more rows of the class",
         };
         ill(

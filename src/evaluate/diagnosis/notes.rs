@@ -184,11 +184,11 @@ fn imbalance(e: &Evidence<'_>) -> Option<Finding> {
     if ratio <= RATIO {
         return None;
     }
-    let advice = match e.class_weights {
+    let advice = match e.balanced {
         true => "judge by macro-F1",
         false => {
-            "judge by macro-F1; train.class_weights = true makes more of the rows of small classes right, and fewer of the \
-                  others"
+            "judge by macro-F1; evaluate.decision = \"balanced_accuracy\" makes more of the rows of small classes right, and \
+             fewer of the others: the report shows how many"
         }
     };
     Some(note(

@@ -11,6 +11,7 @@ struct Run {
     classes: Vec<String>,
     history: Vec<Epoch>,
     class_weights: bool,
+    balanced: bool,
     test: Metrics,
     out_of_fold: Metrics,
     loss_gap: Estimate,
@@ -43,7 +44,11 @@ fn figures(rows: usize, right: usize) -> Metrics {
     }
     let names = ["a", "b", "c"].map(str::to_owned);
     let (probabilities, groups) = (&probabilities[..], None);
-    evaluate(Predictions { truth: &truth, probabilities, classes: 3, ordered: true, groups }, &names, 1)
+    evaluate(
+        Predictions { truth: &truth, probabilities, classes: 3, ordered: true, groups, decided: None },
+        &names,
+        1,
+    )
 }
 
 fn healthy() -> Run {
@@ -59,6 +64,7 @@ fn healthy() -> Run {
         classes: ["a", "b", "c"].map(str::to_owned).to_vec(),
         history: (1..=8).map(epoch).collect(),
         class_weights: false,
+        balanced: false,
         test: figures(1500, 9),
         out_of_fold: figures(6000, 9),
         loss_gap: estimate(0.01, 0.03),
@@ -82,6 +88,7 @@ fn findings(run: &Run) -> Vec<Finding> {
         history: &run.history,
         has_epochs: true,
         class_weights: run.class_weights,
+        balanced: run.balanced,
         test: &run.test,
         out_of_fold: &run.out_of_fold,
         loss_gap: run.loss_gap,
@@ -195,9 +202,9 @@ fn hard_rows_are_not_wrong_labels() {
 fn advice_depends_on_what_is_on() {
     let mut run = healthy();
     run.out_of_fold.confusion.iter_mut().for_each(|row| row[2] = 0);
-    assert!(findings(&run)[0].advice.contains("train.class_weights = true"));
-    run.class_weights = true;
-    assert!(!findings(&run)[0].advice.contains("class_weights"));
+    assert!(findings(&run)[0].advice.contains("evaluate.decision = \"balanced_accuracy\""));
+    run.balanced = true;
+    assert!(!findings(&run)[0].advice.contains("evaluate.decision"));
 }
 
 #[test]

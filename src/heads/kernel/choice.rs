@@ -4,6 +4,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::gram::Parts;
 use super::problem::{Choice, Problem};
 use super::settings::KernelSettings;
 use crate::heads::dense::log_sum_exp;
@@ -14,7 +15,7 @@ use crate::heads::{FitData, HeadError, Rows, outputs};
 pub const SEARCH_ROWS: usize = 1000;
 
 /// Up to so many rows, which say too little to take one term weight and one ridge, the machines of all are averaged.
-const AVERAGED_ROWS: usize = 300;
+const AVERAGED_ROWS: usize = 500;
 
 /// Up to so many γ and feature weight are not searched for, but small: what few rows say of them is chance.
 const GIVEN_ROWS: usize = 60;
@@ -29,7 +30,7 @@ const LEAST_WEIGHT: f64 = 0.01;
 
 /// Values tried, from the one the search begins with.
 const GAMMAS: [f64; 4] = [0.5, 0.25, 1.0, 2.0];
-const RIDGES: [f64; 4] = [0.3, 0.1, 1.0, 3.0];
+const RIDGES: [f64; 5] = [0.3, 0.1, 1.0, 3.0, 10.0];
 const FEATURE_WEIGHTS: [f64; 4] = [0.1, 0.03, 0.06, 0.2];
 const TERM_WEIGHTS: [f64; 4] = [0.6, 0.0, 0.3, 1.2];
 
@@ -49,6 +50,18 @@ struct Axis {
     tried: &'static [f64],
     /// Where it goes.
     put: fn(&mut Choice, f64),
+}
+
+impl Axis {
+    /// `choice` with each value that is tried; none where it is not searched for.
+    fn values_of(&self, choice: Choice) -> impl Iterator<Item = Choice> + Clone {
+        let with = move |&value: &f64| {
+            let mut choice = choice;
+            (self.put)(&mut choice, value);
+            choice
+        };
+        self.tried.iter().filter(|_| self.open).map(with)
+    }
 }
 
 /// What is to be averaged, with weights whose sum is 1; all with the same γ and feature weight.
@@ -93,57 +106,75 @@ pub fn choose(
     let few = pick(data, &rows);
     let few = FitData { train: few.rows(), class_weights: data.class_weights.clone(), ..*data };
     let problem = Problem::new(&few);
-    let parts = problem.parts();
-    let answers = |choice: Choice| {
-        let kernel = || parts.kernel(problem.gammas(choice), choice.term_weight);
-        Ok::<_, HeadError>(problem.answers(&problem.solve_own(kernel, choice.ridge)?))
-    };
-    let penalty = problem.penalty(&answers(start)?);
-    let all = problem.asked();
-    let loss = |choice| Ok::<_, HeadError>(problem.left_out_score(&answers(choice)?, &all, &[penalty]).loss);
-    let (mut best, mut least) = (start, loss(start)?);
-    for Axis { open, tried, put } in &set {
-        let from = best;
-        for &value in tried.iter().filter(|_| *open && !given) {
-            let mut candidate = from;
-            put(&mut candidate, value);
-            if candidate == best {
-                continue;
-            }
-            let loss = loss(candidate)?;
-            if loss < least {
-                (best, least) = (candidate, loss);
-            }
-        }
-    }
+    let search = Search::new(&problem, start)?;
+    let best = if given { start } else { search.one_after_the_other(&set, start)? };
     if whole.rows() > AVERAGED_ROWS {
         return Ok(one(best));
     }
-    let mut mixed = vec![best];
-    for Axis { open, tried, put } in [&set[0], &set[3]] {
-        if *open {
-            let with = |&value: &f64| {
-                mixed.iter().map(move |&choice| {
-                    let mut choice = choice;
-                    put(&mut choice, value);
-                    choice
-                })
-            };
-            mixed = tried.iter().flat_map(with).collect();
+    search.averaged(&[&set[0], &set[3]], best, data.seed)
+}
+
+/// Kernels and ridges by what they say of rows left out.
+struct Search<'a> {
+    problem: &'a Problem<'a>,
+    parts: Parts,
+    asked: Vec<usize>,
+    /// Of the logistic regression on left-out answers.
+    penalty: f64,
+}
+
+impl<'a> Search<'a> {
+    fn new(problem: &'a Problem<'a>, start: Choice) -> Result<Self, HeadError> {
+        let mut search = Self { problem, parts: problem.parts(), asked: problem.asked(), penalty: 0.0 };
+        search.penalty = problem.penalty(&search.answers(start)?);
+        Ok(search)
+    }
+
+    /// The answer to each row of a fit without its set.
+    fn answers(&self, choice: Choice) -> Result<Vec<f32>, HeadError> {
+        let kernel = || self.parts.kernel(self.problem.gammas(choice), choice.term_weight);
+        Ok(self.problem.answers(&self.problem.solve_own(kernel, choice.ridge)?))
+    }
+
+    fn loss(&self, choice: Choice) -> Result<f64, HeadError> {
+        Ok(self.problem.left_out_score(&self.answers(choice)?, &self.asked, &[self.penalty]).loss)
+    }
+
+    /// Of each open axis the value with the least loss, the axes before it at theirs.
+    fn one_after_the_other(&self, axes: &[Axis], start: Choice) -> Result<Choice, HeadError> {
+        let (mut best, mut least) = (start, self.loss(start)?);
+        for axis in axes {
+            let from = best;
+            for candidate in axis.values_of(from).filter(|candidate| *candidate != from) {
+                let loss = self.loss(candidate)?;
+                if loss < least {
+                    (best, least) = (candidate, loss);
+                }
+            }
         }
+        Ok(best)
     }
-    let mut losses = Vec::new();
-    for &choice in &mixed {
-        let asked = problem.by_others(&answers(choice)?, &all, &[penalty]);
-        let groups = problem.groups.members.len();
-        let mut of_group = vec![TERM_PRIOR * choice.term_weight / groups as f64; groups];
-        asked.iter().for_each(|asked| of_group[problem.groups.of[asked.row][0]] += asked.loss);
-        losses.push(of_group);
+
+    /// Every combination of the values of the open axes, with its weight.
+    fn averaged(&self, axes: &[&Axis], at: Choice, seed: u64) -> Result<Vec<(f64, Choice)>, HeadError> {
+        let mut choices = vec![at];
+        for axis in axes.iter().filter(|axis| axis.open) {
+            choices = choices.into_iter().flat_map(|choice| axis.values_of(choice)).collect();
+        }
+        let groups = &self.problem.groups;
+        let losses = choices.iter().map(|&choice| {
+            let prior = TERM_PRIOR * choice.term_weight / groups.members.len() as f64;
+            let mut of_group = vec![prior; groups.members.len()];
+            for asked in self.problem.by_others(&self.answers(choice)?, &self.asked, &[self.penalty]) {
+                of_group[groups.of[asked.row][0]] += asked.loss;
+            }
+            Ok::<_, HeadError>(of_group)
+        });
+        let weights = averaging_weights(&losses.collect::<Result<Vec<_>, _>>()?, seed);
+        let kept = weights.into_iter().zip(choices).filter(|(weight, _)| *weight > LEAST_WEIGHT);
+        let sum: f64 = kept.clone().map(|(weight, _)| weight).sum();
+        Ok(kept.map(|(weight, choice)| (weight / sum, choice)).collect())
     }
-    let weights = averaging_weights(&losses, data.seed);
-    let kept = weights.iter().zip(&mixed).filter(|(weight, _)| **weight > LEAST_WEIGHT);
-    let sum: f64 = kept.clone().map(|(weight, _)| weight).sum();
-    Ok(kept.map(|(weight, &choice)| (weight / sum, choice)).collect())
 }
 
 /// Weights of models by their losses on each of some groups of rows that they have not learned: the posterior of the models
