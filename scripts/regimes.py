@@ -385,11 +385,14 @@ def markdown(found, done):
     for figure in shown:
         texts[figure] = f"{figure.replace('_', '-').replace('macro-f1', 'macro-F1').replace('log-loss', 'log loss')}: {counts(found[figure])}"
     lines = []
-    for name in (cell["name"] for cell in WITH_SETTINGS):
-        for model in [*SETTINGS, *PEER_MODELS]:
-            own = [d for d in done if (d["cell"], d["model"]) == (name, model)]
-            if own:
-                mean = lambda figure: f"{statistics.mean(d[figure] for d in own):.3f}"  # noqa: E731
-                lines.append(f"| {name} | {model} | {mean('accuracy')} | {mean('macro_f1')} | {mean('macro_f1_even')} | {mean('log_loss')} |")
+    of_models = {(cell["name"], model): [d for d in done if (d["cell"], d["model"]) == (cell["name"], model)]
+                 for cell in WITH_SETTINGS for model in [*SETTINGS, *PEER_MODELS]}
+    for cell in WITH_SETTINGS:
+        own = {model: of for (name, model), of in of_models.items() if name == cell["name"]}
+        if any(len(of) < cell["draws"] for of in own.values()):
+            continue
+        for model, of in own.items():
+            mean = lambda figure: f"{statistics.mean(d[figure] for d in of):.3f}"  # noqa: E731, B023
+            lines.append(f"| {cell['name']} | {model} | {mean('accuracy')} | {mean('macro_f1')} | {mean('macro_f1_even')} | {mean('log_loss')} |")
     texts["settings"] = "\n".join(lines)
     return texts
