@@ -118,12 +118,13 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     let decision = match priors {
         None => predictor.decision().cloned(),
         Some(Priors { from, to }) => {
-            let to = to.unwrap_or_else(|| estimate_shares(&answers.label, &from.shares));
-            if args.priors.as_deref() == Some(ESTIMATE) {
+            let to = to.unwrap_or_else(|| {
+                let to = estimate_shares(&answers.label, &from.shares);
                 let named = card.classes.iter().zip(&to).map(|(class, share)| format!("{class} {share:.3}"));
                 let named = named.collect::<Vec<_>>().join(", ");
                 terminal.note(&format!("note: shares estimated from {} rows: {named}", items.len()));
-            }
+                to
+            });
             apply_shares(&mut answers.label, &from.shares, &to);
             Some(from.with_shares(&to))
         }
@@ -149,9 +150,6 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     if bad_rows > 0 { Err(BadRows { rows: bad_rows }.into()) } else { Ok(Exit::Done) }
 }
 
-/// What `--priors` says to estimate shares from the rows.
-const ESTIMATE: &str = "estimate";
-
 /// Other shares of the classes than those of the training.
 struct Priors {
     /// The model's decision, with the shares of the training.
@@ -170,7 +168,7 @@ impl Priors {
         })?;
         let refused = |why: String| BadUsage(format!("--priors {text}: {why}"));
         let to = match text {
-            ESTIMATE => None,
+            "estimate" => None,
             "even" => Some(vec![1.0 / classes.len() as f64; classes.len()]),
             named => {
                 let mut shares = vec![None; classes.len()];

@@ -3,6 +3,7 @@
 
 use super::augment::{AugmentConfig, SmoteKind};
 use super::error::Fault;
+use super::evaluate::EvaluateConfig;
 use super::features::FeatureConfig;
 use super::file::Config;
 use super::head_kind::HeadKind;
@@ -67,6 +68,7 @@ impl Config {
             ("split", changed(&self.split, &SplitConfig::default())),
             ("augment", changed(&self.augment, &AugmentConfig::default())),
             ("train", changed(&self.train, &TrainConfig::default())),
+            ("evaluate", changed(&self.evaluate, &EvaluateConfig::default())),
         ];
         for (section, keys) in sections {
             for key in keys {
@@ -124,6 +126,9 @@ impl Config {
             "train.nearest" => self.head_is_no(HeadKind::Knn),
             "train.kernel.term_weight" if !self.features.terms => {
                 Some("with features.terms = false".to_owned())
+            }
+            "evaluate.decision" if !self.evaluate.costs.is_empty() => {
+                Some("with evaluate.costs, by which answers are decided".to_owned())
             }
             _ if key.starts_with("train.kernel.") => self.head_is_no(HeadKind::Kernel),
             _ if key.starts_with("train.trees.") => self.head_is_no(HeadKind::Trees),

@@ -68,11 +68,6 @@ impl Section for EvaluateConfig {
             );
             return Fault::at("evaluate", problem);
         }
-        if !self.costs.is_empty() && self.decision != DecisionKind::Auto {
-            let problem =
-                "has no effect with evaluate.costs, by which answers are decided; remove one of them";
-            return Fault::at("evaluate.decision", problem);
-        }
         if let Some((class, _)) = self.costs.iter().find(|(truth, of)| of.contains_key(*truth)) {
             let problem = "is the cost of a right answer, which is nothing; remove it";
             return Fault::at(format!("evaluate.costs.{class}.{class}"), problem);

@@ -130,27 +130,22 @@ impl Decision {
 
     /// The answer to one row by its calibrated probabilities.
     pub fn answer(&self, probabilities: &[f32]) -> usize {
-        let classes = 0..probabilities.len();
-        if self.aim == Aim::Costs {
-            let cost = |answer: usize| -> f64 {
-                let of = |(p, costs): (&f32, &Vec<f64>)| f64::from(*p) * costs[answer];
-                probabilities.iter().zip(&self.costs).map(of).sum()
-            };
-            return classes
-                .fold((0, f64::INFINITY), |best, c| if cost(c) < best.1 { (c, cost(c)) } else { best })
-                .0;
-        }
-        if self.exponent == 0.0 {
+        if self.aim != Aim::Costs && self.exponent == 0.0 {
             return likeliest(probabilities);
         }
+        let cost = |answer: usize| -> f64 {
+            let of = |(p, costs): (&f32, &Vec<f64>)| f64::from(*p) * costs[answer];
+            probabilities.iter().zip(&self.costs).map(of).sum()
+        };
         // A class without a row has no share to divide by, and no probability worth an answer.
-        let weighed = |c: usize| match self.shares.get(c) {
-            Some(&share) if share > 0.0 => f64::from(probabilities[c]) / share.powf(self.exponent),
+        let weighed = |answer: usize| match self.shares.get(answer) {
+            Some(&share) if share > 0.0 => f64::from(probabilities[answer]) / share.powf(self.exponent),
             _ => 0.0,
         };
-        classes
-            .fold((0, f64::NEG_INFINITY), |best, c| if weighed(c) > best.1 { (c, weighed(c)) } else { best })
-            .0
+        let worth = |answer| if self.aim == Aim::Costs { -cost(answer) } else { weighed(answer) };
+        let first = (0, f64::NEG_INFINITY);
+        let best = (0..probabilities.len()).map(|answer| (answer, worth(answer)));
+        best.fold(first, |best, new| if new.1 > best.1 { new } else { best }).0
     }
 
     /// The answer to each row of `classes` probabilities.

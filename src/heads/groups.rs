@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 /// Rows by their groups: a row's own answer says something about new rows only where its whole group is left out.
+#[derive(Clone)]
 pub(super) struct Groups {
     /// The rows of each group, ascending, the groups in the order of their first rows; a mixed row is in two.
     pub members: Vec<Vec<usize>>,
@@ -41,6 +42,11 @@ impl Groups {
         self.of[row][0] != self.of[row][1]
     }
 
+    /// All rows but mixed ones: those that are like new ones when their group is left out.
+    pub fn asked(&self) -> Vec<usize> {
+        (0..self.of.len()).filter(|&row| !self.is_mixed(row)).collect()
+    }
+
     /// Deal `rows` to `count` hands, group by group and class by class, so that each hand has its share of each class; of
     /// single rows of one class every `count`-th to the same hand. A group is of the class of its first row.
     pub fn deal(&self, rows: &[usize], class: impl Fn(usize) -> usize, count: usize) -> Vec<Vec<usize>> {
@@ -55,10 +61,10 @@ impl Groups {
         hands
     }
 
-    /// Groups in `count` sets, as [`Self::deal`] deals those of `rows`, which are all that are not mixed: coarser groups.
-    pub fn in_sets(&self, rows: &[usize], class: impl Fn(usize) -> usize, count: usize) -> Self {
+    /// Groups in `count` sets, as [`Self::deal`] deals those of [`Self::asked`]: coarser groups.
+    pub fn in_sets(&self, class: impl Fn(usize) -> usize, count: usize) -> Self {
         let mut set_of = vec![0; self.members.len()];
-        for (set, rows) in self.deal(rows, class, count).iter().enumerate() {
+        for (set, rows) in self.deal(&self.asked(), class, count).iter().enumerate() {
             rows.iter().for_each(|&row| set_of[self.of[row][0]] = set);
         }
         let coarse: Vec<[usize; 2]> = self.of.iter().map(|of| of.map(|group| set_of[group])).collect();
@@ -77,7 +83,7 @@ mod tests {
         assert!(groups.is_mixed(4) && !groups.is_mixed(2));
         assert_eq!(groups.deal(&[0, 1, 2, 3], |_| 0, 2), [vec![0, 2, 3], vec![1]]);
         // A group of both parents' is in the set of both.
-        assert_eq!(groups.in_sets(&[0, 1, 2, 3], |_| 0, 2).members, [vec![0, 2, 3, 4], vec![1, 4]]);
+        assert_eq!(groups.in_sets(|_| 0, 2).members, [vec![0, 2, 3, 4], vec![1, 4]]);
     }
 
     #[test]

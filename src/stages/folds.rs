@@ -64,6 +64,7 @@ impl Context<'_> {
         each: impl Fn(&Fold, HeadAnswers) -> T + Sync,
     ) -> Result<Vec<T>, BuildError> {
         let config = &self.project.config;
+        self.costs(rows)?; // Before anything is trained.
         let encoders = self.encoders()?;
         let cache = self.cache(&encoders)?;
         // Which words are protected is learned in each fold anew; what all folds need is embedded in one go.

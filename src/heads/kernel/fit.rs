@@ -76,8 +76,7 @@ pub fn fit(
     let train = problem.left_out_score(&answers, &asked, &CS);
     let outputs = left_out.nrows();
     // Each hand of groups is answered by the logistic regression of the other hands.
-    let (hands, mut hand_of) =
-        (problem.groups.deal(&asked, |row| problem.truth[0][row].unwrap_or(0), HANDS), vec![0; count]);
+    let (hands, mut hand_of) = (problem.label().deal(&problem.groups, &asked, HANDS), vec![0; count]);
     hands.iter().enumerate().for_each(|(hand, rows)| rows.iter().for_each(|&row| hand_of[row] = hand));
     let by_others = (0..HANDS).map(|hand| {
         let taught: Vec<usize> = asked.iter().copied().filter(|&row| hand_of[row] != hand).collect();

@@ -99,11 +99,10 @@ impl<'a> Problem<'a> {
         let (blocks, terms) = (data.blocks, data.train.terms);
         let groups = Groups::new(x.ncols(), data.train.groups);
         let sets = if x.ncols() <= SET_ROWS {
-            let asked: Vec<usize> = (0..x.ncols()).filter(|&row| !groups.is_mixed(row)).collect();
-            let count = (asked.len() / blocks[0].width.max(1)).clamp(LEAST_SETS, MOST_SETS);
-            groups.in_sets(&asked, |row| truth[0][row].unwrap_or(0), count)
+            let count = (groups.asked().len() / blocks[0].width.max(1)).clamp(LEAST_SETS, MOST_SETS);
+            groups.in_sets(|row| truth[0][row].unwrap_or(0), count)
         } else {
-            Groups::new(x.ncols(), data.train.groups)
+            groups.clone()
         };
         Self { blocks, inputs, embedding, x, terms, y, means, truth, variance, groups, sets }
     }
@@ -112,9 +111,9 @@ impl<'a> Problem<'a> {
         self.x.ncols()
     }
 
-    /// The rows that are like new ones when their group is left out: all but mixed ones.
+    /// As [`Groups::asked`].
     pub fn asked(&self) -> Vec<usize> {
-        (0..self.rows()).filter(|&row| !self.groups.is_mixed(row)).collect()
+        self.groups.asked()
     }
 
     /// Those of [`Problem::asked`] whose left-out answers are like those to new rows: with landmarks among the rows, the

@@ -6,6 +6,7 @@ use faer::Mat;
 
 use super::problem::{Problem, Solved};
 use crate::heads::dense::{floats, log_sum_exp};
+use crate::heads::groups::Groups;
 use crate::heads::head::Score;
 use crate::heads::{BlockKind, Labelled, LogisticRegression, Matrix, places};
 
@@ -32,10 +33,24 @@ pub struct Stack {
 }
 
 /// A block of classes among the outputs.
-struct Classes<'a> {
+pub struct Classes<'a> {
     own: Range<usize>,
     /// The class of each row.
     truth: &'a [Option<usize>],
+}
+
+impl Classes<'_> {
+    /// As [`Groups::deal`], by these classes.
+    pub fn deal(&self, groups: &Groups, rows: &[usize], count: usize) -> Vec<Vec<usize>> {
+        groups.deal(rows, |row| self.truth[row].unwrap_or(0), count)
+    }
+}
+
+/// The rows of all hands but one, ascending.
+fn but(hands: &[Vec<usize>], held: usize) -> Vec<usize> {
+    let mut rows = [&hands[..held], &hands[held + 1..]].concat().concat();
+    rows.sort_unstable();
+    rows
 }
 
 /// What the logistic regression of other groups says of a row's own class.
@@ -80,7 +95,7 @@ impl Problem<'_> {
     }
 
     /// The label's classes.
-    fn label(&self) -> Classes<'_> {
+    pub fn label(&self) -> Classes<'_> {
         Classes { own: 0..self.blocks[0].width, truth: &self.truth[0] }
     }
 
@@ -101,13 +116,10 @@ impl Problem<'_> {
     /// others.
     pub fn by_others(&self, answers: &[f32], asked: &[usize], penalties: &[f64]) -> Vec<Asked> {
         let few = asked.len() <= FEW_ROWS;
-        let hands = self.groups.deal(asked, |row| self.truth[0][row].unwrap_or(0), if few { 5 } else { 2 });
+        let hands = self.label().deal(&self.groups, asked, if few { 5 } else { 2 });
         let mut out = Vec::new();
         for held in if few { 0..5 } else { 1..2 } {
-            let mut learn: Vec<usize> =
-                (0..hands.len()).filter(|&hand| hand != held).flat_map(|hand| hands[hand].clone()).collect();
-            learn.sort_unstable();
-            let stacked = self.stacked(answers, &learn, &self.label(), penalties);
+            let stacked = self.stacked(answers, &but(&hands, held), &self.label(), penalties);
             out.extend(hands[held].iter().map(|&row| {
                 let logits = self.logits(&stacked, answers, row);
                 let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -165,12 +177,10 @@ impl Problem<'_> {
         let penalty = if let [only] = penalties {
             *only
         } else {
-            let hands = self.groups.deal(rows, |row| classes.truth[row].unwrap_or(0), 4);
+            let hands = classes.deal(&self.groups, rows, 4);
             let mut losses: Vec<Vec<f64>> = vec![Vec::new(); penalties.len()];
             for held in if rows.len() <= FEW_ROWS { 0..4 } else { 3..4 } {
-                let mut kept: Vec<usize> =
-                    (0..4).filter(|&hand| hand != held).flat_map(|hand| hands[hand].clone()).collect();
-                kept.sort_unstable();
+                let kept = but(&hands, held);
                 let (x, y, centre) = (inputs(&kept), known(&kept), centre(&kept));
                 let (held_x, held_y) = (inputs(&hands[held]), known(&hands[held]));
                 for (loss, &c) in losses.iter_mut().zip(penalties) {
