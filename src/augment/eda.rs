@@ -6,58 +6,70 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::untouchable::{touches, untouchable};
 use crate::table::normalise;
 
 /// Leave out each word of `text` with probability `share`; `None` where nothing was, or where nothing would be left.
 ///
-/// Words of which a part is in `protected` stay. What stands between the others stays as it is.
+/// Words of which a part is in `protected` stay, and what is no prose or a negation. What stands between the others stays as it is.
 pub fn delete_words(text: &str, share: f64, protected: &BTreeSet<String>, seed: u64) -> Option<String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let pieces = pieces(text);
     // Every word draws, so that what is protected does not move the draws of the others.
     let kept: Vec<&str> = pieces
         .iter()
-        .filter(|piece| rng.random::<f64>() >= share || is_protected(piece, protected))
-        .copied()
+        .filter(|piece| rng.random::<f64>() >= share || piece.whole || is_protected(piece.text, protected))
+        .map(|piece| piece.text)
         .collect();
     (kept.len() < pieces.len() && !kept.is_empty()).then(|| kept.concat().trim_end().to_owned())
 }
 
-/// Exchange a share of the words of `text` with others, at least one pair; `None` where it has fewer than two words.
+/// Exchange a share of the words of `text` with others, at least one pair; `None` where it has fewer than two words to exchange.
 ///
-/// The white space stays where it was.
+/// The white space stays where it was, and so does what is no prose or a negation.
 pub fn swap_words(text: &str, share: f64, seed: u64) -> Option<String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let pieces = pieces(text);
-    let words: Vec<&str> = pieces.iter().map(|piece| piece.trim_end()).collect();
+    let words: Vec<&str> = pieces.iter().map(|piece| piece.text.trim_end()).collect();
     let mut order: Vec<usize> = (0..words.len()).collect();
-    let mut places = order.clone();
+    let mut places: Vec<usize> = order.iter().copied().filter(|&place| !pieces[place].whole).collect();
     places.shuffle(&mut rng);
-    let pairs = ((share * words.len() as f64).round() as usize).max(1);
+    let pairs = ((share * places.len() as f64).round() as usize).max(1);
     for pair in places.chunks_exact(2).take(pairs) {
         order.swap(pair[0], pair[1]);
     }
     let swapped: String = pieces
         .iter()
         .zip(order)
-        .flat_map(|(piece, from)| [words[from], &piece[piece.trim_end().len()..]])
+        .flat_map(|(piece, from)| [words[from], &piece.text[piece.text.trim_end().len()..]])
         .collect();
     (swapped != text).then_some(swapped)
 }
 
-/// The words of a text, each with the white space behind it.
-fn pieces(text: &str) -> Vec<&str> {
+/// A word with the white space behind it, or several that belong together.
+struct Piece<'a> {
+    text: &'a str,
+    /// Whether it has something that must stay.
+    whole: bool,
+}
+
+/// The words of a text; what must stay is not parted.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let spans = untouchable(text);
+    let within = |at: usize| spans.iter().any(|span| span.start < at && at < span.end);
     let mut ends: Vec<usize> = text
         .char_indices()
         .zip(text.chars().skip(1))
         .filter(|((_, c), next)| c.is_whitespace() && !next.is_whitespace())
         .map(|((at, c), _)| at + c.len_utf8())
+        .filter(|end| !within(*end))
         .collect();
     ends.push(text.len());
     let mut start = 0;
     ends.into_iter()
-        .map(|end| &text[std::mem::replace(&mut start, end)..end])
-        .filter(|p| !p.is_empty())
+        .map(|end| std::mem::replace(&mut start, end)..end)
+        .filter(|range| !range.is_empty())
+        .map(|range| Piece { text: &text[range.clone()], whole: touches(&spans, range) })
         .collect()
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod lexicon;
 mod lineage;
 mod mixup;
+mod untouchable;
 mod protect;
 mod smote;
 mod synonym;

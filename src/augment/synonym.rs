@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::lexicon::{Form, Lexicon, PartOfSpeech};
+use super::untouchable::{touches, untouchable};
 
 /// Verbs with so many senses that WordNet's first two are seldom meant.
 const LIGHT_VERBS: [&str; 24] = [
@@ -26,7 +27,8 @@ struct Swappable {
 /// Swap a share of the words of `text` for synonyms; `None` where no word can be swapped.
 ///
 /// Of the words that have a synonym and are not in `protected` (by the word or its lemma), `share` are swapped, at
-/// least one. The rest of the text stays as it is to the byte, but for `a`/`an` before a swapped word.
+/// least one. The rest of the text stays as it is to the byte, but for `a`/`an` before a swapped word; so does what
+/// is no prose or a negation.
 pub fn swap(
     text: &str,
     share: f64,
@@ -65,6 +67,7 @@ pub fn swap(
 fn swappable(text: &str, lexicon: &Lexicon, tagger: &Tagger, protected: &BTreeSet<String>) -> Vec<Swappable> {
     let mut words = Vec::new();
     let mut cursor = 0;
+    let whole = untouchable(text);
     for sentence in sentences(text) {
         for token in tagger.tag_sentence(sentence) {
             // The tagger rewrites contractions; a token that is not in the text is none that could be swapped.
@@ -79,7 +82,7 @@ fn swappable(text: &str, lexicon: &Lexicon, tagger: &Tagger, protected: &BTreeSe
             let keeps = protected.contains(&lower) || protected.contains(&lemma);
             // The tagger's guess of form and lemma counts only where the table inflects back to the very word.
             let certain = lexicon.inflect(part, &lemma, form).is_some_and(|f| f == lower);
-            if !plain || light || keeps || !certain {
+            if !plain || light || keeps || !certain || touches(&whole, start..end) {
                 continue;
             }
             let replacements: Vec<String> = lexicon
@@ -140,9 +143,21 @@ fn with_case_of(original: &str, new: &str) -> String {
     }
 }
 
-/// Make a final `a ` or `an ` of `before` fit `next`, by its first letter.
+/// Whether `a` becomes `an` before a word: by its first letter, but for those whose first sound is another.
+fn takes_an(word: &str) -> bool {
+    const SILENT_H: [&str; 5] = ["honest", "honor", "honour", "hour", "heir"];
+    const LIKE_YOU_OR_WON: [&str; 19] = [
+        "eu", "ewe", "one", "once", "use", "usa", "usu", "uti", "unic", "unif", "unil", "union", "uniq",
+        "unis", "unit", "univ", "ubiq", "uran", "utop",
+    ];
+    let lower = word.to_lowercase();
+    let starts = |with: &[&str]| with.iter().any(|w| lower.starts_with(w));
+    starts(&SILENT_H) || (lower.starts_with(['a', 'e', 'i', 'o', 'u']) && !starts(&LIKE_YOU_OR_WON))
+}
+
+/// Make a final `a ` or `an ` of `before` fit `next`.
 fn mend_article(before: &mut String, next: &str) {
-    let vowel = next.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']);
+    let vowel = takes_an(next);
     let word = before.trim_end().rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
     let fitting = match (word, vowel) {
         ("a", true) => "an",

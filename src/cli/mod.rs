@@ -1,6 +1,7 @@
 //! The command line: what was typed, printing, progress, exit codes.
 
 mod ablate;
+mod answered;
 mod args;
 mod build;
 mod compare;
@@ -8,6 +9,7 @@ mod exit;
 mod few_shot;
 mod output;
 mod predict;
+mod priors;
 mod program;
 mod progress;
 mod status;

@@ -1,7 +1,8 @@
 //! Results to standard output.
 
+use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, Result};
 
@@ -9,15 +10,54 @@ use super::exit::Exit;
 
 /// Write to standard output; a reader that has gone away is no error.
 pub fn print(text: &str) -> Result<Exit> {
+    print_on(text).map(|_| Exit::Done)
+}
+
+/// As [`print`]; whether the reader is still there.
+pub fn print_on(text: &str) -> Result<bool> {
     let mut out = io::stdout().lock();
+    let text = if out.is_terminal() { visible(text) } else { Cow::Borrowed(text) };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e).context("cannot write to standard output"),
-        _ => Ok(Exit::Done),
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(e).context("cannot write to standard output"),
     }
 }
 
 pub fn print_json(value: &serde_json::Value) -> Result<Exit> {
     print(&format!("{value:#}\n"))
+}
+
+/// What a terminal may be given: control characters that a file has put into a message must not move its cursor, rename its window
+/// or hide what stands there. Colours that the program sets (`ESC [ … m`) stay.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(hidden) {
+        shown.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let colour = rest.strip_prefix("\u{1b}[").map_or(0, |after| {
+            let digits = after.bytes().take_while(|b| b.is_ascii_digit() || *b == b';').count();
+            if after[digits..].starts_with('m') { 2 + digits + 1 } else { 0 }
+        });
+        if colour > 0 {
+            shown.push_str(&rest[..colour]);
+            rest = &rest[colour..];
+        } else {
+            let mut characters = rest.chars();
+            shown.extend(characters.next().into_iter().flat_map(char::escape_default));
+            rest = characters.as_str();
+        }
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
 }
 
 /// Reasons on one line: the first few, and how many more; `--json` has them all.
@@ -28,4 +68,21 @@ pub fn because(reasons: &[impl Display]) -> String {
         shown.push(format!("and {} more", reasons.len() - SHOWN));
     }
     shown.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_control_characters_but_colours() {
+        for (text, expected) in [
+            ("plain\ttext\nwith é", "plain\ttext\nwith é"),
+            ("\u{1b}[1;31mred\u{1b}[0m", "\u{1b}[1;31mred\u{1b}[0m"),
+            ("\u{1b}]0;owned\u{7}x\u{1b}[2J", "\\u{1b}]0;owned\\u{7}x\\u{1b}[2J"),
+            ("a\rb\u{9b}c\u{202e}d", "a\\rb\\u{9b}c\\u{202e}d"),
+        ] {
+            assert_eq!(visible(text), expected);
+        }
+    }
 }

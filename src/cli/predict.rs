@@ -1,36 +1,37 @@
-//! `pipeline predict`.
+//! `pipeline predict`: rows in, answers out, a few thousand at a time.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 
+use super::answered::{Form, OutputFormat, Writer, answered};
 use super::exit::{BadInput, BadRows, BadUsage, Exit};
-use super::output::print;
+use super::output::print_on;
+use super::priors::Priors;
 use super::progress::Terminal;
 use crate::config::{Config, nearest};
 use crate::engine::Engine;
-use crate::evaluate::{Decision, apply_shares, estimate_shares};
-use crate::heads::{BlockKind, likeliest};
-use crate::model::{Answers, ModelCard, ModelFiles, Places, Predicted, Predictor};
-use crate::progress::Progress;
-use crate::report::Table;
+use crate::evaluate::{apply_shares, estimate_shares};
+use crate::model::{Answers, ModelFiles, Places, Predictor};
+use crate::progress::{Background, Progress};
 use crate::stages::BuildError;
-use crate::table::{Cells, NamedRow, read_named};
+use crate::table::{Cells, NewRow, NewTable, NoAnswer, Stated, Wanted, json_rows};
 
 pub const EXAMPLES: &str = "Examples:
   pipeline predict --text \"Build a pillow fort and read inside with a torch\"
   pipeline predict --field title=\"Sock puppets\" --field how_to_play=\"Draw a face on a sock.\"
-  pipeline predict new.csv --format csv > labels.csv
+  pipeline predict new.csv --format csv --with-input > labelled.csv
   cat new.jsonl | pipeline predict --input jsonl --format jsonl -
   pipeline predict new.csv --priors spam=0.02,ham=0.98
   pipeline predict new.csv --priors estimate
 
-A CSV needs the model's text columns; a JSON line is an object with them as keys.
-Columns that are missing count as empty, and are named.";
+A CSV needs the model's text columns; a JSON line is an object with them as keys. Columns that are missing count as
+empty, and are named. Every row has an answer in its place, or the reason why it has none.";
 
 #[derive(Args)]
 pub struct PredictArgs {
@@ -68,6 +69,13 @@ pub struct PredictArgs {
     /// Give no label to rows whose answer has a lower probability; the report shows what that costs
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     min_confidence: f32,
+    /// Put the row's own columns before the answer (in JSON lines, as `input`)
+    #[arg(long)]
+    with_input: bool,
+    /// Leave cells of a CSV that begin with =, +, - or @ as they are; else a ' is put before them, or a spreadsheet would compute
+    /// them
+    #[arg(long)]
+    raw_cells: bool,
     /// Same as --format jsonl
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -79,18 +87,12 @@ enum InputFormat {
     Jsonl,
 }
 
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum OutputFormat {
-    Table,
-    Csv,
-    Jsonl,
-}
+/// Rows that are answered together: few at first, so that the first answer is there at once.
+const FIRST_ROWS: usize = 64;
+const MOST_ROWS: usize = 2048;
 
-/// One row to label.
-struct Item {
-    line: u64,
-    cells: Cells,
-}
+/// How often a long run says how far it is.
+const SAID_EVERY: Duration = Duration::from_secs(30);
 
 /// Label the rows given.
 pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
@@ -110,31 +112,7 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     };
     // Loaded before the rows are read: a pipe can be read only once, by the program that labels.
     let predictor = Predictor::load(&files, places, engine, &terminal)?;
-    let card = predictor.card();
-    let (items, bad_rows) = items(args, card)?;
-    let cells: Vec<&Cells> = items.iter().map(|item| &item.cells).collect();
     let priors = args.priors.as_deref().map(|text| Priors::parse(text, &predictor)).transpose()?;
-    let Predicted { mut answers, truncated } = predictor.rows(&cells, &terminal)?;
-    let decision = match priors {
-        None => predictor.decision().cloned(),
-        Some(Priors { from, to }) => {
-            let to = to.unwrap_or_else(|| {
-                let to = estimate_shares(&answers.label, &from.shares);
-                let named = card.classes.iter().zip(&to).map(|(class, share)| format!("{class} {share:.3}"));
-                let named = named.collect::<Vec<_>>().join(", ");
-                terminal.note(&format!("note: shares estimated from {} rows: {named}", items.len()));
-                to
-            });
-            apply_shares(&mut answers.label, &from.shares, &to);
-            Some(from.with_shares(&to))
-        }
-    };
-    if truncated > 0 {
-        let limit = predictor.encoders().max_tokens();
-        terminal.note(&format!(
-            "note: {truncated} texts are longer than {limit} tokens; only their beginning counts"
-        ));
-    }
     if !predictor.is_calibrated() {
         let file = files.calibration();
         terminal.note(&format!(
@@ -142,161 +120,281 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             file.display()
         ));
     }
-    let format = if args.json { OutputFormat::Jsonl } else { args.format };
-    let answer = |row: &[f32]| decision.as_ref().map_or_else(|| likeliest(row), |d| d.answer(row));
-    print(&render(&items, &answers, card, format, args.min_confidence, &answer)?)?;
+    let mut labelling =
+        Labelling { args, predictor: &predictor, priors, terminal: &terminal, counts: Counts::default() };
+    let wanted = predictor.card().wanted();
+    let stated = Stated::of(&predictor.card().config.data);
+    match &args.file {
+        Some(path) if args.is_json(path) => {
+            let lines: Box<dyn io::BufRead> = match path == Path::new("-") {
+                true => Box::new(io::stdin().lock()),
+                false => {
+                    let file = File::open(path);
+                    let cannot = |e| BadInput(format!("cannot read {}: {e}", path.display()));
+                    Box::new(BufReader::new(file.map_err(cannot)?))
+                }
+            };
+            let cannot = |e| BadInput(format!("cannot read {}: {e}", path.display())).into();
+            let mut rows = json_rows(lines, &wanted).map(|row| row.map_err(cannot)).peekable();
+            let first = match rows.peek() {
+                Some(Ok(NewRow { input, cells, .. })) if !matches!(cells, Err(NoAnswer::Bad(_))) => {
+                    Some(names(input))
+                }
+                _ => None,
+            };
+            if let Some(first) = &first {
+                labelling.check_columns(&wanted, first, &lacking(&wanted, first))?;
+            }
+            labelling.all(&first.unwrap_or_default(), rows)?;
+        }
+        Some(path) => {
+            // A table is read twice: to find its encoding and delimiter, and then row by row.
+            let spooled = (path == Path::new("-")).then(spool).transpose()?;
+            let path = spooled.as_ref().map_or(path.as_path(), |file| file.path());
+            let table = NewTable::open(path, stated, &wanted).map_err(BuildError::from)?;
+            table.notes().iter().for_each(|note| terminal.note(&format!("note: {note}")));
+            labelling.check_columns(&wanted, table.names(), &table.lacks())?;
+            let rows = table.rows().map_err(BuildError::from)?;
+            labelling.all(table.names(), rows.map(|row| row.map_err(|e| BuildError::from(e).into())))?;
+        }
+        None if args.text.is_empty() => {
+            let values = field_values(args, &wanted)?;
+            let names: Vec<String> = values.keys().cloned().collect();
+            labelling.check_columns(&wanted, &names, &lacking(&wanted, &names))?;
+            labelling.all(&names, std::iter::once(Ok(row_of(1, &values, &wanted))))?;
+        }
+        None => {
+            if wanted.texts.len() > 1 {
+                terminal.note(&format!(
+                    "note: the model reads {}; --text stands in each (use --field for better)",
+                    wanted.texts.join(", ")
+                ));
+            }
+            let rows = args.text.iter().zip(1..).map(|(text, line)| {
+                let values = wanted.texts.iter().map(|field| (field.clone(), text.clone())).collect();
+                Ok(row_of(line, &values, &wanted))
+            });
+            labelling.all(wanted.texts, rows)?;
+        }
+    }
+    let bad = labelling.finish();
     // The program ends here: giving back a hundred thousand pieces of memory one by one is a tenth of its time.
     std::mem::forget(predictor);
-    if bad_rows > 0 { Err(BadRows { rows: bad_rows }.into()) } else { Ok(Exit::Done) }
+    if bad > 0 { Err(BadRows { rows: bad }.into()) } else { Ok(Exit::Done) }
 }
 
-/// Other shares of the classes than those of the training.
-struct Priors {
-    /// The model's decision, with the shares of the training.
-    from: Decision,
-    /// Those of the rows; `None` where they are to be estimated.
-    to: Option<Vec<f64>>,
-}
-
-impl Priors {
-    fn parse(text: &str, predictor: &Predictor) -> Result<Self> {
-        let classes = &predictor.card().classes;
-        let from = predictor.decision().cloned().ok_or_else(|| {
-            let message = "--priors needs to know the shares of the training, and the model has no calibration.json \
-                           of this program; run `pipeline build`";
-            BadUsage(message.to_owned())
-        })?;
-        let refused = |why: String| BadUsage(format!("--priors {text}: {why}"));
-        let to = match text {
-            "estimate" => None,
-            "even" => Some(vec![1.0 / classes.len() as f64; classes.len()]),
-            named => {
-                let mut shares = vec![None; classes.len()];
-                // A class may have a comma in its name.
-                let mut rest = named;
-                while !rest.is_empty() {
-                    let known = |(place, class): (usize, &String)| {
-                        Some((place, rest.strip_prefix(class.as_str())?.strip_prefix('=')?))
-                    };
-                    let longest = |of: &(usize, &str)| classes[of.0].len();
-                    let found = classes.iter().enumerate().filter_map(known).max_by_key(longest);
-                    let (place, after) = found.ok_or_else(|| {
-                        let known = classes.join(", ");
-                        refused(format!(
-                            "write NAME=SHARE of each class with commas between; classes are {known}"
-                        ))
-                    })?;
-                    let (number, others) = after.split_once(',').unwrap_or((after, ""));
-                    let share: f64 = number.trim().parse().unwrap_or(f64::NAN);
-                    if !(0.0..=1.0).contains(&share) {
-                        return Err(refused(format!("`{number}` is no share between 0 and 1")).into());
-                    }
-                    if shares[place].replace(share).is_some() {
-                        return Err(refused(format!("{} is given twice", classes[place])).into());
-                    }
-                    rest = others.trim_start();
-                }
-                let missing = shares.iter().zip(classes).find(|(share, _)| share.is_none());
-                if let Some((_, class)) = missing {
-                    return Err(refused(format!("{class} has no share")).into());
-                }
-                let shares: Vec<f64> = shares.into_iter().flatten().collect();
-                let sum: f64 = shares.iter().sum();
-                if (sum - 1.0).abs() > 0.01 {
-                    return Err(refused(format!("the shares add up to {sum}, not to 1")).into());
-                }
-                Some(shares.iter().map(|share| share / sum).collect())
-            }
+impl PredictArgs {
+    fn is_json(&self, path: &Path) -> bool {
+        let by_name = match path.extension().and_then(|e| e.to_str()) {
+            Some("jsonl" | "ndjson" | "json") => InputFormat::Jsonl,
+            _ => InputFormat::Csv,
         };
-        let lost = |(place, share): (usize, &f64)| *share > 0.0 && from.shares[place] == 0.0;
-        if let Some((place, _)) = to.iter().flat_map(|to| to.iter().enumerate()).find(|of| lost(*of)) {
-            return Err(refused(format!("no row of {} taught the model", classes[place])).into());
+        self.input.unwrap_or(by_name) == InputFormat::Jsonl
+    }
+}
+
+/// What is counted on the way.
+#[derive(Default)]
+struct Counts {
+    rows: usize,
+    bad: usize,
+    without_text: usize,
+    truncated: usize,
+}
+
+/// The work on one input.
+struct Labelling<'a> {
+    args: &'a PredictArgs,
+    predictor: &'a Predictor,
+    priors: Option<Priors>,
+    terminal: &'a Terminal,
+    counts: Counts,
+}
+
+impl Labelling<'_> {
+    /// Answer all rows, whose columns have these `names`.
+    fn all(&mut self, names: &[String], mut rows: impl Iterator<Item = Result<NewRow>>) -> Result<()> {
+        let form = Form {
+            format: if self.args.json { OutputFormat::Jsonl } else { self.args.format },
+            min_confidence: self.args.min_confidence,
+            with_input: self.args.with_input,
+            raw_cells: self.args.raw_cells,
+        };
+        let classes = self.predictor.card().classes.len();
+        let mut writer = Writer::new(self.predictor.card(), form, names);
+        let (mut begin, mut decision) = (Instant::now(), self.predictor.decision().cloned());
+        // Shares can be estimated only when all is answered; else each batch is written and forgotten.
+        let estimates = self.priors.as_ref().is_some_and(|priors| priors.to.is_none());
+        let mut kept: Vec<(Vec<NewRow>, Answers)> = Vec::new();
+        let (started, mut size) = (begin, FIRST_ROWS);
+        self.terminal.start("predicting", 0, "rows");
+        loop {
+            let batch: Vec<NewRow> = rows.by_ref().take(size).collect::<Result<_>>()?;
+            if batch.is_empty() {
+                break;
+            }
+            size = MOST_ROWS;
+            let mut answers = self.answers(&batch)?;
+            self.terminal.advance(batch.len() as u64);
+            if estimates {
+                kept.push((batch, answers));
+                continue;
+            }
+            if let Some(Priors { from, to: Some(to) }) = &self.priors {
+                apply_shares(&mut answers.label, &from.shares, to);
+                decision = Some(from.with_shares(to));
+            }
+            if !print_on(&writer.text(&answered(&batch, &answers, decision.as_ref(), classes))?)? {
+                break;
+            }
+            if begin.elapsed() > SAID_EVERY {
+                begin = Instant::now();
+                self.terminal.step(&format!(
+                    "{} rows, {}",
+                    self.counts.rows,
+                    rate(self.counts.rows, started)
+                ));
+            }
         }
-        Ok(Self { from, to })
+        self.terminal.finish();
+        if let (true, Some(Priors { from, .. })) = (estimates, &self.priors) {
+            let all: Vec<f32> = kept.iter().flat_map(|(_, answers)| &answers.label).copied().collect();
+            let to = estimate_shares(&all, &from.shares);
+            let named = self
+                .predictor
+                .card()
+                .classes
+                .iter()
+                .zip(&to)
+                .map(|(class, share)| format!("{class} {share:.3}"));
+            let (named, rows) = (named.collect::<Vec<_>>().join(", "), all.len() / classes);
+            self.terminal.note(&format!("note: shares estimated from {rows} rows: {named}"));
+            let decision = from.with_shares(&to);
+            for (batch, mut answers) in kept {
+                apply_shares(&mut answers.label, &from.shares, &to);
+                if !print_on(&writer.text(&answered(&batch, &answers, Some(&decision), classes))?)? {
+                    break;
+                }
+            }
+        }
+        print_on(&writer.text(&[])?)?;
+        if started.elapsed() > SAID_EVERY {
+            self.terminal.note(&format!(
+                "{} rows in {:.0} s, {}",
+                self.counts.rows,
+                started.elapsed().as_secs_f64(),
+                rate(self.counts.rows, started)
+            ));
+        }
+        if writer.escaped > 0 {
+            self.terminal.note(&format!(
+                "note: {} cells begin with =, +, - or @; a ' stands before them, or a spreadsheet would compute them \
+                 (--raw-cells leaves them)",
+                writer.escaped
+            ));
+        }
+        Ok(())
     }
-}
 
-fn model_files(args: &PredictArgs) -> Result<ModelFiles> {
-    if let Some(folder) = &args.model {
-        return Ok(ModelFiles { folder: folder.clone() });
+    /// The answers to those rows of a batch that have cells.
+    fn answers(&mut self, batch: &[NewRow]) -> Result<Answers> {
+        // Of a million bad rows nobody reads every one.
+        const TOLD: usize = 20;
+        for row in batch {
+            self.counts.rows += 1;
+            match &row.cells {
+                Ok(_) => {}
+                Err(NoAnswer::NoText(_)) => self.counts.without_text += 1,
+                Err(NoAnswer::Bad(reason)) => {
+                    self.counts.bad += 1;
+                    if self.counts.bad <= TOLD {
+                        self.terminal.note(&format!("error: line {}: {reason}", row.line));
+                    }
+                }
+            }
+        }
+        let cells: Vec<&Cells> = batch.iter().filter_map(|row| row.cells.as_ref().ok()).collect();
+        let predicted = self.predictor.rows(&cells, &Background(self.terminal))?;
+        self.counts.truncated += predicted.truncated;
+        Ok(predicted.answers)
     }
-    let name = Config::load(&args.config)?.name;
-    let root = args.config.parent().unwrap_or(Path::new("")).to_owned();
-    Ok(ModelFiles { folder: root.join("data/models").join(name) })
-}
 
-/// The rows to label, and how many could not be read.
-fn items(args: &PredictArgs, card: &ModelCard) -> Result<(Vec<Item>, usize)> {
-    let wanted = card.wanted();
-    let columns: Vec<&String> =
-        [wanted.texts, wanted.numeric, wanted.categorical].into_iter().flatten().collect();
-    let rows = match &args.file {
-        Some(path) => file_rows(args, path, card.config.data.delimiter)?,
-        None if args.text.is_empty() => vec![field_row(args, &columns)?],
-        None => text_rows(args, wanted.texts),
-    };
-    let lower = |row: NamedRow| NamedRow {
-        line: row.line,
-        values: row.values.map(|v| v.into_iter().map(|(name, cell)| (name.to_lowercase(), cell)).collect()),
-    };
-    let rows: Vec<NamedRow> = rows.into_iter().map(lower).collect();
-    if let Some(values) = rows.iter().find_map(|r| r.values.as_ref().ok()) {
-        let has = |c: &&&String| values.contains_key(&c.to_lowercase());
-        if !wanted.texts.iter().any(|t| values.contains_key(&t.to_lowercase())) {
-            let near = nearest(&wanted.texts[0], values.keys().map(String::as_str));
-            let names: Vec<&str> = wanted.texts.iter().map(String::as_str).collect();
-            let there: Vec<&str> = values.keys().map(String::as_str).collect();
-            let (names, there) = (names.join(", "), there.join(", "));
+    /// Say what was counted; how many rows were bad.
+    fn finish(&self) -> usize {
+        let Counts { truncated, without_text, bad, .. } = self.counts;
+        if truncated > 0 {
+            let limit = self.predictor.encoders().max_tokens();
+            self.terminal.note(&format!(
+                "note: {truncated} texts are longer than {limit} tokens; only their beginning counts"
+            ));
+        }
+        if without_text > 0 {
+            let rows = if without_text == 1 { "1 row has" } else { &format!("{without_text} rows have") };
+            self.terminal.note(&format!("note: {rows} no text and no label"));
+        }
+        bad
+    }
+
+    /// Refuse an input with columns of these `names` where it lacks all text, and name what else it lacks.
+    fn check_columns(&self, wanted: &Wanted<'_>, names: &[String], lacks: &[&str]) -> Result<()> {
+        if wanted.texts.iter().all(|text| lacks.contains(&text.as_str())) {
+            let near = nearest(&wanted.texts[0], names.iter().map(String::as_str));
+            let header = match names {
+                [only] if wanted.texts.len() == 1 => format!(
+                    "; where {only:?} is a text and no name of a column, put a line with {} before it",
+                    wanted.texts[0]
+                ),
+                _ => String::new(),
+            };
             let message = format!(
-                "the model reads the text columns {names}; the input has none of them, only {there}{near}"
+                "the model reads the text columns {}; the input has none of them, only {}{near}{header}",
+                wanted.texts.join(", "),
+                names.join(", ")
             );
             return Err(BadInput(message).into());
         }
-        let missing: Vec<&str> = columns.iter().filter(|c| !has(c)).map(|c| c.as_str()).collect();
-        if !missing.is_empty() && args.text.is_empty() {
-            eprintln!("note: the input has no {}; empty is taken", missing.join(", "));
+        if !lacks.is_empty() {
+            self.terminal.note(&format!("note: the input has no {}; empty is taken", lacks.join(", ")));
         }
+        Ok(())
     }
-    let mut items = Vec::with_capacity(rows.len());
-    let mut bad = 0;
-    for row in rows {
-        match row.values.and_then(|values| wanted.cells(&values)) {
-            Ok(cells) => items.push(Item { line: row.line, cells }),
-            Err(reason) => {
-                bad += 1;
-                eprintln!("error: line {}: {reason}", row.line);
-            }
-        }
-    }
-    Ok((items, bad))
 }
 
-fn text_rows(args: &PredictArgs, fields: &[String]) -> Vec<NamedRow> {
-    if fields.len() > 1 {
-        eprintln!(
-            "note: the model reads {}; --text stands in each (use --field for better)",
-            fields.join(", ")
-        );
-    }
-    let row = |(i, text): (usize, &String)| NamedRow {
-        line: i as u64 + 1,
-        values: Ok(fields.iter().map(|f| (f.clone(), text.clone())).collect()),
-    };
-    args.text.iter().enumerate().map(row).collect()
+fn rate(rows: usize, since: Instant) -> String {
+    format!("{:.0} rows/s", rows as f64 / since.elapsed().as_secs_f64())
 }
 
-fn field_row(args: &PredictArgs, columns: &[&String]) -> Result<NamedRow> {
+fn names(input: &[(String, String)]) -> Vec<String> {
+    input.iter().map(|(name, _)| name.clone()).collect()
+}
+
+fn lacking<'w>(wanted: &Wanted<'w>, names: &[String]) -> Vec<&'w str> {
+    let lower: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    wanted.columns().into_iter().filter(|name| !lower.contains(&name.to_lowercase())).collect()
+}
+
+fn row_of(line: u64, values: &BTreeMap<String, String>, wanted: &Wanted<'_>) -> NewRow {
+    NewRow { line, input: values.clone().into_iter().collect(), cells: wanted.cells(values) }
+}
+
+fn spool() -> Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new().context("cannot store standard input")?;
+    io::copy(&mut io::stdin(), &mut file).context("cannot read standard input")?;
+    Ok(file)
+}
+
+fn field_values(args: &PredictArgs, wanted: &Wanted<'_>) -> Result<BTreeMap<String, String>> {
+    let columns = wanted.columns();
     let mut values = BTreeMap::new();
     for pair in &args.field {
         let (name, value) = pair.split_once('=').ok_or_else(|| {
             BadUsage(format!("--field {pair}: write NAME=VALUE, such as --field title=\"Sock puppets\""))
         })?;
-        if !columns.iter().any(|c| *c == name) {
-            let near = nearest(name, columns.iter().map(|c| c.as_str()));
-            let known: Vec<&str> = columns.iter().map(|c| c.as_str()).collect();
+        if !columns.contains(&name) {
+            let near = nearest(name, columns.iter().copied());
             return Err(BadUsage(format!(
                 "the model has no column `{name}`{near}; it has {}",
-                known.join(", ")
+                columns.join(", ")
             ))
             .into());
         }
@@ -306,173 +404,14 @@ fn field_row(args: &PredictArgs, columns: &[&String]) -> Result<NamedRow> {
             );
         }
     }
-    Ok(NamedRow { line: 1, values: Ok(values) })
+    Ok(values)
 }
 
-fn file_rows(args: &PredictArgs, path: &Path, delimiter: char) -> Result<Vec<NamedRow>> {
-    let from_stdin = path == Path::new("-");
-    let by_name = match path.extension().and_then(|e| e.to_str()) {
-        Some("jsonl" | "ndjson" | "json") => InputFormat::Jsonl,
-        _ => InputFormat::Csv,
-    };
-    if args.input.unwrap_or(by_name) == InputFormat::Jsonl {
-        let mut text = String::new();
-        if from_stdin {
-            std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-        } else {
-            text = std::fs::read_to_string(path)
-                .map_err(|e| BadInput(format!("cannot read {}: {e}", path.display())))?;
-        }
-        let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
-        return Ok(lines.map(|(i, line)| NamedRow { line: i as u64 + 1, values: json_row(line) }).collect());
+fn model_files(args: &PredictArgs) -> Result<ModelFiles> {
+    if let Some(folder) = &args.model {
+        return Ok(ModelFiles { folder: folder.clone() });
     }
-    if !from_stdin {
-        return Ok(read_named(path, delimiter).map_err(BuildError::from)?);
-    }
-    // The CSV reader needs the whole file anyway, for its encoding and its stray quotes.
-    let mut file = tempfile::NamedTempFile::new().context("cannot store standard input")?;
-    std::io::copy(&mut std::io::stdin(), &mut file).context("cannot read standard input")?;
-    Ok(read_named(file.path(), delimiter).map_err(BuildError::from)?)
-}
-
-fn json_row(line: &str) -> Result<BTreeMap<String, String>, String> {
-    let object: BTreeMap<String, Value> = serde_json::from_str(line)
-        .map_err(|e| format!("is not a JSON object (write one object a line): {e}"))?;
-    let cell = |value: Value| match value {
-        Value::Null => String::new(),
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
-    Ok(object.into_iter().map(|(name, value)| (name, cell(value))).collect())
-}
-
-/// The answer to one task.
-struct TaskAnswer<'a> {
-    /// The column that it predicts.
-    column: &'a str,
-    /// The likeliest class.
-    class: &'a str,
-    /// Its probability, in `[0, 1]`.
-    probability: f32,
-}
-
-/// One row with its answers.
-struct Answered<'a> {
-    line: u64,
-    /// The class that answers, and all probabilities.
-    best: usize,
-    probabilities: &'a [f32],
-    tasks: Vec<TaskAnswer<'a>>,
-    range: Option<[f32; 2]>,
-}
-
-/// The answers as text; a row below `min_confidence` has no label (null, an empty cell, or "(unsure)").
-fn render(
-    items: &[Item],
-    answers: &Answers,
-    card: &ModelCard,
-    format: OutputFormat,
-    min_confidence: f32,
-    answer: &dyn Fn(&[f32]) -> usize,
-) -> Result<String> {
-    let classes = &card.classes;
-    let ends: Vec<&String> = match &card.config.label.range {
-        Some(rule) if card.head.blocks().iter().any(|block| block.kind == BlockKind::Values) => {
-            vec![&rule.min, &rule.max]
-        }
-        _ => Vec::new(),
-    };
-    let rows = items.iter().enumerate().map(|(i, item)| {
-        let probabilities = &answers.label[i * classes.len()..(i + 1) * classes.len()];
-        let task = |(block, all): &'_ (crate::heads::Block, Vec<f32>)| {
-            let own = &all[i * block.width..(i + 1) * block.width];
-            (likeliest(own), own[likeliest(own)])
-        };
-        let tasks = answers.tasks.iter().map(|of| {
-            let (best, probability) = task(of);
-            TaskAnswer { column: &of.0.name, class: &of.0.classes[best], probability }
-        });
-        Answered {
-            line: item.line,
-            best: answer(probabilities),
-            probabilities,
-            tasks: tasks.collect(),
-            range: answers.ranges.get(i).copied(),
-        }
-    });
-    let label =
-        |row: &Answered| (row.probabilities[row.best] >= min_confidence).then(|| classes[row.best].clone());
-    match format {
-        OutputFormat::Jsonl => {
-            let mut text = String::new();
-            for row in rows {
-                let all: serde_json::Map<String, Value> =
-                    classes.iter().cloned().zip(row.probabilities.iter().map(|&v| json!(v))).collect();
-                let mut object = json!({
-                    "line": row.line, "label": label(&row), "probability": row.probabilities[row.best],
-                    "probabilities": all,
-                });
-                if let Some(range) = row.range {
-                    object["range"] =
-                        ends.iter().zip(range).map(|(name, v)| ((*name).clone(), json!(v))).collect();
-                }
-                if !row.tasks.is_empty() {
-                    let task = |of: &TaskAnswer<'_>| {
-                        (of.column.to_owned(), json!({ "label": of.class, "probability": of.probability }))
-                    };
-                    object["tasks"] = row.tasks.iter().map(task).collect();
-                }
-                text += &object.to_string();
-                text.push('\n');
-            }
-            Ok(text)
-        }
-        OutputFormat::Csv => {
-            let mut csv = csv::Writer::from_writer(Vec::new());
-            let mut header: Vec<String> = ["line", "label", "probability"].map(str::to_owned).to_vec();
-            header.extend(classes.iter().cloned());
-            header.extend(ends.iter().map(|end| (*end).clone()));
-            header.extend(
-                answers.tasks.iter().flat_map(|(b, _)| [b.name.clone(), format!("{} probability", b.name)]),
-            );
-            csv.write_record(header)?;
-            for row in rows {
-                let best = row.probabilities[row.best].to_string();
-                let mut line = vec![row.line.to_string(), label(&row).unwrap_or_default(), best];
-                line.extend(row.probabilities.iter().map(ToString::to_string));
-                line.extend(row.range.into_iter().flatten().map(|v| v.to_string()));
-                line.extend(
-                    row.tasks.iter().flat_map(|of| [of.class.to_owned(), of.probability.to_string()]),
-                );
-                csv.write_record(line)?;
-            }
-            Ok(String::from_utf8(csv.into_inner()?)?)
-        }
-        OutputFormat::Table => {
-            let mut header: Vec<String> =
-                ["line", "label", "probability", "next likeliest"].map(str::to_owned).to_vec();
-            header.extend(ends.iter().map(|end| (*end).clone()));
-            header.extend(answers.tasks.iter().map(|(block, _)| block.name.clone()));
-            let mut table = Table::new(header);
-            for row in rows {
-                let p = row.probabilities;
-                let next = (0..p.len())
-                    .filter(|&c| c != row.best)
-                    .max_by(|&a, &b| p[a].total_cmp(&p[b]))
-                    .unwrap_or(row.best);
-                let mut line = vec![
-                    row.line.to_string(),
-                    label(&row).unwrap_or_else(|| "(unsure)".into()),
-                    format!("{:.1} %", 100.0 * p[row.best]),
-                    format!("{} {:.1} %", classes[next], 100.0 * p[next]),
-                ];
-                line.extend(row.range.into_iter().flatten().map(|v| format!("{v:.1}")));
-                line.extend(
-                    row.tasks.iter().map(|of| format!("{} {:.1} %", of.class, 100.0 * of.probability)),
-                );
-                table.push(line);
-            }
-            Ok(table.to_string())
-        }
-    }
+    let name = Config::load(&args.config)?.name;
+    let root = args.config.parent().unwrap_or(Path::new("")).to_owned();
+    Ok(ModelFiles { folder: root.join("data/models").join(name) })
 }

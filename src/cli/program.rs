@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::{BuildArgs, ProjectArgs, StageArgs, TrainArgs, ValidateArgs};
 use super::exit::{self, Exit};
-use super::output::print;
+use super::output::{print, visible};
 use super::{ablate, build, compare, few_shot, predict, status, torch, tune, validate};
 use crate::engine::Engine;
 use crate::stages::Stage;
@@ -108,7 +108,7 @@ fn end(done: Result<Exit>) -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("{}", exit::told(&error));
+            eprintln!("{}", visible(&exit::told(&error)));
             Exit::of(&error).into()
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::visible;
 use crate::progress::Progress;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -30,6 +31,13 @@ impl Terminal {
         Self { draw: stderr().is_terminal() && !quiet, quiet, bar: Mutex::new(None) }
     }
 
+    /// How far the work is, where no bar shows it.
+    pub fn step(&self, message: &str) {
+        if !self.draw {
+            self.note(message);
+        }
+    }
+
     fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
         self.bar.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -40,8 +48,11 @@ impl Progress for Terminal {
         if !self.draw {
             return;
         }
-        let template =
-            format!("{{msg}} {{wide_bar}} {{pos}}/{{len}} {unit} {{per_sec:.dim}} {{eta:.dim}} left");
+        let template = match total {
+            // Nobody knows how much there is.
+            0 => format!("{{msg}} {{spinner}} {{pos}} {unit} {{per_sec:.dim}}"),
+            _ => format!("{{msg}} {{wide_bar}} {{pos}}/{{len}} {unit} {{per_sec:.dim}} {{eta:.dim}} left"),
+        };
         let style = ProgressStyle::with_template(&template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .with_key("per_sec", |state: &indicatif::ProgressState, w: &mut dyn std::fmt::Write| {
@@ -68,6 +79,7 @@ impl Progress for Terminal {
         if self.quiet {
             return;
         }
+        let message = visible(message);
         match &*self.bar() {
             Some(bar) => bar.suspend(|| eprintln!("{message}")),
             None => eprintln!("{message}"),

@@ -116,6 +116,12 @@ impl Config {
                 );
             }
         }
+        if self.validate.unique_titles && self.data.title.is_none() {
+            return Fault::at("validate.unique_titles", "needs data.title");
+        }
+        if !self.validate.second_labels.is_empty() && self.data.title.is_none() {
+            return Fault::at("validate.second_labels", "needs data.title, by which rows are found again");
+        }
         if let Some(title) = &self.data.title
             && is_label(title)
         {

@@ -177,9 +177,9 @@ impl Config {
         }
     }
 
-    /// The column whose equal value makes two rows duplicates.
-    pub fn title(&self) -> &str {
-        self.data.title.as_deref().unwrap_or(&self.data.text_fields[0])
+    /// The column whose equal value makes two rows duplicates, where one is named.
+    pub fn title(&self) -> Option<&str> {
+        self.data.title.as_deref()
     }
 
     /// Every column the config names, each once, label columns first.
@@ -187,9 +187,7 @@ impl Config {
         let mut columns = self.label_columns();
         columns.extend(self.inputs().into_iter().flat_map(|(_, c)| c).map(String::as_str));
         columns.extend(self.train.tasks.iter().map(|task| task.column.as_str()));
-        if !columns.contains(&self.title()) {
-            columns.push(self.title());
-        }
+        columns.extend(self.title().filter(|title| !columns.contains(title)));
         columns
     }
 

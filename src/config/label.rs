@@ -18,6 +18,10 @@ pub struct LabelConfig {
     /// Classes by the midpoint of two numeric columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<RangeRule>,
+    /// Whether labels that differ in case, space, invisible characters, accents' composition or the writing of a number are one
+    /// class; not by default.
+    #[serde(default)]
+    pub normalise: bool,
 }
 
 /// `[label.range]`: the class is read off the midpoint of two columns.
@@ -56,6 +60,9 @@ impl Section for LabelConfig {
     fn check(&self) -> Result<(), Fault> {
         let rule = match (&self.column, &self.range) {
             (Some(_), None) => return Ok(()),
+            (None, Some(_)) if self.normalise => {
+                return Fault::at("label.normalise", "has no effect with label.range; remove it");
+            }
             (None, Some(rule)) => rule,
             (None, None) => {
                 return Fault::at(

@@ -1,9 +1,16 @@
 //! Names: as files, and as what was probably meant.
 
-/// The name of a text field as a file name: letters, digits, `-` and `_`.
+/// The name of a text field as a file name: letters, digits, `-` and `_`; of a long one the beginning, and a hash of it all.
 pub fn file_name(field: &str) -> String {
+    // File systems allow 255 bytes, of which an ending and a temporary name want some.
+    const LONGEST: usize = 120;
     let plain = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
-    field.chars().map(plain).collect()
+    let name: String = field.chars().map(plain).collect();
+    if name.len() <= LONGEST {
+        return name;
+    }
+    let end = (0..=LONGEST).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
+    format!("{}-{}", &name[..end], &blake3::hash(field.as_bytes()).to_hex()[..16])
 }
 
 /// ` (did you mean `x`?)` for the known name nearest to `name`, or nothing when none is near.

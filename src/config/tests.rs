@@ -28,7 +28,7 @@ fn defaults_are_those_of_the_default_head() {
     let config = load(GOOD).unwrap();
     assert_eq!(config.train.head, HeadKind::Kernel);
     assert_eq!((config.train.patience, config.train.batch_size), (5, 64));
-    assert_eq!(config.title(), "title");
+    assert_eq!(config.title(), None);
     assert_eq!(config.columns(), ["age_min", "age_max", "title", "how"]);
 }
 

@@ -20,7 +20,11 @@ text_fields = ["title", "how"]
 join_text = false
 title = "title"
 delimiter = ","
+encoding = "utf-8"
+missing = ["NA"]
 max_rejected_share = 0.05
+[label]
+normalise = false
 [label.range]
 min = "age_min"
 max = "age_max"

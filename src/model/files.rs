@@ -298,6 +298,7 @@ impl ModelCard {
             join_text: self.config.data.join_text,
             numeric: &self.config.features.numeric,
             categorical: &self.config.features.categorical,
+            missing: &self.config.data.missing,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use pipeline_encoder::{
     Arithmetic, Backend, Encode, Encoder, EncoderSettings, Encoders, Model, Place, Precision, locate,
@@ -41,7 +42,12 @@ pub struct Predictor {
     calibration: Option<Calibration>,
     encoder: Box<dyn Encode>,
     encoders: Encoders,
+    /// Vectors of texts that were asked before.
+    known: Mutex<HashMap<String, Vec<f32>>>,
 }
+
+/// Texts whose vectors are kept for the next question: about 40 MB of them.
+const MOST_KNOWN: usize = 20_000;
 
 /// What a [`Predictor`] says of the rows it was asked about.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,7 +79,7 @@ impl Predictor {
         };
         let (encoder, rest) = rayon::join(|| encoder(&card, &folders, workers, places, engine), rest);
         let ((encoder, encoders), (head, inputs)) = (encoder?, rest?);
-        Ok(Self { head, card, inputs, calibration, encoder, encoders })
+        Ok(Self { head, card, inputs, calibration, encoder, encoders, known: Mutex::default() })
     }
 
     /// What the model says of itself.
@@ -96,7 +102,7 @@ impl Predictor {
         &self.encoders
     }
 
-    /// Answer rows, each with the model's columns ([`ModelCard::wanted`]); each different text is computed once.
+    /// Answer rows, each with the model's columns ([`ModelCard::wanted`]); a text is computed once, and those of the last questions are known.
     ///
     /// # Errors
     /// The encoder or the head failed, or the user interrupted.
@@ -110,42 +116,31 @@ impl Predictor {
         Ok(Predicted { answers, truncated })
     }
 
-    /// Answer texts; each stands in every text column of the model, the other columns are missing.
-    ///
-    /// # Errors
-    /// As [`Predictor::rows`].
-    pub fn texts(&self, texts: &[&str], progress: &dyn Progress) -> Result<Predicted, PredictError> {
-        let wanted = self.card.wanted();
-        let row = |text: &&str| {
-            let named = wanted.texts.iter().map(|column| (column.to_lowercase(), (*text).to_owned()));
-            wanted.cells(&named.collect()).unwrap_or_else(|e| unreachable!("no number is given: {e}"))
-        };
-        let rows: Vec<Cells> = texts.iter().map(row).collect();
-        self.rows(&rows.iter().collect::<Vec<_>>(), progress)
-    }
-
-    /// One matrix a text field, and how many different texts were cut.
+    /// One matrix a text field, and how many of the texts that were computed now were cut.
     fn embed(
         &self,
         rows: &[&Cells],
         progress: &dyn Progress,
     ) -> Result<(Vec<Embeddings>, usize), PredictError> {
-        let mut places: HashMap<&str, usize> = HashMap::new();
-        let mut texts: Vec<&str> = Vec::new();
-        for text in rows.iter().flat_map(|cells| &cells.texts) {
-            places.entry(text).or_insert_with(|| {
-                texts.push(text);
-                texts.len() - 1
-            });
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > MOST_KNOWN {
+            known.clear();
         }
-        progress.start("embedding", texts.len() as u64, "texts");
-        let mut vectors: Vec<Vec<f32>> = vec![Vec::new(); texts.len()];
+        let mut new: Vec<&str> = rows
+            .iter()
+            .flat_map(|cells| &cells.texts)
+            .map(String::as_str)
+            .filter(|text| !known.contains_key(*text))
+            .collect();
+        new.sort_unstable();
+        new.dedup();
+        progress.start("embedding", new.len() as u64, "texts");
         let mut truncated = 0;
-        let done = self.encoder.encode(&texts, &mut |batch| {
+        let done = self.encoder.encode(&new, &mut |batch| {
             progress.advance(batch.len() as u64);
             for encoded in batch {
                 truncated += usize::from(encoded.tokens > self.encoders.max_tokens());
-                vectors[encoded.text] = encoded.embedding;
+                known.insert(new[encoded.text].to_owned(), encoded.embedding);
             }
             if progress.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -156,7 +151,7 @@ impl Predictor {
         }
         let fields = rows.first().map_or(0, |cells| cells.texts.len());
         let column = |field: usize| -> Vec<f32> {
-            rows.iter().flat_map(|cells| &vectors[places[cells.texts[field].as_str()]]).copied().collect()
+            rows.iter().flat_map(|cells| &known[cells.texts[field].as_str()]).copied().collect()
         };
         let dims = self.encoders.dims();
         Ok(((0..fields).map(|field| Embeddings { dims, values: column(field) }).collect(), truncated))

@@ -16,7 +16,7 @@ use crate::table;
 
 /// The embed stage.
 pub const EMBED: Declaration =
-    Declaration { version: 1, reads: &[], config: |_| json!({}), run: |context| context.embed() };
+    Declaration { version: 2, reads: &[], config: |_| json!({}), run: |context| context.embed() };
 
 /// What the embed stage counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +24,7 @@ pub struct EmbedSummary {
     rows_read: usize,
     rows_used: usize,
     rejected: usize,
+    unlabelled: usize,
     duplicates: usize,
     /// Different texts.
     texts: usize,
@@ -44,14 +45,25 @@ impl Context<'_> {
         let listing = rejects.join("rejects.csv");
         report.notes.iter().for_each(|note| self.progress.note(note));
         table::check_rejects(config, &report, Path::new(&self.project.relative(&listing)))?;
-        for reject in report.rejects.iter().take(10) {
+        for reject in report.bad().take(10) {
             self.progress.note(&format!("rejected {reject}"));
         }
-        if report.rejects.len() > 10 {
-            let more = report.rejects.len() - 10;
+        let more = report.bad().count().saturating_sub(10);
+        if more > 0 {
             self.progress.note(&format!(
                 "… and {more} more rejected rows, all in {}",
                 self.project.relative(&listing)
+            ));
+        }
+        if report.unlabelled() > 0 {
+            let (count, file) = (report.unlabelled(), self.project.relative(&listing));
+            self.progress.note(&format!("{count} rows have no label and teach nothing, listed in {file}"));
+        }
+        let contradictions = rejects.join("contradictions.csv");
+        if !report.contradictions.is_empty() {
+            let (count, file) = (report.contradictions.len(), self.project.relative(&contradictions));
+            self.progress.note(&format!(
+                "warning: {count} rows have the text of another row and another label, listed in {file}"
             ));
         }
         if !report.duplicates.is_empty() {
@@ -64,7 +76,7 @@ impl Context<'_> {
         let encoders = self.encoders()?;
         let cache = self.cache(&encoders)?;
         let folder = self.project.embeddings_folder();
-        let mut outputs = vec![listing, rejects.join("duplicates.csv")];
+        let mut outputs = vec![listing, rejects.join("duplicates.csv"), contradictions];
         let texts: Vec<&str> =
             dataset.rows.iter().flat_map(|r| r.cells.texts.iter().map(String::as_str)).collect();
         let begin = std::time::Instant::now();
@@ -105,7 +117,8 @@ impl Context<'_> {
         let summary = EmbedSummary {
             rows_read: report.read,
             rows_used: dataset.rows.len(),
-            rejected: report.rejects.len(),
+            rejected: report.bad().count(),
+            unlabelled: report.unlabelled(),
             duplicates: report.duplicates.len(),
             texts: embedded.texts,
             computed: embedded.computed,

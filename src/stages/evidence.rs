@@ -81,7 +81,7 @@ impl Context<'_> {
         let config = &self.project.config;
         let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (file, path) in rows.dataset.files.iter().enumerate() {
-            let read = table::read_named(&self.project.root.join(path), config.data.delimiter)?;
+            let read = table::read_named(&self.project.root.join(path), table::Stated::of(&config.data))?;
             let by_line: BTreeMap<u64, BTreeMap<String, String>> =
                 read.into_iter().filter_map(|row| Some((row.line, row.values.ok()?))).collect();
             for (place, row) in rows.dataset.rows.iter().enumerate().filter(|(_, row)| row.file == file) {

@@ -1,5 +1,7 @@
 //! The split stage: rows to groups and parts.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -11,11 +13,11 @@ use super::stage::Stage;
 use crate::inputs::raw_inputs;
 use crate::report::Table;
 use crate::split::{Part, deal, for_each_near_pair, groups, mean_cosine_vectors};
-use crate::table::Dataset;
+use crate::table::{Dataset, shorten};
 
 /// The split stage.
 pub const SPLIT: Declaration = Declaration {
-    version: 2,
+    version: 3,
     reads: &[Stage::Embed],
     config: |config| json!({ "seed": config.seed, "split": config.split }),
     run: |context| context.split(),
@@ -42,16 +44,17 @@ impl Context<'_> {
         let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
         let cosine = config.split.near_duplicate_cosine;
         let group = groups(&titles, &vectors, raw.embedding_dims, cosine);
+        let mut sizes: HashMap<usize, usize> = HashMap::new();
+        group.iter().for_each(|group| *sizes.entry(*group).or_insert(0) += 1);
+        let grouped = sizes.values().filter(|rows| **rows > 1).sum();
+        self.say_of_large_groups(&dataset, &group, &sizes);
         let parts = self.deal_parts(&dataset, &group);
         for part in Part::USED {
             if !parts.contains(&part) {
-                let mut distinct = group.clone();
-                distinct.sort_unstable();
-                distinct.dedup();
                 return Err(BuildError::EmptyPart {
                     part: part.name(),
                     rows: parts.len(),
-                    groups: distinct.len(),
+                    groups: sizes.len(),
                 });
             }
         }
@@ -66,8 +69,6 @@ impl Context<'_> {
                 vec![row.to_string(), file, line, class, group[row].to_string(), parts[row].name().into()]
             }),
         )?;
-        let grouped =
-            (0..group.len()).filter(|&r| group.iter().filter(|&&g| g == group[r]).count() > 1).count();
         let mut near_pairs = 0;
         for_each_near_pair(&vectors, raw.embedding_dims, cosine, |_, _| near_pairs += 1);
         self.log_split(&dataset, &parts);
@@ -128,13 +129,68 @@ impl Context<'_> {
         for (class, name) in dataset.classes.iter().enumerate() {
             let counts = Part::USED.map(|part| count(class, part));
             log.push([name.clone()].into_iter().chain(counts.map(|c| c.to_string())));
-            for (part, rows) in Part::USED.iter().zip(counts) {
-                if rows == 0 {
-                    self.progress
-                        .note(&format!("warning: class `{name}` has no row in the {} part", part.name()));
-                }
-            }
         }
+        for part in Part::USED {
+            let without = dataset.classes.iter().enumerate().filter(|(class, _)| count(*class, part) == 0);
+            let without: Vec<String> = without.map(|(_, name)| format!("`{}`", shorten(name, 40))).collect();
+            let some = match without.len() {
+                0 => continue,
+                1 => format!("class {} has", without[0]),
+                2..=5 => format!("classes {} have", without.join(", ")),
+                count => format!("{count} of {} classes have", dataset.classes.len()),
+            };
+            self.progress.note(&format!("warning: {some} no row in the {} part", part.name()));
+        }
+        self.say_of_shares(parts);
         self.progress.note(log.to_string().trim_end());
+    }
+
+    /// Say it where rows that must stay together are so many that the parts cannot be what they should.
+    fn say_of_large_groups(&self, dataset: &Dataset, group: &[usize], sizes: &HashMap<usize, usize>) {
+        const LARGE: f64 = 0.05;
+        let Some((largest, rows)) = sizes.iter().max_by_key(|(group, rows)| (**rows, **group)) else {
+            return;
+        };
+        let share = *rows as f64 / group.len() as f64;
+        if share <= LARGE || *rows < 10 {
+            return;
+        }
+        let of: Vec<usize> = (0..group.len()).filter(|&row| group[row] == *largest).collect();
+        let title = &dataset.rows[of[0]].title;
+        let one_title = !title.is_empty() && of.iter().all(|&row| dataset.rows[row].title == *title);
+        let why = if one_title {
+            format!("have the title {title:?}; name another column in data.title, or none")
+        } else {
+            "are near-duplicates of each other; split.near_duplicate_cosine says how near is too near"
+                .to_owned()
+        };
+        self.progress.note(&format!(
+            "warning: {rows} rows ({:.0} %) stay in one part because they {why}",
+            100.0 * share
+        ));
+    }
+
+    /// Say it where the parts are not of the sizes that were asked for.
+    fn say_of_shares(&self, parts: &[Part]) {
+        const OFF: f64 = 0.03;
+        let split = &self.project.config.split;
+        let given = !self.project.config.data.test_files.is_empty();
+        let used =
+            parts.iter().filter(|part| Part::USED.contains(part) && !(given && **part == Part::Test)).count();
+        let all = split.train + split.validation + if given { 0.0 } else { split.test };
+        let asked =
+            [(Part::Train, split.train), (Part::Validation, split.validation), (Part::Test, split.test)];
+        let asked = &asked[..if given { 2 } else { 3 }];
+        let found = |part: Part| parts.iter().filter(|p| **p == part).count() as f64 / used.max(1) as f64;
+        if asked.iter().any(|(part, share)| (found(*part) - share / all).abs() > OFF) {
+            let of = |(part, share): &(Part, f64)| {
+                format!("{} {:.2} for {:.2}", part.name(), found(*part), share / all)
+            };
+            let of: Vec<String> = asked.iter().map(of).collect();
+            self.progress.note(&format!(
+                "warning: the parts are not of the sizes in [split]: {}; classes are small, or near-duplicates stay together",
+                of.join(", ")
+            ));
+        }
     }
 }

@@ -88,7 +88,7 @@ pub fn validate(
 fn columns(project: &Project) -> Result<Vec<ColumnProfile>, BuildError> {
     let mut profiler = ColumnProfiler::default();
     for file in table::files(&project.config, &project.root)? {
-        for row in table::read_named(&project.root.join(&file), project.config.data.delimiter)? {
+        for row in table::read_named(&project.root.join(&file), table::Stated::of(&project.config.data))? {
             if let Ok(cells) = row.values {
                 profiler.add(&file, row.line, &cells, &project.config.validate);
             }

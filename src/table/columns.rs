@@ -1,11 +1,11 @@
 //! Where the columns that the config names stand in a file, and what a model sees of its lines.
 
-use std::collections::HashMap;
-
 use super::cell::{shorten, text, values};
 use super::dataset::Cells;
 use super::errors::TableError;
-use super::fault::{Fault, number};
+use super::fault::Fault;
+use super::missing::Missing;
+use super::numbers::{Decimal, Written, number};
 use super::source::Source;
 use crate::config::{Config, nearest};
 
@@ -17,10 +17,12 @@ pub struct Columns<'a> {
     pub label: Vec<Column<'a>>,
     /// Those predicted beside the label.
     pub tasks: Vec<usize>,
-    /// The title's.
-    pub title: usize,
+    /// The title's, where one is named.
+    pub title: Option<usize>,
     /// Columns of the file.
     pub count: usize,
+    /// The last one that is named.
+    pub last: usize,
 }
 
 /// A column by its name and its position in a line.
@@ -30,6 +32,15 @@ pub struct Column<'a> {
     pub name: &'a str,
     /// Counted from 0.
     pub position: usize,
+    /// How its numbers are written, where it has numbers.
+    pub decimal: Decimal,
+}
+
+impl<'a> Column<'a> {
+    /// With numbers written with a point.
+    pub fn new(name: &'a str, position: usize) -> Self {
+        Self { name, position, decimal: Decimal::Point }
+    }
 }
 
 /// Positions of the columns that a model sees.
@@ -45,20 +56,18 @@ pub struct InputColumns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// Find the columns of `config` in a file.
+    /// Find the columns of `config` in a file, and how their numbers are written.
     ///
     /// # Errors
-    /// It lacks one, or names one twice.
+    /// It lacks one, or names one twice; or it cannot be read.
     pub fn find(config: &'a Config, source: &dyn Source) -> Result<Self, TableError> {
-        source.check_names()?;
-        let positions: HashMap<String, usize> =
-            source.columns().iter().enumerate().map(|(i, name)| (name.to_lowercase(), i)).collect();
-        let missing: Vec<String> = config
-            .columns()
-            .iter()
-            .filter(|c| !positions.contains_key(&c.to_lowercase()))
-            .map(|c| format!("`{c}`{}", nearest(c, source.columns().iter().map(String::as_str))))
-            .collect();
+        let mut missing = Vec::new();
+        for name in config.columns() {
+            if source.place(name)?.is_none() {
+                missing
+                    .push(format!("`{name}`{}", nearest(name, source.columns().iter().map(String::as_str))));
+            }
+        }
         if !missing.is_empty() {
             let shown: Vec<String> = source.columns().iter().map(|h| shorten(h, 40)).collect();
             let fault = source.fault(format!(
@@ -69,35 +78,67 @@ impl<'a> Columns<'a> {
             ));
             return Err(fault.with_hint(source.header_hint()));
         }
-        let place = |name: &'a str| Column { name, position: positions[&name.to_lowercase()] };
-        let places = |names: &'a [String]| names.iter().map(|n| place(n)).collect();
-        Ok(Self {
+        let place = |name: &str| source.place(name).ok().flatten().unwrap_or_default();
+        let column = |name: &'a str| Column::new(name, place(name));
+        let columns = |names: &'a [String]| names.iter().map(|n| column(n)).collect();
+        let last = config.columns().into_iter().map(place).max().unwrap_or_default();
+        let mut found = Self {
+            last,
             inputs: InputColumns {
-                texts: places(&config.data.text_fields),
-                numeric: places(&config.features.numeric),
-                categorical: places(&config.features.categorical),
+                texts: columns(&config.data.text_fields),
+                numeric: columns(&config.features.numeric),
+                categorical: columns(&config.features.categorical),
                 join_text: config.data.join_text,
             },
-            label: config.label_columns().into_iter().map(place).collect(),
-            tasks: config.train.tasks.iter().map(|task| place(&task.column).position).collect(),
-            title: place(config.title()).position,
+            label: config.label_columns().into_iter().map(column).collect(),
+            tasks: config.train.tasks.iter().map(|task| place(&task.column)).collect(),
+            title: config.title().map(place),
             count: source.columns().len(),
-        })
+        };
+        let of_range = found.label.iter_mut().filter(|_| config.label.range.is_some());
+        let mut numbers: Vec<&mut Column<'_>> = found.inputs.numeric.iter_mut().chain(of_range).collect();
+        find_decimals(&mut numbers, source, &Missing::new(&config.data.missing), usize::MAX)?;
+        Ok(found)
     }
 }
 
+/// Note how the numbers of `columns` are written in the first `rows` lines of a file.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn find_decimals(
+    columns: &mut [&mut Column<'_>],
+    source: &dyn Source,
+    missing: &Missing,
+    rows: usize,
+) -> Result<(), TableError> {
+    if columns.is_empty() {
+        return Ok(());
+    }
+    let mut written = vec![Written::default(); columns.len()];
+    for line in source.lines()?.take(rows) {
+        let line = line?;
+        let Ok(cells) = line.whole(source.columns().len()) else { continue };
+        for (column, written) in columns.iter().zip(&mut written) {
+            written.add(missing.empty(cells.at(column.position)));
+        }
+    }
+    columns.iter_mut().zip(written).for_each(|(column, written)| column.decimal = written.decimal());
+    Ok(())
+}
+
 impl InputColumns<'_> {
-    /// What a model sees of a line; `at` gives the trimmed cell of a position.
+    /// What a model sees of a line; `at` gives the trimmed cell of a position, empty where it is missing.
     ///
     /// # Errors
     /// A numeric feature that is not a number.
     pub fn cells<'l>(&self, at: &dyn Fn(usize) -> &'l str) -> Result<Cells, Fault> {
         let texts: Vec<String> = self.texts.iter().map(|c| text(at(c.position))).collect();
         let mut numeric = Vec::with_capacity(self.numeric.len());
-        for &Column { name, position } in &self.numeric {
+        for &Column { name, position, decimal } in &self.numeric {
             numeric.push(match at(position) {
                 "" => None,
-                value => Some(number(name, value)? as f32),
+                value => Some(number(name, value, decimal)? as f32),
             });
         }
         let categories = self.categorical.iter().map(|c| values(at(c.position))).collect();

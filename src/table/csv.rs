@@ -1,77 +1,133 @@
 //! CSV files: bytes to numbered lines of decoded cells.
 
-use std::borrow::Cow;
-use std::ops::Range;
+use std::fs::File;
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use super::errors::TableError;
-use super::source::{Line, Lines, Source, Unreadable};
+use encoding_rs::{Encoding, UTF_8};
+use encoding_rs_io::DecodeReaderBytesBuilder;
 
-/// A CSV file with its header found.
+use super::dialect;
+use super::encoding::{self, Mended};
+use super::errors::TableError;
+use super::records::{Record, Records};
+use super::source::{Line, Lines, Source, Stated, Unreadable};
+
+/// A CSV file with its encoding, its delimiter and its header found.
 pub struct CsvFile {
     path: PathBuf,
-    bytes: Vec<u8>,
+    shown: PathBuf,
+    encoding: &'static Encoding,
     delimiter: u8,
     header: Vec<String>,
     header_line: u64,
-    /// Where the rows begin.
-    start: usize,
-    start_line: u64,
+    /// Whether the first cell of each row has no name in the header: it numbers the rows.
+    numbered: bool,
+    notes: Vec<String>,
 }
 
+type Bytes = Box<dyn Read>;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 impl CsvFile {
-    /// Read `path`, shown as `shown`.
+    /// Look at `path`, shown as `shown`. What is not stated is found: see [`encoding::find`] and [`dialect::found_in`].
     ///
-    /// UTF-8 with or without a byte-order mark, UTF-16 with one, and cells in Windows-1252 are understood; any line
-    /// ends; blank lines before the header are passed over.
+    /// Any line ends; blank lines, and one that says `sep=;`, are passed over before the header.
     ///
     /// # Errors
     /// The file is unreadable, empty or binary.
-    pub fn open(path: &Path, shown: &Path, delimiter: char) -> Result<Self, TableError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| TableError::Read { path: shown.to_owned(), source })?;
-        let bytes = match encoding_rs::Encoding::for_bom(&bytes) {
-            Some((encoding, length)) if encoding == encoding_rs::UTF_8 => bytes[length..].to_vec(),
-            Some((encoding, _)) => encoding.decode(&bytes).0.into_owned().into_bytes(),
-            None => bytes,
-        };
-        let delimiter = u8::try_from(delimiter).unwrap_or(b',');
+    pub fn open(path: &Path, shown: &Path, stated: Stated) -> Result<Self, TableError> {
         let mut file = Self {
-            path: shown.to_owned(),
-            bytes,
-            delimiter,
+            path: path.to_owned(),
+            shown: shown.to_owned(),
+            encoding: UTF_8,
+            delimiter: dialect::NONE,
             header: Vec::new(),
             header_line: 0,
-            start: 0,
-            start_line: 1,
+            numbered: false,
+            notes: Vec::new(),
         };
-        if file.bytes.contains(&0) {
-            return Err(file.fault("is a binary file (it holds NUL bytes), not a CSV".into()));
-        }
-        let mut reader = file.reader(0);
-        let mut record = csv::ByteRecord::new();
-        loop {
-            match reader.read_byte_record(&mut record) {
-                Ok(true) if record.iter().all(|c| c.trim_ascii().is_empty()) => {}
-                Ok(true) => break,
-                _ => return Err(file.fault("is empty; the first line must name the columns".into())),
-            }
-        }
-        let header_line = record.position().map_or(1, csv::Position::line);
-        let (start, start_line) = (reader.position().byte() as usize, reader.position().line());
-        drop(reader);
-        file.header = record.iter().map(|c| decode(c).0.trim().to_owned()).collect();
-        (file.start, file.start_line, file.header_line) = (start, start_line, header_line);
+        file.look(stated).map_err(|source| file.unreadable(source))??;
         Ok(file)
     }
 
-    fn reader(&self, from: usize) -> csv::Reader<&[u8]> {
-        csv::ReaderBuilder::new()
-            .delimiter(self.delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(&self.bytes[from.min(self.bytes.len())..])
+    fn look(&mut self, stated: Stated) -> io::Result<Result<(), TableError>> {
+        let found = match encoding::find(File::open(&self.path)?, stated.encoding)? {
+            Ok(found) => found,
+            Err(reason) => return Ok(Err(self.fault(reason.into()))),
+        };
+        self.encoding = found.encoding;
+        if let Some(evidence) = found.evidence {
+            self.notes.push(format!(
+                "read as {}: {evidence}; where that is wrong, set data.encoding",
+                self.encoding.name()
+            ));
+        }
+        let mut beginning = Vec::new();
+        self.bytes()?.take(dialect::SAMPLE).read_to_end(&mut beginning)?;
+        let whole = (beginning.len() as u64) < dialect::SAMPLE;
+        let first_line =
+            beginning.split(|b| matches!(b, b'\n' | b'\r')).find(|line| !line.trim_ascii().is_empty());
+        let delimiter = stated.delimiter.or_else(|| dialect::stated_in(first_line?));
+        self.delimiter = delimiter.unwrap_or_else(|| dialect::found_in(&beginning, whole));
+        let mut records = Records::new(&beginning[..], self.delimiter);
+        let Some(header) = header_of(&mut records)? else {
+            return Ok(Err(self.fault("is empty; the first line must name the columns".into())));
+        };
+        let names = header.cells().into_iter().flatten();
+        self.header = names.map(|cell| encoding::cell(cell.into_owned()).0.trim().to_owned()).collect();
+        self.header_line = header.line;
+        self.numbered = numbers_its_rows(records.map_while(Result::ok), self.header.len());
+        Ok(Ok(()))
     }
+
+    /// In UTF-8, save where the file is not what it says; without a byte-order mark.
+    fn bytes(&self) -> io::Result<Bytes> {
+        let mut file = File::open(&self.path)?;
+        if self.encoding != UTF_8 {
+            return Ok(Box::new(DecodeReaderBytesBuilder::new().encoding(Some(self.encoding)).build(file)));
+        }
+        // Cell by cell, or what is not valid would be lost.
+        let mut first = Vec::new();
+        (&mut file).take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut first)?;
+        if first == BYTE_ORDER_MARK {
+            first.clear();
+        }
+        Ok(Box::new(Cursor::new(first).chain(file)))
+    }
+
+    fn unreadable(&self, source: io::Error) -> TableError {
+        TableError::Read { path: self.shown.clone(), source }
+    }
+}
+
+/// The first record that is neither blank nor states the delimiter.
+fn header_of<R: Read>(records: &mut Records<R>) -> io::Result<Option<Record>> {
+    for record in records {
+        let record = record?;
+        let blank = record.cells().is_some_and(|mut cells| cells.all(|c| c.trim_ascii().is_empty()));
+        if !blank && dialect::stated_in(&record.raw).is_none() {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the rows have one cell more than the header, and it counts them: so R writes the names of rows.
+fn numbers_its_rows(rows: impl Iterator<Item = Record>, columns: usize) -> bool {
+    let (mut before, mut found) = (None, 0);
+    for row in rows.filter(|row| !row.is_empty_line()).take(100) {
+        let Some(mut cells) = row.cells() else { return false };
+        let number = (cells.len() == columns + 1).then(|| cells.next()).flatten();
+        let number = number.and_then(|cell| std::str::from_utf8(&cell).ok()?.trim().parse::<u64>().ok());
+        match number {
+            Some(number) if before.is_none_or(|before| number > before) => before = Some(number),
+            _ => return false,
+        }
+        found += 1;
+    }
+    found > 1
 }
 
 impl Source for CsvFile {
@@ -87,131 +143,105 @@ impl Source for CsvFile {
         "the first line must name the columns; if they are separated by another character, set data.delimiter"
     }
 
-    fn lines(&self) -> Box<dyn Lines<'_> + '_> {
-        Box::new(CsvLines {
-            file: self,
-            reader: self.reader(self.start),
-            base: (self.start, self.start_line),
-            legacy_cells: 0,
-            first_legacy_line: 0,
-        })
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn lines(&self) -> Result<Box<dyn Lines + '_>, TableError> {
+        let mut records = Records::new(self.bytes().map_err(|e| self.unreadable(e))?, self.delimiter);
+        header_of(&mut records).map_err(|e| self.unreadable(e))?;
+        Ok(Box::new(CsvLines { file: self, records, mended: Counts::default() }))
     }
 
     fn fault(&self, reason: String) -> TableError {
-        TableError::Header { path: self.path.clone(), reason, remedy: None }
+        TableError::Header { path: self.shown.clone(), reason, remedy: None }
     }
 }
 
 struct CsvLines<'a> {
     file: &'a CsvFile,
-    reader: csv::Reader<&'a [u8]>,
-    /// Byte and line of the file where `reader` began.
-    base: (usize, u64),
-    /// Cells that were Windows-1252.
-    legacy_cells: usize,
-    /// Line of the first such cell.
-    first_legacy_line: u64,
+    records: Records<Bytes>,
+    mended: Counts,
 }
 
-impl<'a> Lines<'a> for CsvLines<'a> {
-    fn mended(&self) -> Option<String> {
-        (self.legacy_cells > 0).then(|| {
-            format!(
-                "{} cells were not UTF-8 and were read as Windows-1252, the first in line {}",
-                self.legacy_cells, self.first_legacy_line
-            )
-        })
+/// How many of something, and the line of the first.
+#[derive(Default)]
+struct Count {
+    count: usize,
+    first: u64,
+}
+
+impl Count {
+    fn add(&mut self, count: usize, line: u64) {
+        if self.count == 0 {
+            self.first = line;
+        }
+        self.count += count;
+    }
+
+    fn note(&self, one: &str, more: &str) -> Option<String> {
+        match self.count {
+            0 => None,
+            1 => Some(format!("1 {one}, in line {}", self.first)),
+            count => Some(format!("{count} {more}, the first in line {}", self.first)),
+        }
     }
 }
 
-impl<'a> Iterator for CsvLines<'a> {
-    type Item = Line<'a>;
+#[derive(Default)]
+struct Counts {
+    legacy: Count,
+    replaced: Count,
+    nul: Count,
+}
 
-    fn next(&mut self) -> Option<Line<'a>> {
-        let mut record = csv::ByteRecord::new();
-        loop {
-            // Reading from memory with `flexible` cannot fail.
-            if !self.reader.read_byte_record(&mut record).unwrap_or(false) {
-                return None;
-            }
-            // Separators without anything between them are a row, which whoever asks about every row wants answered.
-            if record.len() > 1 || !record.iter().all(|c| c.trim_ascii().is_empty()) {
-                break;
-            }
-        }
-        // The csv crate gives the position before any blank lines it passed over.
-        let start = record.position().map_or(0, |p| p.byte() as usize) + self.base.0;
-        let mut end = self.reader.position().byte() as usize + self.base.0;
-        let blank = self.file.bytes[start..end].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
-        let (start, skipped) = (start + blank, count_lines(&self.file.bytes[start..start + blank]));
-        let number = record.position().map_or(0, csv::Position::line) + self.base.1 - 1 + skipped;
+impl Lines for CsvLines<'_> {
+    fn mended(&self) -> Vec<String> {
+        let Counts { legacy, replaced, nul } = &self.mended;
+        let legacy = legacy.note(
+            "cell is not UTF-8 and was read as Windows-1252",
+            "cells are not UTF-8 and were read as Windows-1252",
+        );
+        let replaced = replaced.note(
+            "sequence of bytes is not UTF-8 and was read as U+FFFD",
+            "sequences of bytes are not UTF-8 and were read as U+FFFD",
+        );
+        let nul = nul.note("NUL byte was left out", "NUL bytes were left out");
+        [legacy, replaced, nul].into_iter().flatten().collect()
+    }
+}
 
-        let first_line_end =
-            self.file.bytes[start..end].iter().position(|&b| b == b'\n').map_or(end, |p| start + p + 1);
-        // A stray quote swallows the lines after it. Give up its own line only and read on from the next.
-        let unclosed_quote =
-            first_line_end < end && !well_quoted(&self.file.bytes[start..end], self.file.delimiter);
-        if unclosed_quote {
-            end = first_line_end;
-            self.base = (end, number + 1);
-            self.reader = self.file.reader(end);
-            let fault = Unreadable {
-                reason: "a quote is opened here and never closed".into(),
+impl Iterator for CsvLines<'_> {
+    type Item = Result<Line, TableError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = loop {
+            match self.records.next()? {
+                Err(source) => return Some(Err(self.file.unreadable(source))),
+                // Separators without anything between them are a row, which whoever asks about every row wants answered.
+                Ok(record) if record.is_empty_line() => {}
+                Ok(record) => break record,
+            }
+        };
+        let number = record.line;
+        let cells = match record.cells() {
+            None => Err(Unreadable {
+                reason: "a quote is opened here and not closed before a delimiter or a line's end".into(),
                 remedy: Some("double it or close it"),
-            };
-            return Some(Line { number, cells: Err(fault), raw: self.raw(start..end) });
-        }
-        let mut decoded = Vec::with_capacity(record.len());
-        for cell in &record {
-            let (text, legacy) = decode(cell);
-            if legacy {
-                self.legacy_cells += 1;
-                if self.first_legacy_line == 0 {
-                    self.first_legacy_line = number;
-                }
+            }),
+            Some(cells) => {
+                let cells = cells.skip(usize::from(self.file.numbered));
+                let cells = cells.map(|cell| {
+                    let (text, Mended { legacy, replaced, nul }) = encoding::cell(cell.into_owned());
+                    self.mended.legacy.add(usize::from(legacy), number);
+                    self.mended.replaced.add(replaced, number);
+                    self.mended.nul.add(nul, number);
+                    text
+                });
+                Ok(cells.collect())
             }
-            decoded.push(text.into_owned());
-        }
-        Some(Line { number, cells: Ok(decoded), raw: self.raw(start..end) })
-    }
-}
-
-impl<'a> CsvLines<'a> {
-    fn raw(&self, bytes: Range<usize>) -> Cow<'a, str> {
-        decode(self.file.bytes[bytes].trim_ascii_end()).0
-    }
-}
-
-/// Whether every quote that opens a field is closed before a delimiter, a line end or the end (RFC 4180).
-fn well_quoted(record: &[u8], delimiter: u8) -> bool {
-    let (mut quoted, mut field_start, mut i) = (false, true, 0);
-    while i < record.len() {
-        let (byte, next) = (record[i], record.get(i + 1).copied());
-        if quoted && byte == b'"' {
-            match next {
-                Some(b'"') => i += 1,
-                None | Some(b'\n' | b'\r') => quoted = false,
-                Some(n) if n == delimiter => quoted = false,
-                Some(_) => return false,
-            }
-        } else if !quoted {
-            quoted = field_start && byte == b'"';
-            field_start = byte == delimiter || byte == b'\n';
-        }
-        i += 1;
-    }
-    !quoted
-}
-
-fn count_lines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|&&b| b == b'\n').count() as u64
-}
-
-/// UTF-8, else Windows-1252 (which has a character for every byte); whether it was the latter.
-fn decode(bytes: &[u8]) -> (Cow<'_, str>, bool) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (Cow::Borrowed(text), false),
-        Err(_) => (encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0, true),
+        };
+        Some(Ok(Line { number, cells, bytes: record.raw }))
     }
 }
 
@@ -219,61 +249,75 @@ fn decode(bytes: &[u8]) -> (Cow<'_, str>, bool) {
 mod tests {
     use super::*;
 
-    fn open(bytes: &[u8]) -> Result<CsvFile, TableError> {
+    fn open(bytes: &[u8]) -> Result<(tempfile::NamedTempFile, CsvFile), TableError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        CsvFile::open(file.path(), Path::new("x.csv"), ',')
+        let found = CsvFile::open(file.path(), Path::new("x.csv"), Stated::default())?;
+        Ok((file, found))
     }
 
     fn rows(bytes: &[u8]) -> Vec<(u64, Vec<String>)> {
-        open(bytes).unwrap().lines().map(|l| (l.number, l.cells.unwrap())).collect()
+        let (_kept, file) = open(bytes).unwrap();
+        file.lines().unwrap().map(|l| l.unwrap()).map(|l| (l.number, l.cells.unwrap())).collect()
     }
 
     #[test]
     fn blank_lines_marks_and_line_ends() {
         let plain = rows(b"a,b\n1,2\n\n3,4\n");
         assert_eq!(plain, [(2, vec!["1".into(), "2".into()]), (4, vec!["3".into(), "4".into()])]);
-        assert_eq!(rows(b"\xef\xbb\xbfa,b\r\n1,2\r\n\r\n3,4\r\n"), plain);
+        for text in ["\u{feff}a,b\r\n1,2\r\n\r\n3,4\r\n", "a,b\r1,2\r\r3,4", "a;b\n1;2\n\n3;4\n"] {
+            assert_eq!(rows(text.as_bytes()), plain, "{text:?}");
+        }
         let later = rows(b"\n  \n,\na,b\n1,2\n");
         assert_eq!(later, [(5, vec!["1".into(), "2".into()])]);
+        assert_eq!(rows(b"sep=;\na;b\n1;2,5\n"), [(3, vec!["1".into(), "2,5".into()])]);
     }
 
     #[test]
     fn a_quoted_line_break_stays_in_its_row() {
-        let read = rows(b"a,b\n\"1\nx\",2\n3,4\n");
-        assert_eq!(read[0], (2, vec!["1\nx".into(), "2".into()]));
-        assert_eq!(read[1].0, 4);
+        let read = rows(b"a,b\n\"1\r\nx\",2\n3,4\n");
+        assert_eq!(read, [(2, vec!["1\nx".into(), "2".into()]), (4, vec!["3".into(), "4".into()])]);
     }
 
     #[test]
     fn a_stray_quote_costs_its_own_line_only() {
-        for (stray, rest) in
-            [("\"oops,2", "3,4\n5,6\n"), ("1,\"oops", "3,4\n5,6\n"), ("1,\"oops", "3,\"4\"\n5,6\n")]
-        {
-            let file = open(format!("a,b\n{stray}\n{rest}").as_bytes()).unwrap();
-            let lines: Vec<Line> = file.lines().collect();
-            assert_eq!(lines.iter().map(|l| l.number).collect::<Vec<_>>(), [2, 3, 4], "{stray}");
+        for end in ["\n", "\r", "\r\n"] {
+            let (_kept, file) = open(["a,b", "1,\"oops", "3,4", ""].join(end).as_bytes()).unwrap();
+            let lines: Vec<Line> = file.lines().unwrap().map(|l| l.unwrap()).collect();
+            assert_eq!(lines.iter().map(|l| l.number).collect::<Vec<_>>(), [2, 3]);
             assert!(lines[0].cells.is_err());
-            assert_eq!(lines[0].raw, stray);
+            assert_eq!(lines[0].raw(), "1,\"oops");
             assert_eq!(lines[1].cells.as_ref().unwrap(), &["3", "4"]);
         }
     }
 
     #[test]
-    fn a_ragged_row_of_several_lines_stays_one_row() {
-        let read = rows(b"a,b,c\n\"first\nsecond, inner\nthird\",2\n3,4,5\n");
-        assert_eq!(read.iter().map(|r| (r.0, r.1.len())).collect::<Vec<_>>(), [(2, 2), (5, 3)]);
+    fn encodings() {
+        let (_kept, file) = open(b"a,b\ncaf\xe9,caf\xc3\xa9\n\0\xc3,\xc3\xa9\xc3\n").unwrap();
+        let mut lines = file.lines().unwrap();
+        assert_eq!(lines.next().unwrap().unwrap().cells.unwrap(), ["café", "café"]);
+        assert_eq!(lines.next().unwrap().unwrap().cells.unwrap(), ["Ã", "é\u{fffd}"]);
+        assert_eq!(
+            lines.mended(),
+            [
+                "2 cells are not UTF-8 and were read as Windows-1252, the first in line 2",
+                "1 sequence of bytes is not UTF-8 and was read as U+FFFD, in line 3",
+                "1 NUL byte was left out, in line 3"
+            ]
+        );
+        let utf16: Vec<u8> = "\u{feff}a,b\n1,é\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(rows(&utf16)[0].1, ["1", "é"]);
+        let russian =
+            "текст,метка\nСшей носок и покажи спектакль,кухня\nПой песню вместе с нами,музыка\n".repeat(4);
+        let (_kept, file) = open(&encoding_rs::WINDOWS_1251.encode(&russian).0).unwrap();
+        assert_eq!(file.columns(), ["текст", "метка"]);
+        assert!(file.notes()[0].starts_with("read as windows-1251: "), "{:?}", file.notes());
     }
 
     #[test]
-    fn encodings() {
-        let file = open(b"a,b\ncaf\xe9,caf\xc3\xa9\n").unwrap();
-        let mut lines = file.lines();
-        assert_eq!(lines.next().unwrap().cells.unwrap(), ["café", "café"]);
-        let mended = lines.mended().unwrap();
-        assert!(mended.starts_with("1 cells") && mended.ends_with("line 2"), "{mended}");
-        let utf16: Vec<u8> = "\u{feff}a,b\n1,é\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(rows(&utf16)[0].1, ["1", "é"]);
+    fn rows_that_r_numbers() {
+        assert_eq!(rows(b"a,b\n1,x,y\n2,z,w\n")[1], (3, vec!["z".into(), "w".into()]));
+        assert_eq!(rows(b"a,b\nx,y,1\nz,w,2\n")[1].1.len(), 3);
     }
 
     #[test]

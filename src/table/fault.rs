@@ -8,18 +8,11 @@ pub struct Fault {
     pub value: String,
     /// Why it cannot be used.
     pub reason: String,
+    /// Whether the label is what is missing: such a row is not bad, it only teaches nothing.
+    pub unlabelled: bool,
 }
 
 /// The error of a `value` in a `column`.
 pub fn fault<T>(column: &str, value: &str, reason: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault { column: column.into(), value: value.into(), reason: reason.into() })
-}
-
-/// A cell that must be a number which a head can compute with.
-pub fn number(column: &str, value: &str) -> Result<f64, Fault> {
-    match value.parse::<f64>() {
-        Ok(number) if (number as f32).is_finite() => Ok(number),
-        Ok(number) if number.is_finite() => fault(column, value, "is too large to compute with"),
-        _ => fault(column, value, "is not a number; write it with digits and a point, such as 3.5"),
-    }
+    Err(Fault { column: column.into(), value: value.into(), reason: reason.into(), unlabelled: false })
 }

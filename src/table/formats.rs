@@ -4,23 +4,23 @@ use std::path::Path;
 
 use super::csv::CsvFile;
 use super::errors::TableError;
-use super::source::Source;
+use super::source::{Source, Stated};
 
-type Open = fn(&Path, &Path, char) -> Result<Box<dyn Source>, TableError>;
+type Open = fn(&Path, &Path, Stated) -> Result<Box<dyn Source>, TableError>;
 
 /// Endings, in lower case, and what opens such a file. The first format is also that of all other endings.
 const FORMATS: [(&[&str], Open); 1] =
-    [(&["csv"], |path, shown, delimiter| Ok(Box::new(CsvFile::open(path, shown, delimiter)?)))];
+    [(&["csv"], |path, shown, stated| Ok(Box::new(CsvFile::open(path, shown, stated)?)))];
 
-/// Open the raw file `path`, which messages call `shown`; `delimiter` parts the cells of formats that have one.
+/// Open the raw file `path`, which messages call `shown`.
 ///
 /// # Errors
 /// The file is unreadable, empty, or not of its format.
-pub fn open(path: &Path, shown: &Path, delimiter: char) -> Result<Box<dyn Source>, TableError> {
+pub fn open(path: &Path, shown: &Path, stated: Stated) -> Result<Box<dyn Source>, TableError> {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     let of_ending = FORMATS.iter().find(|(endings, _)| endings.iter().any(|e| ending.as_deref() == Some(e)));
     let (_, open) = of_ending.unwrap_or(&FORMATS[0]);
-    open(path, shown, delimiter)
+    open(path, shown, stated)
 }
 
 #[cfg(test)]
@@ -33,8 +33,8 @@ mod tests {
         for name in ["a.csv", "a.CSV", "a.txt", "a"] {
             let path = folder.path().join(name);
             std::fs::write(&path, "a;b\n1;2\n").unwrap();
-            let file = open(&path, Path::new(name), ';').unwrap();
-            assert_eq!((file.columns().len(), file.lines().count()), (2, 1), "{name}");
+            let file = open(&path, Path::new(name), Stated::default()).unwrap();
+            assert_eq!((file.columns().len(), file.lines().unwrap().count()), (2, 1), "{name}");
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::cell::{items, shorten};
 use super::columns::Column;
 use super::dataset::Row;
-use super::fault::{Fault, fault, number};
-use crate::config::{Config, RangeRule};
+use super::fault::{Fault, fault};
+use super::likeness::alike;
+use super::numbers::number;
+use crate::config::{Config, LabelConfig, RangeRule};
 
 /// Classes as they are met.
 pub enum Labels<'a> {
@@ -36,20 +39,23 @@ impl<'a> Labels<'a> {
     ) -> Result<usize, Fault> {
         match self {
             Self::Column(seen) => {
-                let Column { name, position } = columns[0];
+                let Column { name, position, .. } = columns[0];
                 let value = at(position);
                 if value.is_empty() {
-                    return fault(name, value, "the label is empty");
+                    return fault(name, value, "the label is empty").map_err(unlabelled);
                 }
                 let next = seen.len();
                 Ok(*seen.entry(value.to_owned()).or_insert(next))
             }
             Self::Range(rule) => {
                 let mut bounds = [0.0; 2];
-                for (bound, &Column { name, position }) in bounds.iter_mut().zip(columns) {
+                for (bound, &Column { name, position, decimal }) in bounds.iter_mut().zip(columns) {
                     match at(position) {
-                        "" => return fault(name, "", "the label is computed from it and it is empty"),
-                        value => *bound = number(name, value)?,
+                        "" => {
+                            let reason = "the label is computed from it and it is empty";
+                            return fault(name, "", reason).map_err(unlabelled);
+                        }
+                        value => *bound = number(name, value, decimal)?,
                     }
                 }
                 let [min, max] = bounds;
@@ -65,18 +71,58 @@ impl<'a> Labels<'a> {
         }
     }
 
-    /// Class names; for a column, sorted, with the rows renumbered.
-    pub fn finish(self, rows: &mut [Row]) -> Vec<String> {
-        match self {
-            Self::Range(rule) => rule.classes.iter().map(|c| c.name.clone()).collect(),
-            Self::Column(seen) => {
-                let mut sorted = vec![0; seen.len()];
-                for (rank, &met) in seen.values().enumerate() {
-                    sorted[met] = rank;
-                }
-                rows.iter_mut().for_each(|r| r.class = sorted[r.class]);
-                seen.into_keys().collect()
-            }
+    /// Class names; for a column, sorted, with the rows renumbered. With `label.normalise` labels that are alike are one class, by
+    /// the most frequent spelling; without it that they are is noted.
+    pub fn finish(self, config: &LabelConfig, rows: &mut [Row], notes: &mut Vec<String>) -> Vec<String> {
+        let seen = match self {
+            Self::Range(rule) => return rule.classes.iter().map(|c| c.name.clone()).collect(),
+            Self::Column(seen) => seen,
+        };
+        let mut place = vec![0; seen.len()];
+        seen.values().enumerate().for_each(|(rank, &met)| place[met] = rank);
+        rows.iter_mut().for_each(|row| row.class = place[row.class]);
+        let mut labels: Vec<(String, usize)> = seen.into_keys().map(|label| (label, 0)).collect();
+        rows.iter().for_each(|row| labels[row.class].1 += 1);
+        notes.extend(lists(&labels));
+        let alike = alike(&labels);
+        if !config.normalise {
+            notes.extend(alike.iter().map(|group| alike_note(group, &labels)));
+            return labels.into_iter().map(|(label, _)| label).collect();
         }
+        let mut stands: Vec<usize> = (0..labels.len()).collect();
+        for group in &alike {
+            group.iter().for_each(|&place| stands[place] = group[0]);
+        }
+        let kept: Vec<usize> = (0..labels.len()).filter(|&place| stands[place] == place).collect();
+        let rank = |place: usize| kept.binary_search(&stands[place]).unwrap_or_default();
+        rows.iter_mut().for_each(|row| row.class = rank(row.class));
+        kept.into_iter().map(|place| std::mem::take(&mut labels[place].0)).collect()
     }
+}
+
+fn unlabelled(fault: Fault) -> Fault {
+    Fault { unlabelled: true, ..fault }
+}
+
+fn shown((label, rows): &(String, usize)) -> String {
+    format!("{:?} ({rows} rows)", shorten(label, 40))
+}
+
+fn alike_note(group: &[usize], labels: &[(String, usize)]) -> String {
+    let of: Vec<String> = group.iter().map(|&place| shown(&labels[place])).collect();
+    format!(
+        "warning: {} are classes of their own and differ in case, space, accents or the writing of a number only; \
+         label.normalise = true makes them one",
+        of.join(", ")
+    )
+}
+
+fn lists(labels: &[(String, usize)]) -> Option<String> {
+    let lists: Vec<&(String, usize)> = labels.iter().filter(|(label, _)| items(label).1).collect();
+    let rows: usize = lists.iter().map(|(_, rows)| rows).sum();
+    let most = lists.iter().max_by_key(|(_, rows)| rows)?;
+    Some(format!(
+        "warning: {rows} rows have a list for a label, such as {}; each list is a class of its own",
+        shown(most)
+    ))
 }

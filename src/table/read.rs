@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 
 use super::cell::shorten;
 use super::columns::Columns;
+use super::contradictions::list_contradictions;
 use super::dataset::Dataset;
 use super::duplicates::list_duplicates;
 use super::errors::TableError;
 use super::files::matching;
 use super::formats::open;
 use super::labels::Labels;
+use super::missing::Missing;
 use super::report::{ReadReport, Reject};
-use super::rows::{Origin, parse};
+use super::rows::{Layout, Origin, parse};
+use super::sentinels::{Sentinel, sentinel};
+use super::source::Stated;
 use crate::config::Config;
 
 /// Read all files that `config` names below `project`.
@@ -24,6 +28,7 @@ pub fn read(config: &Config, project: &Path) -> Result<(Dataset, ReadReport), Ta
     let mut reading = Reading {
         config,
         labels: Labels::new(config),
+        missing: Missing::new(&config.data.missing),
         dataset: Dataset {
             files: Vec::new(),
             text_fields: config.encoded_fields(),
@@ -52,26 +57,33 @@ pub fn read(config: &Config, project: &Path) -> Result<(Dataset, ReadReport), Ta
 struct Reading<'a> {
     config: &'a Config,
     labels: Labels<'a>,
+    missing: Missing,
     dataset: Dataset,
     report: ReadReport,
 }
 
 impl Reading<'_> {
     fn file(&mut self, project: &Path, path: PathBuf, in_test_files: bool) -> Result<(), TableError> {
-        let source = open(&project.join(&path), &path, self.config.data.delimiter)?;
+        let source = open(&project.join(&path), &path, Stated::of(&self.config.data))?;
+        let note = |note: &String| format!("{}: {note}", path.display());
+        self.report.notes.extend(source.notes().iter().map(note));
         let columns = Columns::find(self.config, source.as_ref())?;
         let origin = Origin { file: self.dataset.files.len(), in_test_files };
-        let mut lines = source.lines();
-        let (mut blank, mut first_blank) = (0, 0);
+        let layout = Layout { config: self.config, columns: &columns, missing: &self.missing };
+        let mut lines = source.lines()?;
+        let (mut blank, mut short) = (LinesOfAKind::default(), LinesOfAKind::default());
         for line in &mut lines {
+            let line = line?;
             // Spreadsheets leave rows of separators at the end of a table.
             if line.is_blank() {
-                blank += 1;
-                first_blank = if blank == 1 { line.number } else { first_blank };
+                blank.add(line.number);
                 continue;
             }
+            if line.cells.as_ref().is_ok_and(|cells| cells.len() <= columns.last) {
+                short.add(line.number);
+            }
             self.report.read += 1;
-            match parse(&line, origin, &columns, self.config, &mut self.labels) {
+            match parse(&line, origin, &layout, &mut self.labels) {
                 Ok(row) => self.dataset.rows.push(row),
                 Err(fault) => self.report.rejects.push(Reject {
                     file: path.clone(),
@@ -79,35 +91,71 @@ impl Reading<'_> {
                     column: fault.column,
                     value: shorten(&fault.value, 200),
                     reason: fault.reason,
-                    raw: line.raw.to_string(),
+                    raw: line.raw(),
+                    unlabelled: fault.unlabelled,
                 }),
             }
         }
-        if let Some(mended) = lines.mended() {
-            self.report.notes.push(format!("{}: {mended}", path.display()));
-        }
+        self.report.notes.extend(lines.mended().iter().map(note));
         drop(lines);
-        if blank > 0 {
-            let rows = if blank == 1 { "row is" } else { "rows are" };
-            let note = format!(
-                "{}: {blank} {rows} blank and passed over, the first in line {first_blank}",
-                path.display()
-            );
-            self.report.notes.push(note);
-        }
+        let said = [
+            blank.said("blank and passed over"),
+            short.said("shorter than the header; what they lack is empty"),
+        ];
+        self.report.notes.extend(said.iter().flatten().map(note));
         self.dataset.files.push(path);
         Ok(())
     }
 
     fn finish(self) -> (Dataset, ReadReport) {
-        let Self { config, labels, mut dataset, mut report } = self;
-        dataset.classes = labels.finish(&mut dataset.rows);
+        let Self { config, labels, mut dataset, mut report, .. } = self;
+        dataset.classes = labels.finish(&config.label, &mut dataset.rows, &mut report.notes);
         let tasks = config.train.tasks.iter().enumerate().map(|(i, task)| {
             let values: BTreeSet<&String> = dataset.rows.iter().filter_map(|r| r.tasks[i].as_ref()).collect();
             (task.column.clone(), values.into_iter().cloned().collect())
         });
         dataset.tasks = tasks.collect();
         list_duplicates(&mut dataset, &mut report);
+        list_contradictions(&dataset, &mut report);
+        report.notes.extend(sentinels(config, &dataset));
         (dataset, report)
     }
+}
+
+/// How many lines are of a kind, and the first.
+#[derive(Default)]
+struct LinesOfAKind {
+    count: usize,
+    first: u64,
+}
+
+impl LinesOfAKind {
+    fn add(&mut self, line: u64) {
+        self.first = if self.count == 0 { line } else { self.first };
+        self.count += 1;
+    }
+
+    fn said(&self, what: &str) -> Option<String> {
+        let rows = if self.count == 1 { "row is" } else { "rows are" };
+        (self.count > 0).then(|| format!("{} {rows} {what}, the first in line {}", self.count, self.first))
+    }
+}
+
+/// Columns in which a number seems to stand for none.
+fn sentinels(config: &Config, dataset: &Dataset) -> Vec<String> {
+    let feature = |i: usize| dataset.rows.iter().filter_map(move |row| row.cells.numeric[i]);
+    let end = |i: usize| dataset.rows.iter().filter_map(move |row| Some(row.range?[i]));
+    let note = |column: &str, found: Option<Sentinel>| {
+        let Sentinel { value, rows, others: [low, high] } = found?;
+        Some(format!(
+            "warning: {column} is {value} in {rows} of {} rows and between {low} and {high} in all others; if it stands for a \
+             value that is not there, add \"{value}\" to data.missing",
+            dataset.rows.len()
+        ))
+    };
+    let features = config.features.numeric.iter().enumerate();
+    let features = features.map(|(i, column)| note(column, sentinel(feature(i).map(f64::from))));
+    let ends = config.label.range.iter().flat_map(|rule| [(0, &rule.min), (1, &rule.max)]);
+    let ends = ends.map(|(i, column)| note(column, sentinel(end(i).map(f64::from))));
+    features.chain(ends).flatten().collect()
 }

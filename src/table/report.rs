@@ -23,6 +23,8 @@ pub struct Reject {
     /// The line as it stands in the file.
     #[serde(skip)]
     pub raw: String,
+    /// Whether all that is wrong with it is that it has no label.
+    pub unlabelled: bool,
 }
 
 /// A row that repeats another one in everything that is used.
@@ -36,6 +38,21 @@ pub struct Duplicate {
     pub repeats: String,
 }
 
+/// A row that has the texts of another one, and another label.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Contradiction {
+    /// The file.
+    pub file: PathBuf,
+    /// Line where the row begins.
+    pub line: u64,
+    /// Its class.
+    pub label: String,
+    /// `file:line` of the row with the same texts.
+    pub same_text_as: String,
+    /// The class of that row.
+    pub other_label: String,
+}
+
 /// What reading found besides the usable rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ReadReport {
@@ -45,8 +62,22 @@ pub struct ReadReport {
     pub rejects: Vec<Reject>,
     /// Rows that repeat another.
     pub duplicates: Vec<Duplicate>,
+    /// Rows that contradict another.
+    pub contradictions: Vec<Contradiction>,
     /// What was mended, such as cells that were Windows-1252.
     pub notes: Vec<String>,
+}
+
+impl ReadReport {
+    /// Rows that cannot be used and are more than unlabelled.
+    pub fn bad(&self) -> impl Iterator<Item = &Reject> {
+        self.rejects.iter().filter(|reject| !reject.unlabelled)
+    }
+
+    /// Rows without a label.
+    pub fn unlabelled(&self) -> usize {
+        self.rejects.len() - self.bad().count()
+    }
 }
 
 impl fmt::Display for Reject {

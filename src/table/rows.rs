@@ -2,9 +2,11 @@
 
 use super::cell::{normalise, text, values};
 use super::columns::{Column, Columns};
-use super::dataset::{ContentHash, Row};
-use super::fault::{Fault, fault, number};
+use super::dataset::Row;
+use super::fault::{Fault, fault};
 use super::labels::Labels;
+use super::missing::Missing;
+use super::numbers::number;
 use super::source::Line;
 use crate::config::Config;
 
@@ -17,30 +19,59 @@ pub struct Origin {
     pub in_test_files: bool,
 }
 
+/// How lines of a file are read.
+pub struct Layout<'a> {
+    /// The config.
+    pub config: &'a Config,
+    /// Where its columns stand.
+    pub columns: &'a Columns<'a>,
+    /// What stands for nothing.
+    pub missing: &'a Missing,
+}
+
 /// The row that a line of `origin` holds; its class is noted in `labels`.
 ///
 /// # Errors
 /// The first cell that cannot be used, or the whole line.
 pub fn parse(
-    line: &Line<'_>,
+    line: &Line,
     origin: Origin,
-    columns: &Columns<'_>,
-    config: &Config,
+    layout: &Layout<'_>,
     labels: &mut Labels<'_>,
 ) -> Result<Row, Fault> {
+    let Layout { config, columns, missing } = layout;
     let line_cells = match line.whole(columns.count) {
         Ok(cells) => cells,
         Err(unreadable) => return fault("", "", unreadable.to_string()),
     };
-    let at = |position: usize| line_cells[position].trim();
+    let at = |position: usize| missing.empty(line_cells.at(position));
+    let with_count = |mut fault: Fault| {
+        // Whoever looks for an empty cell should know that the line ends before it.
+        if line_cells.count() < columns.count && fault.value.is_empty() {
+            let counts =
+                format!(" (the line has {} fields, the header {})", line_cells.count(), columns.count);
+            fault.reason.push_str(&counts);
+        }
+        fault
+    };
     let cells = columns.inputs.cells(&at)?;
     if cells.texts.iter().all(|t| t.is_empty()) {
-        return fault(&config.data.text_fields.join(", "), "", "every text field is empty");
+        return fault(&config.data.text_fields.join(", "), "", "every text field is empty")
+            .map_err(with_count);
     }
-    let class = labels.class(&columns.label, &at)?;
+    let class = labels.class(&columns.label, &at).map_err(|mut fault| {
+        // What is said to be missing stands there all the same.
+        let place =
+            columns.label.iter().find(|c| c.name == fault.column).map_or("", |c| line_cells.at(c.position));
+        if fault.value.is_empty() && !place.is_empty() {
+            fault.value = place.to_owned();
+            fault.reason.push_str(": data.missing has it");
+        }
+        with_count(fault)
+    })?;
     let range = match (labels, &columns.label[..]) {
         (Labels::Range(_), &[low, high]) => {
-            let value = |c: Column<'_>| number(c.name, at(c.position)).map(|v| v as f32);
+            let value = |c: Column<'_>| number(c.name, at(c.position), c.decimal).map(|v| v as f32);
             Some([value(low)?, value(high)?])
         }
         _ => None,
@@ -54,10 +85,10 @@ pub fn parse(
         line: line.number,
         class,
         cells,
-        title: normalise(&text(at(columns.title))),
+        title: columns.title.map(|title| normalise(&text(at(title)))).unwrap_or_default(),
         in_test_files: origin.in_test_files,
         range,
         tasks: columns.tasks.iter().map(task).collect(),
-        record: ContentHash::of([line.raw.trim()]),
+        record: line.content(),
     })
 }

@@ -9,7 +9,9 @@ use super::dataset::Dataset;
 use super::errors::TableError;
 use super::files::matching;
 use super::labels::Labels;
+use super::likeness::folded;
 use super::named::read_named;
+use super::source::Stated;
 use crate::config::Config;
 
 /// What two labellers said of one row.
@@ -38,7 +40,7 @@ pub fn second_labels(
         dataset.rows.iter().enumerate().map(|(i, r)| (r.title.as_str(), i)).collect();
     let mut found = Vec::new();
     for path in matching(&config.validate.second_labels, "validate.second_labels", project)? {
-        for line in read_named(&project.join(&path), config.data.delimiter)? {
+        for line in read_named(&project.join(&path), Stated::of(&config.data))? {
             let fail = |reason: String| TableError::Header {
                 path: path.clone(),
                 reason: format!("line {}: {reason}", line.line),
@@ -46,7 +48,7 @@ pub fn second_labels(
             };
             let values = line.values.as_ref().map_err(|reason| fail(reason.clone()))?;
             let cell = |name: &str| values.get(name).map_or("", |v| v.trim());
-            let title = cell(config.title());
+            let title = cell(config.title().unwrap_or_default());
             let row = *rows
                 .get(normalise(&text(title)).as_str())
                 .ok_or_else(|| fail(format!("no row has the title {title:?}")))?;
@@ -72,12 +74,12 @@ fn class_of<'v>(
     match Labels::new(config) {
         mut range @ Labels::Range(_) => {
             let columns: Vec<Column<'_>> =
-                names.iter().zip(0..).map(|(name, position)| Column { name, position }).collect();
+                names.iter().zip(0..).map(|(name, position)| Column::new(name, position)).collect();
             range.class(&columns, &at).map_err(|f| format!("{} {}", f.column, f.reason))
         }
         Labels::Column(_) => classes
             .iter()
-            .position(|c| c == at(0))
+            .position(|c| if config.label.normalise { folded(c) == folded(at(0)) } else { c == at(0) })
             .ok_or_else(|| format!("`{}` is no class of the data", at(0))),
     }
 }

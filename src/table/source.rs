@@ -1,15 +1,36 @@
 //! What every format of raw files gives: the names of its columns, and numbered lines of cells.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 
+use encoding_rs::Encoding;
+
+use super::dataset::ContentHash;
+use super::encoding;
 use super::errors::TableError;
+use crate::config::DataConfig;
+
+/// What the config says of how files are to be read; the rest is found in them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stated {
+    /// Between the cells of a line.
+    pub delimiter: Option<u8>,
+    /// Of all text.
+    pub encoding: Option<&'static Encoding>,
+}
+
+impl Stated {
+    /// That of a config, which was checked.
+    pub fn of(config: &DataConfig) -> Self {
+        Self {
+            delimiter: config.delimiter.and_then(|delimiter| u8::try_from(delimiter).ok()),
+            encoding: config.encoding.as_ref().and_then(|label| Encoding::for_label(label.as_bytes())),
+        }
+    }
+}
 
 /// One raw file that was opened. A format is a type with this trait, in a file of its own, and a line in `formats.rs`.
 pub trait Source {
-    /// Names of the columns, trimmed, in the order of a line's cells. Some may be empty or the same:
-    /// see [`Source::check_names`].
+    /// Names of the columns, trimmed, in the order of a line's cells. Some may be empty or the same: see [`Source::place`].
     fn columns(&self) -> &[String];
 
     /// What names the columns, as messages call it, such as `the header (line 1)`.
@@ -18,59 +39,103 @@ pub trait Source {
     /// What to look at where a column is missing, as a message ends.
     fn header_hint(&self) -> &'static str;
 
+    /// What was found of the file and may be wrong, for people.
+    fn notes(&self) -> &[String];
+
     /// The rows from the first, blank lines passed over.
-    fn lines(&self) -> Box<dyn Lines<'_> + '_>;
+    ///
+    /// # Errors
+    /// The file cannot be read any more.
+    fn lines(&self) -> Result<Box<dyn Lines + '_>, TableError>;
 
     /// An error about the whole file, which it names.
     fn fault(&self, reason: String) -> TableError;
 
-    /// Refuse a file that names a column twice.
+    /// Where the column called `name` stands, else that which differs in upper and lower case only; `None` where there is none.
+    /// Columns that nobody asks for may have one name.
     ///
     /// # Errors
-    /// Two names are the same but for upper and lower case.
-    fn check_names(&self) -> Result<(), TableError> {
-        let mut seen = HashSet::new();
-        match self.columns().iter().find(|name| !name.is_empty() && !seen.insert(name.to_lowercase())) {
-            Some(name) => Err(self.fault(format!("{} names `{name}` twice", self.header()))),
-            None => Ok(()),
+    /// There are several.
+    fn place(&self, name: &str) -> Result<Option<usize>, TableError> {
+        let columns = || self.columns().iter().enumerate();
+        let same: Vec<usize> = columns().filter(|(_, n)| *n == name).map(|(i, _)| i).collect();
+        let lower = name.to_lowercase();
+        let alike = || columns().filter(|(_, n)| n.to_lowercase() == lower).map(|(i, _)| i).collect();
+        match (if same.is_empty() { alike() } else { same }).as_slice() {
+            [] => Ok(None),
+            [place] => Ok(Some(*place)),
+            _ => Err(self.fault(format!("{} names `{name}` twice", self.header()))),
         }
     }
 }
 
 /// The rows of a file in order.
-pub trait Lines<'a>: Iterator<Item = Line<'a>> {
-    /// What was mended in the lines so far, for people; `None` where nothing was.
-    fn mended(&self) -> Option<String>;
+pub trait Lines: Iterator<Item = Result<Line, TableError>> {
+    /// What was mended in the lines so far, for people, a sentence each.
+    fn mended(&self) -> Vec<String>;
 }
 
 /// One row as it stands in the file.
-pub struct Line<'a> {
+pub struct Line {
     /// Line where it begins, counted from 1.
     pub number: u64,
     /// Decoded cells, untrimmed, as many as there are; or why the line has none.
     pub cells: Result<Vec<String>, Unreadable>,
-    /// What stands in the file, for people.
-    pub raw: Cow<'a, str>,
+    /// What stands in the file.
+    pub bytes: Vec<u8>,
 }
 
-impl Line<'_> {
+impl Line {
+    /// What stands in the file, for people.
+    pub fn raw(&self) -> String {
+        encoding::cell(self.bytes.trim_ascii_end().to_vec()).0
+    }
+
     /// Whether there is nothing in any cell.
     pub fn is_blank(&self) -> bool {
         self.cells.as_ref().is_ok_and(|cells| cells.iter().all(|cell| cell.trim().is_empty()))
     }
 
-    /// The cells of a line of a file with so many `columns`: at least as many, and blank beyond.
+    /// Of its cells, however they are quoted, white space around them and blank ones at the end aside.
+    pub fn content(&self) -> ContentHash {
+        let cells = || self.cells.iter().flatten().map(|cell| cell.trim());
+        let count = cells().enumerate().filter(|(_, cell)| !cell.is_empty()).last().map_or(0, |(i, _)| i + 1);
+        ContentHash::of(cells().take(count))
+    }
+
+    /// The cells of a line of a file with so many `columns`; those that it lacks at its end are blank.
     ///
     /// # Errors
-    /// There are fewer or more, or the line cannot be read.
-    pub fn whole(&self, columns: usize) -> Result<&[String], Unreadable> {
+    /// There are more cells than columns and they are not blank, so that nobody knows which is which; or the line cannot be read.
+    pub fn whole(&self, columns: usize) -> Result<WholeCells<'_>, Unreadable> {
         let cells = self.cells.as_ref().map_err(Clone::clone)?;
-        let extra_is_blank = cells.iter().skip(columns).all(|c| c.trim().is_empty());
-        if cells.len() < columns || !extra_is_blank {
+        if cells.iter().skip(columns).any(|c| !c.trim().is_empty()) {
             let reason = format!("has {} fields, the header has {columns}", cells.len());
-            return Err(Unreadable { reason, remedy: None });
+            let remedy = Some("a text that holds the delimiter needs quotes around it");
+            return Err(Unreadable { reason, remedy });
         }
-        Ok(cells)
+        Ok(WholeCells(cells))
+    }
+}
+
+/// The cells of a line, of which a few may lack at its end.
+#[derive(Clone, Copy)]
+pub struct WholeCells<'a>(&'a [String]);
+
+impl<'a> WholeCells<'a> {
+    /// The trimmed cell of a column.
+    pub fn at(self, column: usize) -> &'a str {
+        self.0.get(column).map_or("", |cell| cell.trim())
+    }
+
+    /// The cell of a column as it stands.
+    pub fn raw(self, column: usize) -> &'a str {
+        self.0.get(column).map_or("", String::as_str)
+    }
+
+    /// How many there are.
+    pub fn count(self) -> usize {
+        self.0.len()
     }
 }
 

@@ -112,8 +112,21 @@ pub struct ValidateInput<'a> {
 pub fn validate(input: ValidateInput<'_>, config: &ValidateConfig, names_label: &[Regex]) -> Validation {
     let (dataset, report) = (input.dataset, input.report);
     let used = dataset.rows.len();
-    let mut errors: Vec<String> = report.rejects.iter().map(ToString::to_string).collect();
+    let mut errors: Vec<String> = report.bad().map(ToString::to_string).collect();
     let mut warnings = report.notes.clone();
+    if report.unlabelled() > 0 {
+        warnings.push(format!("{} rows have no label", report.unlabelled()));
+    }
+    for found in report.contradictions.iter().take(LISTED) {
+        let (file, line) = (found.file.display(), found.line);
+        warnings.push(format!(
+            "{file}:{line}: is `{}` with the text of {}, which is `{}`",
+            found.label, found.same_text_as, found.other_label
+        ));
+    }
+    if report.contradictions.len() > LISTED {
+        warnings.push(format!("… and {} more such rows", report.contradictions.len() - LISTED));
+    }
     for duplicate in &report.duplicates {
         errors.push(format!(
             "{}:{}: repeats {}",
@@ -167,7 +180,7 @@ pub fn validate(input: ValidateInput<'_>, config: &ValidateConfig, names_label: 
         rows: RowCounts {
             read: report.read,
             used,
-            rejected: report.rejects.len(),
+            rejected: report.bad().count(),
             repeated: report.duplicates.len(),
         },
         classes,

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use crate::table::Dataset;
+use crate::table::{Dataset, Row, shorten};
 
 /// A row whose label is in doubt.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Suspect {
     /// `file:line`.
     pub place: String,
-    /// Its normalised title.
+    /// Its normalised title, or the beginning of its text where no title is named.
     pub title: String,
     /// The label it has.
     pub label: String,
@@ -45,7 +45,7 @@ pub fn suspects(dataset: &Dataset, probabilities: &[f32]) -> Vec<Suspect> {
         if let Some(class) = likelier {
             let suspect = Suspect {
                 place: dataset.place(row),
-                title: data.title.clone(),
+                title: shown(data),
                 label: dataset.classes[data.class].clone(),
                 likelier: dataset.classes[class].clone(),
                 probability: own,
@@ -56,6 +56,12 @@ pub fn suspects(dataset: &Dataset, probabilities: &[f32]) -> Vec<Suspect> {
     }
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
     found.into_iter().map(|(_, suspect)| suspect).collect()
+}
+
+/// What people know a row by: its title, else the beginning of its text.
+fn shown(row: &Row) -> String {
+    let text = row.cells.texts.iter().find(|text| !text.is_empty()).map_or("", String::as_str);
+    if row.title.is_empty() { shorten(text, 80) } else { row.title.clone() }
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ fn a_planted_wrong_label_comes_first() {
     let suspects = report["suspects"].as_array().unwrap();
     assert_eq!(suspects[0]["place"], "data.csv:2", "{suspects:#?}");
     assert_eq!(suspects[0]["likelier"], "cooking");
-    assert!(out.contains("stir the custard"), "{out}");
+    assert!(out.contains("Stir the custard"), "{out}");
 }
 
 #[test]

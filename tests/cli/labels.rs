@@ -133,17 +133,107 @@ fn unsure_rows_get_no_label_when_asked() {
 #[test]
 fn bad_rows_are_told_and_the_others_labelled() {
     let project = trained();
-    project.write("new.csv", "title,how_to_play,duration_mins\nOne,Do it.,soon\nTwo,Do it.,5\nRagged\n");
+    project.write("new.csv", "title,how_to_play,duration_mins\nOne,Do it.,soon\nTwo,Do it.,5\nThree\n\"Four,Do it.,5\nFive,Do it, or not.,5\n");
     let finished = project.run(&["predict", "new.csv", "--json"]);
     assert_eq!(finished.code(), 4);
-    assert_eq!(lines(&finished).len(), 1);
+    let labelled = |row: &Value| (row["line"].as_u64().unwrap(), row["label"].is_string());
+    let found: Vec<(u64, bool)> = lines(&finished).iter().map(labelled).collect();
+    assert_eq!(found, [(2, false), (3, true), (4, true), (5, false), (6, false)]);
     for expected in [
         "line 2: duration_mins = \"soon\": is not a number",
-        "line 4: has 1 fields",
+        "line 5: a quote is opened here and not closed",
+        "line 6: has 4 fields, the header has 3",
+        "3 rows could not be used",
         "the input has no cost, players",
     ] {
         assert!(finished.err().contains(expected), "{expected}: {}", finished.err());
     }
+}
+
+#[test]
+fn every_row_is_in_its_place_with_an_answer_or_the_reason() {
+    let project = trained();
+    project.write(
+        "new.csv",
+        "title,how_to_play,label\n,,=a\nShake the rattle,,-5\nNA,null,+b\n-,\"a\n\u{1b}[2Jb\",@c\n",
+    );
+    let json = lines(&project.good(&["predict", "new.csv", "--json", "--with-input"]));
+    let reasons: Vec<&Value> = json.iter().map(|row| &row["reason"]).collect();
+    let none = "no text in title, how_to_play";
+    assert_eq!(reasons, [&none.into(), &Value::Null, &none.into(), &Value::Null]);
+    assert_eq!(json[3]["input"]["how_to_play"], "a\n\u{1b}[2Jb");
+
+    let finished = project.good(&["predict", "new.csv", "--format", "csv", "--with-input"]);
+    assert!(finished.err().contains("2 rows have no text and no label"), "{}", finished.err());
+    assert!(finished.err().contains("3 cells begin with =, +, - or @"), "{}", finished.err());
+    let out = finished.out();
+    let mut reader = csv::Reader::from_reader(out.as_bytes());
+    let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    assert_eq!(header[..6], ["title", "how_to_play", "label", "line", "label (answer)", "probability"]);
+    assert_eq!(header.last().unwrap(), "reason");
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.iter().map(|row| row[2].to_owned()).collect::<Vec<_>>(), ["'=a", "-5", "'+b", "'@c"]);
+    assert_eq!(rows.iter().map(|row| row[3].to_owned()).collect::<Vec<_>>(), ["2", "3", "4", "5"]);
+    assert_eq!((&rows[0][4], &rows[0][header.len() - 1]), ("", none));
+    assert_eq!(rows[1][4].to_owned(), json[1]["label"].as_str().unwrap());
+    let raw = project.good(&["predict", "new.csv", "--format", "csv", "--with-input", "--raw-cells"]).out();
+    assert!(raw.lines().nth(1).unwrap().starts_with(",,=a,2,"), "{raw}");
+    let table = project.good(&["predict", "new.csv"]).out();
+    assert!(table.contains("(no text in title, how_to_play)"), "{table}");
+
+    project.write(
+        "new.jsonl",
+        b"\xef\xbb\xbf{\"title\": \"Shake the rattle\"}\n{\"title\": \"\xff\"}\n{\"title\": null}\n",
+    );
+    let finished = project.run(&["predict", "new.jsonl", "--json"]);
+    assert_eq!(finished.code(), 4);
+    let json = lines(&finished);
+    assert!(json[0]["label"].is_string() && json[1]["reason"] == "is not UTF-8 (byte 12)", "{json:?}");
+    assert_eq!(json[2]["reason"], none);
+
+    project.write("texts.csv", "Shake the rattle\n");
+    let finished = project.run(&["predict", "texts.csv"]);
+    assert_eq!(finished.code(), 4);
+    assert!(
+        finished.err().contains("the input has none of them, only Shake the rattle"),
+        "{}",
+        finished.err()
+    );
+}
+
+#[test]
+fn an_answer_is_the_same_alone_and_among_thousands_and_comes_at_once() {
+    let project = trained();
+    let text = |i: usize| format!("Find {} {} and sing", ["a drum", "the ball", "two spoons"][i % 3], i / 3);
+    let rows = 5000;
+    let csv: String = (0..rows).map(|i| format!("{},{}\n", text(i % 40), text(i % 7))).collect();
+    project.write("new.csv", format!("title,how_to_play\n{csv}"));
+    let all = lines(&project.good(&["predict", "new.csv", "--json"]));
+    assert_eq!(all.len(), rows);
+    for row in [0, 63, 64, 2111, 2112, 4999] {
+        let (title, how) = (format!("title={}", text(row % 40)), format!("how_to_play={}", text(row % 7)));
+        let alone = lines(&project.good(&["predict", "--json", "--field", &title, "--field", &how]));
+        assert_eq!(alone[0]["probabilities"], all[row]["probabilities"], "{row}");
+    }
+    // Whoever has seen enough goes away; whoever writes slowly is answered before the end.
+    let mut child = project
+        .command(&["predict", "-", "--input", "jsonl", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for i in 0..64 {
+        writeln!(input, "{}", serde_json::json!({"title": text(i % 40), "how_to_play": "", "other": 1}))
+            .unwrap();
+    }
+    input.flush().unwrap();
+    let mut first = String::new();
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut out, &mut first).unwrap();
+    assert!(first.starts_with("{\"line\":1,"), "{first}");
+    drop((input, out));
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

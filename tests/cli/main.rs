@@ -20,4 +20,5 @@ mod short_texts;
 mod stages;
 mod start;
 mod switches;
+mod tables;
 mod tuning;

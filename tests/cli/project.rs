@@ -21,6 +21,7 @@ name = "small"
 [data]
 files = ["data/raw/*.csv"]
 text_fields = ["title", "how_to_play"]
+title = "title"
 [label.range]
 min = "age_min"
 max = "age_max"

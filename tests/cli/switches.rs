@@ -116,13 +116,16 @@ const PLATEAU: &[(&str, &str)] = &[
 ];
 
 /// What moves no answer, and what it does.
-const OTHERS: [(&str, &str); 17] = [
+const OTHERS: [(&str, &str); 20] = [
     ("name", "where results go"),
     ("data.files", "which rows there are"),
     ("data.test_files", "which rows are test rows"),
-    ("data.delimiter", "how files are read: tests/cli/input.rs"),
+    ("data.delimiter", "how files are read: tests/cli/tables.rs"),
+    ("data.encoding", "how files are read: tests/cli/tables.rs"),
+    ("data.missing", "how cells are read: tests/cli/tables.rs"),
     ("data.max_rejected_share", "when a run stops: tests/cli/input.rs"),
     ("label.column", "what is learned"),
+    ("label.normalise", "which labels are one: tests/cli/tables.rs"),
     ("label.range.min", "what is learned"),
     ("label.range.max", "what is learned"),
     ("label.range.classes", "what is learned"),

@@ -36,8 +36,14 @@ impl Head for Network {
         // Threads and gradients are settings of the calling thread, which may be a new one.
         single_threaded();
         let x = Tensor::f_from_slice(inputs).map_err(failed)?.view([-1, width as i64]);
-        let answer = tch::no_grad(|| network.answer(&x));
-        Vec::<f32>::try_from(answer.contiguous().view([-1])).map_err(failed)
+        // Row by row: a product of several rows sums in an order that depends on how many they are, and the same text must have
+        // the same answer to the last bit wherever it stands.
+        let mut answers = Vec::with_capacity(x.size()[0] as usize * network.shape.scores());
+        for row in 0..x.size()[0] {
+            let answer = tch::no_grad(|| network.answer(&x.narrow(0, row, 1)));
+            answers.extend(Vec::<f32>::try_from(answer.contiguous().view([-1])).map_err(failed)?);
+        }
+        Ok(answers)
     }
 
     fn tensors(&self) -> Result<Tensors, HeadError> {
@@ -57,6 +63,18 @@ mod tests {
     use super::super::fixture::{exclusive_or, fit_exclusive_or, shape};
     use super::super::group::MEMBERS_AT_ONCE;
     use super::*;
+
+    #[test]
+    fn a_row_is_answered_the_same_whatever_is_asked_with_it() {
+        let fitted = fit_exclusive_or(&NetworkShape { members: 3, ..shape() }, 4);
+        let inputs = exclusive_or().0;
+        let (all, width) = (fitted.head.logits(&inputs, None).unwrap(), shape().inputs);
+        let outputs = all.len() * width / inputs.len();
+        for (row, own) in inputs.chunks_exact(width).enumerate() {
+            let alone = fitted.head.logits(own, None).unwrap();
+            assert_eq!(alone, all[row * outputs..(row + 1) * outputs], "{row}");
+        }
+    }
 
     #[test]
     fn saved_weights_predict_the_same() {
