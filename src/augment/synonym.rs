@@ -209,6 +209,19 @@ mod tests {
     }
 
     #[test]
+    fn articles_go_by_the_sound() {
+        for word in ["honorable", "hour", "heir", "apple", "Umbrella", "unimportant", "owl"] {
+            assert!(takes_an(word), "{word}");
+        }
+        for word in ["house", "one", "unique", "university", "European", "used", "year"] {
+            assert!(!takes_an(word), "{word}");
+        }
+        let mut before = "It was a ".to_owned();
+        mend_article(&mut before, "honorable");
+        assert_eq!(before, "It was an ");
+    }
+
+    #[test]
     fn protected_words_and_texts_without_synonyms_stay() {
         assert!(variants("The autumn", &["autumn"]).is_empty());
         assert!(variants("", &[]).is_empty());
