@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use pipeline::config::Config;
+use pipeline::progress::Silent;
 use pipeline::table;
 
 const CONFIG: &str =
@@ -53,7 +54,7 @@ fn content(line: Line, bytes: usize) -> Vec<u8> {
 
 fn seconds(config: &Config, folder: &Path) -> (f64, usize) {
     let begin = Instant::now();
-    let (dataset, report) = table::read(config, folder).unwrap();
+    let (dataset, report) = table::read(config, folder, &Silent).unwrap();
     (begin.elapsed().as_secs_f64(), dataset.rows.len() + report.rejects.len())
 }
 

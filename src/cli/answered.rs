@@ -101,9 +101,7 @@ impl<'a> Writer<'a> {
     pub fn new(card: &'a ModelCard, form: Form, names: &'a [String]) -> Self {
         let ends = match &card.config.label.range {
             Some(rule) if card.head.blocks().iter().any(|block| block.kind == BlockKind::Values) => {
-                let mut ends = vec![rule.min.as_str(), rule.max.as_str()];
-                ends.dedup();
-                ends
+                rule.ends()
             }
             _ => Vec::new(),
         };

@@ -11,6 +11,7 @@ use crate::embed::{CacheError, EmbedError};
 use crate::heads::HeadError;
 use crate::model::PredictError;
 use crate::store::LockError;
+use crate::table::TableError;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +190,7 @@ impl Exit {
 
     fn of_build(error: &BuildError) -> Self {
         match error {
+            BuildError::Table(TableError::Interrupted) => Self::Interrupted,
             BuildError::Table(_)
             | BuildError::EmptyPart { .. }
             | BuildError::EmptyFold { .. }

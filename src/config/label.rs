@@ -36,6 +36,15 @@ pub struct RangeRule {
     pub classes: Vec<RangeClass>,
 }
 
+impl RangeRule {
+    /// The columns of the two numbers; one, where both are the same.
+    pub fn ends(&self) -> Vec<&str> {
+        let mut ends = vec![self.min.as_str(), self.max.as_str()];
+        ends.dedup();
+        ends
+    }
+}
+
 /// One class of a [`RangeRule`]: it holds the midpoints from the class before up to, not including, `below`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

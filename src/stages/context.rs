@@ -52,7 +52,7 @@ impl Context<'_> {
 
     /// The dataset as the embed stage saw it.
     pub fn dataset(&self) -> Result<Dataset, BuildError> {
-        Ok(table::read(&self.project.config, &self.project.root)?.0)
+        Ok(table::read(&self.project.config, &self.project.root, self.progress)?.0)
     }
 
     /// One matrix a text field from `folder`, each with `rows` rows.

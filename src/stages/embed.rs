@@ -39,7 +39,7 @@ pub struct EmbedSummary {
 impl Context<'_> {
     fn embed(&self) -> Result<Finished, BuildError> {
         let (config, root) = (&self.project.config, &self.project.root);
-        let (dataset, report) = table::read(config, root)?;
+        let (dataset, report) = table::read(config, root, self.progress)?;
         let rejects = self.project.rejects_folder();
         table::write_rejects(&report, &rejects)?;
         let listing = rejects.join("rejects.csv");

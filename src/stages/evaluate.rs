@@ -379,7 +379,7 @@ impl Context<'_> {
         else {
             return Vec::new();
         };
-        let of = |(end, column): (usize, &String)| {
+        let of = |(end, column): (usize, &str)| {
             let errors: Vec<f64> = test
                 .iter()
                 .zip(&answered.ranges)
@@ -392,11 +392,11 @@ impl Context<'_> {
             let span = errors.iter().copied().fold(span, f64::max);
             let sample = Sample::new(test.len(), Some(&rows.truth(test).groups));
             ValueError {
-                column: column.clone(),
+                column: column.to_owned(),
                 mean_absolute_error: sample.mean(seed, &errors).within([0.0, span]),
             }
         };
-        [&rule.min, &rule.max].into_iter().enumerate().map(of).collect()
+        rule.ends().into_iter().enumerate().map(of).collect()
     }
 
     /// The baselines, trained on everything outside the test part, and the head against each.

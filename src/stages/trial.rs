@@ -48,7 +48,7 @@ impl Context<'_> {
     /// Texts not yet embedded are embedded.
     pub fn rows_like(&self, like: &Rows) -> Result<Rows, BuildError> {
         let config = &self.project.config;
-        let dataset = table::read(config, &self.project.root)?.0;
+        let dataset = table::read(config, &self.project.root, self.progress)?.0;
         let encoders = self.encoders()?;
         let cache = self.cache(&encoders)?;
         let of_field = |field: usize| dataset.rows.iter().map(move |r| r.cells.texts[field].as_str());

@@ -40,7 +40,7 @@ pub fn validate(
     build(project, settings, engine, progress, announce)?;
     let context = Context { project, engine, progress };
     let config = &project.config;
-    let (dataset, report) = table::read(config, &project.root)?;
+    let (dataset, report) = table::read(config, &project.root, progress)?;
     let folder = project.embeddings_folder();
     let all = config.encoded_fields();
     let compared = match &config.validate.near_duplicate_fields {

@@ -24,6 +24,9 @@ const MOST_CONTROL: f64 = 0.01;
 /// Characters beyond ASCII that say which legacy encoding a file has; of fewer anything can be made.
 const FEWEST_LEGACY: u64 = 10;
 
+/// Bytes, about, by which letters are known; of more it would be the same, and the detector is slow.
+const LOOKED_AT: usize = 1 << 18;
+
 /// Find the encoding of what `input` gives, if it is not `stated`.
 ///
 /// A byte-order mark decides. Without one, a file of which every other byte is NUL is UTF-16. One of which at least three in four
@@ -39,7 +42,7 @@ pub fn find(
     let mut seen = Seen::default();
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     let mut buffer = vec![0; 1 << 16];
-    let mut marked = None;
+    let (mut marked, mut fed) = (None, 0);
     loop {
         let count = match input.read(&mut buffer) {
             Ok(count) => count,
@@ -53,7 +56,10 @@ pub fn find(
             break;
         }
         seen.add(&buffer[..count]);
-        detector.feed(&buffer[..count], false);
+        if fed < LOOKED_AT && !buffer[..count].is_ascii() {
+            detector.feed(&buffer[..count], false);
+            fed += count;
+        }
     }
     detector.feed(&[], true);
     let plain = |encoding| Ok(Ok(Found { encoding, evidence: None }));

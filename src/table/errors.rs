@@ -59,6 +59,9 @@ pub enum TableError {
         /// The file that lists them all.
         listing: PathBuf,
     },
+    /// The user asked to stop.
+    #[error("stopped while reading")]
+    Interrupted,
     /// No row, or one class only.
     #[error("{0}")]
     NothingToLearn(String),
@@ -74,7 +77,7 @@ impl TableError {
                 "mend the rows listed in {}, or raise data.max_rejected_share",
                 listing.display()
             )),
-            Self::Pattern { .. } | Self::Read { .. } | Self::NothingToLearn(_) => None,
+            Self::Pattern { .. } | Self::Read { .. } | Self::NothingToLearn(_) | Self::Interrupted => None,
         }
     }
 

@@ -18,14 +18,20 @@ use super::rows::{Layout, Origin, parse};
 use super::sentinels::{Sentinel, sentinel};
 use super::source::Stated;
 use crate::config::Config;
+use crate::progress::Progress;
 
 /// Read all files that `config` names below `project`.
 ///
 /// # Errors
-/// A file that is missing, unreadable, binary, or lacks a column. Bad rows are no error here: see
+/// A file that is missing, unreadable, binary, or lacks a column; or the user interrupted. Bad rows are no error here: see
 /// [`super::rejects::check_rejects`] and [`super::dataset::check_classes`].
-pub fn read(config: &Config, project: &Path) -> Result<(Dataset, ReadReport), TableError> {
+pub fn read(
+    config: &Config,
+    project: &Path,
+    progress: &dyn Progress,
+) -> Result<(Dataset, ReadReport), TableError> {
     let mut reading = Reading {
+        progress,
         config,
         labels: Labels::new(config),
         missing: Missing::new(&config.data.missing),
@@ -55,6 +61,7 @@ pub fn read(config: &Config, project: &Path) -> Result<(Dataset, ReadReport), Ta
 
 /// What was read so far.
 struct Reading<'a> {
+    progress: &'a dyn Progress,
     config: &'a Config,
     labels: Labels<'a>,
     missing: Missing,
@@ -74,6 +81,9 @@ impl Reading<'_> {
         let (mut blank, mut short) = (LinesOfAKind::default(), LinesOfAKind::default());
         for line in &mut lines {
             let line = line?;
+            if self.progress.interrupted() {
+                return Err(TableError::Interrupted);
+            }
             // Spreadsheets leave rows of separators at the end of a table.
             if line.is_blank() {
                 blank.add(line.number);
@@ -155,7 +165,7 @@ fn sentinels(config: &Config, dataset: &Dataset) -> Vec<String> {
     };
     let features = config.features.numeric.iter().enumerate();
     let features = features.map(|(i, column)| note(column, sentinel(feature(i).map(f64::from))));
-    let ends = config.label.range.iter().flat_map(|rule| [(0, &rule.min), (1, &rule.max)]);
+    let ends = config.label.range.iter().flat_map(|rule| rule.ends().into_iter().enumerate());
     let ends = ends.map(|(i, column)| note(column, sentinel(end(i).map(f64::from))));
     features.chain(ends).flatten().collect()
 }

@@ -261,3 +261,16 @@ fn a_column_of_any_name_has_its_file() {
         project.good(&["build", "--to", "split"]);
     }
 }
+
+#[test]
+fn one_number_behind_the_label_is_said_once() {
+    let project = Project::small();
+    project.use_head("kernel", "");
+    project.configure("max = \"age_max\"", "max = \"age_min\"");
+    let told = project.good(&["build"]).out();
+    assert_eq!(told.matches("\n  age_min ").count(), 1, "{told}");
+    let answer = project.good(&["predict", "--text", "Shake the rattle", "--format", "csv"]).out();
+    let header: Vec<&str> = answer.lines().next().unwrap().split(',').collect();
+    assert_eq!(header.iter().filter(|name| **name == "age_min").count(), 1, "{header:?}");
+    assert_eq!(answer.lines().nth(1).unwrap().split(',').count(), header.len());
+}
