@@ -86,7 +86,7 @@ pub fn needs_torch(error: &anyhow::Error) -> Option<String> {
 
 /// Bad rows among those to predict, already reported one by one.
 #[derive(Debug, thiserror::Error)]
-#[error("{rows} rows could not be used; the others are labelled")]
+#[error("{rows} row{} could not be used; the others are labelled", if *rows == 1 { "" } else { "s" })]
 pub struct BadRows {
     /// How many.
     pub rows: usize,

@@ -150,8 +150,9 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
         Some(path) => {
             // A table is read twice: to find its encoding and delimiter, and then row by row.
             let spooled = (path == Path::new("-")).then(spool).transpose()?;
+            let shown = spooled.as_ref().map_or(path.as_path(), |_| Path::new("standard input"));
             let path = spooled.as_ref().map_or(path.as_path(), |file| file.path());
-            let table = NewTable::open(path, stated, &wanted).map_err(BuildError::from)?;
+            let table = NewTable::open(path, shown, stated, &wanted).map_err(BuildError::from)?;
             table.notes().iter().for_each(|note| terminal.note(&format!("note: {note}")));
             labelling.check_columns(&wanted, table.names(), &table.lacks())?;
             let rows = table.rows().map_err(BuildError::from)?;

@@ -57,13 +57,15 @@ impl Context<'_> {
         }
         if report.unlabelled() > 0 {
             let (count, file) = (report.unlabelled(), self.project.relative(&listing));
-            self.progress.note(&format!("{count} rows have no label and teach nothing, listed in {file}"));
+            let rows = if count == 1 { "row has" } else { "rows have" };
+            self.progress.note(&format!("{count} {rows} no label and can teach nothing, listed in {file}"));
         }
         let contradictions = rejects.join("contradictions.csv");
         if !report.contradictions.is_empty() {
             let (count, file) = (report.contradictions.len(), self.project.relative(&contradictions));
+            let rows = if count == 1 { "row has" } else { "rows have" };
             self.progress.note(&format!(
-                "warning: {count} rows have the text of another row and another label, listed in {file}"
+                "warning: {count} {rows} the text of another row and another label, listed in {file}"
             ));
         }
         if !report.duplicates.is_empty() {

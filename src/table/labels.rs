@@ -105,7 +105,7 @@ fn unlabelled(fault: Fault) -> Fault {
 }
 
 fn shown((label, rows): &(String, usize)) -> String {
-    format!("{:?} ({rows} rows)", shorten(label, 40))
+    format!("{:?} ({rows} row{})", shorten(label, 40), if *rows == 1 { "" } else { "s" })
 }
 
 fn alike_note(group: &[usize], labels: &[(String, usize)]) -> String {
@@ -122,7 +122,8 @@ fn lists(labels: &[(String, usize)]) -> Option<String> {
     let rows: usize = lists.iter().map(|(_, rows)| rows).sum();
     let most = lists.iter().max_by_key(|(_, rows)| rows)?;
     Some(format!(
-        "warning: {rows} rows have a list for a label, such as {}; each list is a class of its own",
+        "warning: the label of {rows} row{} is a list, such as {}; each list is a class of its own",
+        if rows == 1 { "" } else { "s" },
         shown(most)
     ))
 }

@@ -118,14 +118,19 @@ pub struct NewTable<'a> {
 }
 
 impl<'a> NewTable<'a> {
-    /// Open `path`, and find the columns of `wanted` in it.
+    /// Open `path`, which messages call `shown`, and find the columns of `wanted` in it.
     ///
     /// # Errors
     /// The file is unreadable, empty or binary, or has two columns of a wanted name.
-    pub fn open(path: &Path, stated: Stated, wanted: &'a Wanted<'a>) -> Result<Self, TableError> {
+    pub fn open(
+        path: &Path,
+        shown: &Path,
+        stated: Stated,
+        wanted: &'a Wanted<'a>,
+    ) -> Result<Self, TableError> {
         // A column's writing of numbers is decided before the first row is answered.
         const LOOKED_AT: usize = 1000;
-        let source = open(path, path, stated)?;
+        let source = open(path, shown, stated)?;
         for name in wanted.columns() {
             source.place(name)?;
         }

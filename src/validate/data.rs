@@ -113,9 +113,10 @@ pub fn validate(input: ValidateInput<'_>, config: &ValidateConfig, names_label: 
     let (dataset, report) = (input.dataset, input.report);
     let used = dataset.rows.len();
     let mut errors: Vec<String> = report.bad().map(ToString::to_string).collect();
-    let mut warnings = report.notes.clone();
+    let warning = |note: &String| note.strip_prefix("warning: ").unwrap_or(note).to_owned();
+    let mut warnings: Vec<String> = report.notes.iter().map(warning).collect();
     if report.unlabelled() > 0 {
-        warnings.push(format!("{} rows have no label", report.unlabelled()));
+        warnings.push(format!("rows without a label: {}", report.unlabelled()));
     }
     for found in report.contradictions.iter().take(LISTED) {
         let (file, line) = (found.file.display(), found.line);

@@ -185,11 +185,11 @@ fn labels_that_are_alike_lists_and_contradictions_are_said() {
         (&12.into(), &1.into(), &0.into())
     );
     for expected in [
-        "warning: \"kitchen\" (2 rows), \"Kitchen\" (1 rows), \"kitchen\\u{200b}\" (1 rows) are classes of their own",
+        "warning: \"kitchen\" (2 rows), \"Kitchen\" (1 row), \"kitchen\\u{200b}\" (1 row) are classes of their own",
         "label.normalise = true makes them one",
-        "warning: 1 rows have a list for a label, such as \"['music', 'kitchen']\"",
-        "1 rows have no label and teach nothing, listed in data/rejects/t/rejects.csv",
-        "warning: 1 rows have the text of another row and another label, listed in data/rejects/t/contradictions.csv",
+        "warning: the label of 1 row is a list, such as \"['music', 'kitchen']\"",
+        "1 row has no label and can teach nothing, listed in data/rejects/t/rejects.csv",
+        "warning: 1 row has the text of another row and another label, listed in data/rejects/t/contradictions.csv",
     ] {
         assert!(said.err().contains(expected), "{expected}: {}", said.err());
     }
