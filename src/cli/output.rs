@@ -13,7 +13,7 @@ pub fn print(text: &str) -> Result<Exit> {
     print_on(text).map(|_| Exit::Done)
 }
 
-/// As [`print`]; whether the reader is still there.
+/// As [`print()`]; whether the reader is still there.
 pub fn print_on(text: &str) -> Result<bool> {
     let mut out = io::stdout().lock();
     let text = if out.is_terminal() { visible(text) } else { Cow::Borrowed(text) };
