@@ -47,7 +47,7 @@ pub use kernel::KernelConfig;
 pub use label::{LabelConfig, RangeClass, RangeRule};
 pub use names::{file_name, nearest};
 pub use network::{AveragingKind, OutputKind, PlateauConfig, ScheduleKind};
-pub use number::{Amount, Bounds};
+pub use number::{Amount, Bounds, GREATEST};
 pub use split::{GivenTestDuplicates, SplitConfig};
 pub use train::{TaskConfig, TrainConfig};
 pub use trees::TreesConfig;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 /// Greatest size of a number of the data, such as the edge of a class: whole numbers up to it are exact, and no sum or
 /// product of a few overflows a 32-bit float.
-pub(super) const GREATEST: f64 = 1e15;
+pub const GREATEST: f64 = 1e15;
 
 /// Most rows that any limit or list speaks of.
 pub(super) const MOST_ROWS: usize = 1_000_000_000;

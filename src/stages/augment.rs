@@ -24,7 +24,7 @@ use crate::table::Dataset;
 
 /// The augment stage.
 pub const AUGMENT: Declaration = Declaration {
-    version: 4,
+    version: 5,
     reads: &[Stage::Embed, Stage::Split],
     config: |config| json!({ "seed": config.seed, "augment": config.augment }),
     run: |context| context.augment(),

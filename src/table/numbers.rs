@@ -5,9 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::fault::{Fault, fault};
-
-/// The greatest number that a head computes with, and the least, negative.
-pub const GREATEST: f64 = 1e15;
+use crate::config::GREATEST;
 
 /// How the numbers of a column are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
