@@ -7,24 +7,25 @@ use std::time::Instant;
 use pipeline_encoder::{Arithmetic, Encode, Encoder, EncoderSettings, Precision};
 use pipeline_torch::padded;
 
-/// Embed the JSON list in the file `texts` once for each line of standard input, print the seconds, and leave the vectors,
-/// row after row, in the file `vectors`.
+/// Print the arithmetic; then embed the JSON list in the file `texts` once for each line of standard input, print the seconds,
+/// and leave the vectors, row after row, in the file `vectors`.
 ///
-/// `precision` is as in pipeline.toml; `way` is `fast`, or `padded` for rust-bert over libtorch.
-pub fn run(texts: &str, precision: &str, way: &str, vectors: &str) {
+/// `precision` is as in pipeline.toml; `way` is `fast`, or `padded` for rust-bert over libtorch; `folder` is the encoder's.
+pub fn run(texts: &str, precision: &str, way: &str, vectors: &str, folder: &str) {
     let texts: Vec<String> = serde_json::from_slice(&std::fs::read(texts).unwrap()).unwrap();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let precision: Precision = serde_json::from_value(precision.into()).unwrap();
     let padded = way == "padded";
     let native = Arithmetic::native(precision);
     let settings = EncoderSettings {
-        folder: pipeline::store::user_cache().join("all-MiniLM-L6-v2"),
-        max_tokens: 256,
+        folder: folder.into(),
+        max_tokens: 512,
         arithmetic: native.filter(|_| !padded).unwrap_or_else(|| Arithmetic::rust_bert(precision)),
         workers: std::thread::available_parallelism().map_or(1, usize::from),
     };
     let load = if settings.arithmetic.needs_torch() { padded::load } else { Encoder::load };
     let encoder = load(&settings).unwrap();
+    println!("{}", settings.arithmetic.name());
     for _ in std::io::stdin().lock().lines() {
         let mut embeddings = vec![Vec::new(); texts.len()];
         let begin = Instant::now();

@@ -9,7 +9,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["encode", texts, precision, way, vectors] => encode::run(texts, precision, way, vectors),
+        ["encode", texts, precision, way, vectors, folder] => {
+            encode::run(texts, precision, way, vectors, folder)
+        }
         ["heads", members, epochs] => heads::run(members.parse().unwrap(), epochs.parse().unwrap()),
         ["cache", folder, texts] => cache::run(folder.as_ref(), texts.parse().unwrap()),
         _ => eprintln!("run by scripts/bench"),

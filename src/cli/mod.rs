@@ -6,6 +6,7 @@ mod args;
 mod build;
 mod compare;
 mod exit;
+mod encoders;
 mod few_shot;
 mod output;
 mod predict;

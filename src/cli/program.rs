@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::args::{BuildArgs, ProjectArgs, StageArgs, TrainArgs, ValidateArgs};
 use super::exit::{self, Exit};
 use super::output::{print, visible};
-use super::{ablate, build, compare, few_shot, predict, status, torch, tune, validate};
+use super::{ablate, build, compare, encoders, few_shot, predict, status, torch, tune, validate};
 use crate::engine::Engine;
 use crate::stages::Stage;
 
@@ -73,6 +73,11 @@ enum Task {
         after_help = "Example:\n  pipeline bench-few-shot --config examples/banking77.toml --per-class 8 --draws 10\n\nThe config names the training files (data.files) and the test files (data.test_files)."
     )]
     BenchFewShot(few_shot::FewShotArgs),
+    /// Say how fast this processor runs an encoder in each way, and which way and encoders are here
+    #[command(
+        after_help = "Example:\n  pipeline encoders --json\n\nNeeds no project. encoder.precision in pipeline.toml takes another way."
+    )]
+    Encoders(encoders::EncodersArgs),
     /// Label new texts with a trained model
     #[command(after_help = predict::EXAMPLES)]
     Predict(predict::PredictArgs),
@@ -126,6 +131,7 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Ablate(args) => ablate::ablate(&args, engine),
         Task::Tune(args) => tune::tune(&args, engine),
         Task::BenchFewShot(args) => few_shot::few_shot(&args, engine),
+        Task::Encoders(args) => encoders::encoders(&args),
         Task::Predict(args) => predict::predict(&args, engine),
         Task::Completions { shell } => {
             let mut script = Vec::new();

@@ -20,7 +20,7 @@ pub struct EncoderConfig {
     /// it has positions for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<usize>,
-    /// Number format of the encoder's weights; by default the fastest that this processor has instructions for.
+    /// Number format of the encoder's weights; by default what is fast on this processor (`pipeline encoders` says which).
     pub precision: Precision,
     /// What runs it; by default the own pass where it can, else rust-bert.
     #[serde(skip_serializing_if = "is_auto")]

@@ -3,9 +3,8 @@
 mod files;
 mod lock;
 mod manifest;
-mod user_cache;
 
 pub use files::{StoreError, checksum, map, quick_checksum, write_atomic, write_json};
 pub use lock::{Lock, LockError};
 pub use manifest::{Manifest, Output};
-pub use user_cache::user_cache;
+pub use pipeline_encoder::user_cache;

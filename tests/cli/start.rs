@@ -140,3 +140,25 @@ fn a_folder_that_cannot_be_written_is_named() {
     assert!(finished.err().contains("data/embeddings"), "{}", finished.err());
     assert!(!finished.err().contains("panicked"), "{}", finished.err());
 }
+
+#[test]
+fn encoders_says_what_this_processor_runs_and_what_is_taken() {
+    let project = Project::empty();
+    let said = project.run(&["encoders", "--json"]);
+    assert_eq!(said.code(), 0, "{}", said.err());
+    let said: serde_json::Value = serde_json::from_str(&said.out()).unwrap();
+    let ways = said["arithmetics"].as_array().unwrap();
+    let rate = |name: &serde_json::Value| {
+        let way = ways.iter().find(|way| way["arithmetic"] == *name).unwrap();
+        way["texts_per_second"].as_f64()
+    };
+    assert!(rate(&said["auto"]).unwrap() > 0.0, "{said}");
+    for way in ways {
+        assert_ne!(way["texts_per_second"].is_null(), way["missing"].is_null(), "{said}");
+    }
+    let text = project.run(&["encoders"]).out();
+    assert!(
+        text.contains(said["auto"].as_str().unwrap()) && text.contains("all-MiniLM-L6-v2: bert, 384"),
+        "{text}"
+    );
+}

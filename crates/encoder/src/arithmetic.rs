@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(target_arch = "x86_64")]
+use crate::simd::may_use_amx;
+
 /// Number format of the encoder's weights and activations. Embeddings are always stored as `f32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// `bf16` on a processor with instructions for it, else `f32`.
+    /// What is fast on the processor, see [`choice`](crate::choice()).
     Auto,
     /// 32-bit floats: equal to sentence-transformers (cosine at least 0.9999).
     F32,
@@ -38,6 +41,8 @@ pub enum Arithmetic {
     F32Unfused,
     /// The own pass by the bfloat16 instructions of AVX-512.
     Bf16Avx512,
+    /// The own pass in bfloat16 on the matrix unit AMX, attention too.
+    Bf16Amx,
     /// rust-bert over libtorch, float32.
     RustBertF32,
     /// rust-bert over libtorch, bfloat16.
@@ -46,8 +51,8 @@ pub enum Arithmetic {
 
 impl Arithmetic {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::F32, Self::F32Unfused, Self::Bf16Avx512, Self::RustBertF32, Self::RustBertBf16];
+    pub const ALL: [Self; 6] =
+        [Self::F32, Self::F32Unfused, Self::Bf16Avx512, Self::Bf16Amx, Self::RustBertF32, Self::RustBertBf16];
 
     /// Name in fingerprints, manifests and messages.
     pub fn name(self) -> &'static str {
@@ -55,6 +60,7 @@ impl Arithmetic {
             Self::F32 => "f32",
             Self::F32Unfused => "f32-unfused",
             Self::Bf16Avx512 => "bf16-avx512",
+            Self::Bf16Amx => "bf16-amx",
             Self::RustBertF32 => "rust-bert-f32",
             Self::RustBertBf16 => "rust-bert-bf16",
         }
@@ -64,7 +70,7 @@ impl Arithmetic {
     pub fn precision(self) -> Precision {
         match self {
             Self::F32 | Self::F32Unfused | Self::RustBertF32 => Precision::F32,
-            Self::Bf16Avx512 | Self::RustBertBf16 => Precision::Bf16,
+            Self::Bf16Avx512 | Self::Bf16Amx | Self::RustBertBf16 => Precision::Bf16,
         }
     }
 
@@ -78,27 +84,27 @@ impl Arithmetic {
         match self {
             Self::F32 => fuses(),
             Self::Bf16Avx512 => has_bf16(),
+            Self::Bf16Amx => has_amx(),
             Self::F32Unfused => !fuses(),
             Self::RustBertF32 | Self::RustBertBf16 => true,
         }
     }
 
-    /// The arithmetic of the own pass for `precision` on this processor; `None` where it has no instructions for it.
-    pub fn native(precision: Precision) -> Option<Self> {
-        match precision {
-            Precision::Auto | Precision::Bf16 if has_bf16() => Some(Self::Bf16Avx512),
-            Precision::Bf16 => None,
-            Precision::Auto | Precision::F32 if fuses() => Some(Self::F32),
-            Precision::Auto | Precision::F32 => Some(Self::F32Unfused),
-        }
-    }
-
-    /// The arithmetic of rust-bert for `precision`: `auto` is what the own pass would take.
-    pub fn rust_bert(precision: Precision) -> Self {
-        match precision {
-            Precision::Bf16 => Self::RustBertBf16,
-            Precision::Auto if has_bf16() => Self::RustBertBf16,
-            Precision::Auto | Precision::F32 => Self::RustBertF32,
+    /// Why this processor does not run it here.
+    ///
+    /// # Errors
+    /// The reason; none where it runs.
+    pub fn missing_here(self) -> Result<(), String> {
+        match self {
+            _ if self.runs_here() => Ok(()),
+            #[cfg(target_arch = "x86_64")]
+            Self::Bf16Amx => may_use_amx().map_err(|refused| refused.to_string()),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Bf16Amx => Err("the processor has no matrix unit AMX".to_owned()),
+            Self::Bf16Avx512 => Err("the processor has no AVX-512 BF16".to_owned()),
+            Self::F32 => Err("the processor does not fuse products and sums".to_owned()),
+            Self::F32Unfused => Err("the processor fuses products and sums".to_owned()),
+            Self::RustBertF32 | Self::RustBertBf16 => Ok(()),
         }
     }
 }
@@ -110,29 +116,16 @@ fn has_bf16() -> bool {
     false
 }
 
+fn has_amx() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return may_use_amx().is_ok();
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 fn fuses() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     #[cfg(not(target_arch = "x86_64"))]
     cfg!(target_arch = "aarch64")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_precision_has_an_arithmetic_that_runs_here() {
-        for precision in [Precision::Auto, Precision::F32, Precision::Bf16] {
-            let rust_bert = Arithmetic::rust_bert(precision);
-            assert!(rust_bert.runs_here() && rust_bert.needs_torch());
-            if let Some(native) = Arithmetic::native(precision) {
-                assert!(native.runs_here() && !native.needs_torch());
-                assert!(precision == Precision::Auto || native.precision() == precision);
-            }
-        }
-        assert!(Arithmetic::native(Precision::F32).is_some());
-        let names: std::collections::HashSet<_> = Arithmetic::ALL.iter().map(|a| a.name()).collect();
-        assert_eq!(names.len(), Arithmetic::ALL.len());
-    }
 }

@@ -13,6 +13,7 @@ mod folder;
 mod hub;
 mod model;
 mod pool;
+mod processor;
 #[expect(unsafe_code, reason = "vector instructions")]
 mod simd;
 mod threads;
@@ -28,4 +29,6 @@ pub use encode::{Encode, Encoded, EncoderError, EncoderSettings, Joined};
 pub use folder::{Folder, FolderError, Pooling};
 pub use hub::{Place, fetch, locate};
 pub use model::{Encoders, Known, Model};
+pub use processor::{Choice, Processor, Rates, Reason, choice, here, measurements, user_cache};
 pub use threads::Encoder;
+pub use transformer::rate;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use half::{bf16, f16};
-use memmap2::{Mmap, UncheckedAdvice};
+use memmap2::{Mmap, MmapMut, UncheckedAdvice};
 use safetensors::tensor::Metadata;
 use safetensors::{Dtype, SafeTensors};
 
@@ -62,6 +62,20 @@ impl Weights {
         // SAFETY: the numbers are only read, and any bytes are numbers.
         #[expect(unsafe_code, reason = "memory maps")]
         let map = unsafe { Mmap::map(&file) }.map_err(|e| e.to_string())?;
+        Self::mapped(map)
+    }
+
+    /// A file's bytes.
+    ///
+    /// # Errors
+    /// As [`Weights::open`].
+    pub fn of(bytes: &[u8]) -> Result<Self, String> {
+        let mut map = MmapMut::map_anon(bytes.len()).map_err(|e| e.to_string())?;
+        map.copy_from_slice(bytes);
+        Self::mapped(map.make_read_only().map_err(|e| e.to_string())?)
+    }
+
+    fn mapped(map: Mmap) -> Result<Self, String> {
         let (header, metadata) =
             SafeTensors::read_metadata(&map).map_err(|e| format!("is not a safetensors file: {e}"))?;
         Ok(Self { map: Arc::new(map), metadata, start: header + size_of::<u64>() })

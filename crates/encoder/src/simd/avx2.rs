@@ -4,16 +4,20 @@ use std::arch::x86_64::{
     __m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
 };
 
-use super::instructions::Instructions;
+use super::instructions::{Instructions, Words};
 
 /// AVX2 with FMA.
 pub struct Avx2;
+
+// SAFETY: as the trait's own.
+unsafe impl Words for Avx2 {
+    const PER_WORD: usize = 1;
+}
 
 // SAFETY: each function only wraps the instruction that it names; loads and stores are unaligned ones.
 unsafe impl Instructions for Avx2 {
     type Vector = __m256;
     const LANES: usize = 8;
-    const PER_WORD: usize = 1;
 
     #[inline(always)]
     unsafe fn zero() -> __m256 {

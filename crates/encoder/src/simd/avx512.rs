@@ -4,16 +4,20 @@ use std::arch::x86_64::{
     __m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::instructions::Instructions;
+use super::instructions::{Instructions, Words};
 
 /// AVX-512 F.
 pub struct Avx512;
+
+// SAFETY: as the trait's own.
+unsafe impl Words for Avx512 {
+    const PER_WORD: usize = 1;
+}
 
 // SAFETY: each function only wraps the instruction that it names; loads and stores are unaligned ones.
 unsafe impl Instructions for Avx512 {
     type Vector = __m512;
     const LANES: usize = 16;
-    const PER_WORD: usize = 1;
 
     #[inline(always)]
     unsafe fn zero() -> __m512 {

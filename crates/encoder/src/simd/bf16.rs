@@ -3,7 +3,7 @@
 use std::arch::x86_64::{__m512, __m512bh, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps};
 
 use super::avx512::Avx512;
-use super::instructions::Instructions;
+use super::instructions::{Instructions, Words};
 
 /// AVX-512 BF16.
 pub struct Avx512Bf16;
@@ -12,7 +12,6 @@ pub struct Avx512Bf16;
 unsafe impl Instructions for Avx512Bf16 {
     type Vector = __m512;
     const LANES: usize = 16;
-    const PER_WORD: usize = 2;
 
     #[inline(always)]
     unsafe fn zero() -> __m512 {
@@ -35,6 +34,11 @@ unsafe impl Instructions for Avx512Bf16 {
     unsafe fn store(to: *mut f32, sums: __m512) {
         unsafe { Avx512::store(to, sums) }
     }
+}
+
+// SAFETY: as above.
+unsafe impl Words for Avx512Bf16 {
+    const PER_WORD: usize = 2;
     #[inline(always)]
     unsafe fn to_words(numbers: &[f32], words: &mut [u32]) {
         let (numbers, words) = (numbers.as_chunks::<32>().0, words.as_chunks_mut::<16>().0);

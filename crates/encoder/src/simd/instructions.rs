@@ -1,16 +1,28 @@
 //! What a processor must be able to do for a product.
 
+/// How numbers become words of 32 bits.
+///
+/// Every function may be called only on a processor that has what it is made of.
+#[expect(clippy::missing_safety_doc, reason = "said once, above")]
+pub unsafe trait Words {
+    /// Numbers in a word.
+    const PER_WORD: usize;
+    /// Round numbers to words; there are a multiple of 32 numbers, or of two vectors' lanes. A float32 is a word as it is.
+    #[inline(always)]
+    unsafe fn to_words(numbers: &[f32], words: &mut [u32]) {
+        words[..numbers.len()].copy_from_slice(bytemuck::cast_slice(numbers));
+    }
+}
+
 /// The vector instructions that products are made of.
 ///
 /// Every function may be called only on a processor that has them.
 #[expect(clippy::missing_safety_doc, reason = "said once, above")]
-pub unsafe trait Instructions {
+pub unsafe trait Instructions: Words {
     /// A vector of words, or of as many float32 sums.
     type Vector: Copy;
     /// Words in a vector.
     const LANES: usize;
-    /// Numbers in a word.
-    const PER_WORD: usize;
     /// Whether a product and a sum are rounded once, by one instruction, or each on its own.
     const FUSED: bool = true;
 
@@ -28,9 +40,4 @@ pub unsafe trait Instructions {
     }
     /// Write the sums from `to` on.
     unsafe fn store(to: *mut f32, sums: Self::Vector);
-    /// Round numbers to words; there are a multiple of 32 numbers, or of two vectors' lanes. A float32 is a word as it is.
-    #[inline(always)]
-    unsafe fn to_words(numbers: &[f32], words: &mut [u32]) {
-        words[..numbers.len()].copy_from_slice(bytemuck::cast_slice(numbers));
-    }
 }

@@ -10,6 +10,8 @@
 //! with vectors of 128, 256 and 512 bits, as long as products and sums are fused ([`Instructions::FUSED`]).
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -18,13 +20,21 @@ mod bf16;
 mod instructions;
 mod portable;
 mod product;
+#[cfg(any(target_arch = "x86_64", test))]
+mod tiles;
 
+#[cfg(target_arch = "x86_64")]
+pub use amx::{Amx, may_use as may_use_amx};
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
 #[cfg(target_arch = "x86_64")]
 pub use bf16::Avx512Bf16;
-pub use instructions::Instructions;
+pub use instructions::{Instructions, Words};
 pub use portable::Portable;
 pub use product::{PANEL, Panels, Rows, multiply};
+#[cfg(test)]
+pub use tiles::emulated::Emulated;
+#[cfg(any(target_arch = "x86_64", test))]
+pub use tiles::{Block, Left, TILE, Tiles, block, multiply_tiled, place, room};

@@ -1,15 +1,19 @@
 //! float32 in plain loops that the compiler turns into what the processor has.
 
-use super::instructions::Instructions;
+use super::instructions::{Instructions, Words};
 
 /// Any processor.
 pub struct Portable;
+
+// SAFETY: as the trait's own.
+unsafe impl Words for Portable {
+    const PER_WORD: usize = 1;
+}
 
 // SAFETY: loads and stores are unaligned ones, of as many words as a vector has.
 unsafe impl Instructions for Portable {
     type Vector = [f32; 8];
     const LANES: usize = 8;
-    const PER_WORD: usize = 1;
     // Without the instruction, rounding once would be a call of the C library for each number.
     const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 

@@ -25,6 +25,10 @@ pub struct Panels<'a> {
     pub count: usize,
 }
 
+/// Sums of a tile, each row from a cache line on.
+#[repr(align(64))]
+struct Sums<const TALL: usize>([[f32; PANEL]; TALL]);
+
 /// Multiply; `take` gets the row, the first column, and the sums of a stretch of columns, for all of the product.
 ///
 /// `depth` is the number of words in a row. A tile is `TALL` rows high and two vectors wide, which fills the registers:
@@ -46,15 +50,15 @@ pub unsafe fn multiply<I: Instructions, const TALL: usize>(
     let last = (right.count - 1) * right.next + (depth - 1) * right.stride;
     assert!(last + PANEL <= right.words.len(), "a panel ends outside its words");
     let wide = 2 * I::LANES;
-    let mut sums = [[0f32; PANEL]; TALL];
+    let Sums(sums) = &mut Sums([[0.0; PANEL]; TALL]);
     for column in (0..right.count * PANEL).step_by(wide) {
         let panel = &right.words[column / PANEL * right.next + column % PANEL..];
         for first in (0..left.count).step_by(TALL) {
             // Past the last row, a tile computes that row again and its sums are not used.
             let rows = std::array::from_fn(|i| &left.words[(first + i).min(left.count - 1) * left.stride..]);
             // SAFETY: the assertions above hold for every row and every panel.
-            unsafe { tile::<I, TALL>(rows, panel, right.stride, depth, &mut sums) };
-            for (row, sums) in (first..left.count).zip(&mut sums) {
+            unsafe { tile::<I, TALL>(rows, panel, right.stride, depth, sums) };
+            for (row, sums) in (first..left.count).zip(&mut *sums) {
                 take(row, column, &mut sums[..wide]);
             }
         }

@@ -1,5 +1,6 @@
-//! One piece of memory for all packed weights, of pages as large as the system gives: weights are read from end to end in
-//! every pass, and at start each small page would be a call of the kernel.
+//! Memory by the page, as large ones as the system gives: packed weights are read from end to end in every pass, and at start
+//! each small page would be a call of the kernel. Rows in it begin where the processor's cache lines do, if their lengths allow:
+//! a vector that lies across two lines takes twice as long.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -37,5 +38,31 @@ impl DerefMut for Arena {
     fn deref_mut(&mut self) -> &mut [u32] {
         let whole = self.0.len() / size_of::<u32>() * size_of::<u32>();
         bytemuck::cast_slice_mut(&mut self.0[..whole])
+    }
+}
+
+/// A thread's memory for one kind of numbers, kept from one pass to the next.
+#[derive(Default)]
+pub struct Buffer(Option<Arena>);
+
+impl Buffer {
+    /// The first `count` words, whatever they hold.
+    ///
+    /// # Panics
+    /// There is not so much memory.
+    pub fn words(&mut self, count: usize) -> &mut [u32] {
+        if self.0.as_ref().is_none_or(|arena| arena.len() < count) {
+            // Freed before more is asked for.
+            self.0 = None;
+        }
+        &mut self.0.get_or_insert_with(|| Arena::new(count).expect("memory for a batch"))[..count]
+    }
+
+    /// The first `count` numbers, whatever they are.
+    ///
+    /// # Panics
+    /// As [`Buffer::words`].
+    pub fn numbers(&mut self, count: usize) -> &mut [f32] {
+        bytemuck::cast_slice_mut(self.words(count))
     }
 }

@@ -2,8 +2,9 @@
 
 use super::arena::Arena;
 use super::elementwise::add;
+use super::products::Products;
 use super::set::Set;
-use crate::simd::{Instructions, PANEL, Panels, Rows, multiply};
+use crate::simd::{PANEL, Panels};
 use crate::weights::Numbers;
 
 /// Packed weights; threads share them.
@@ -54,15 +55,17 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Multiply `rows`; `take` gets row, first column and sums, the bias added.
+    /// Multiply a left side of `rows` rows; `take` gets row, first column and sums, the bias added.
     ///
     /// # Safety
-    /// The processor must have the instructions `W`.
+    /// The processor must have what `P` is made of.
     #[inline(always)]
-    pub unsafe fn apply<W: Instructions, const TALL: usize>(
+    pub unsafe fn apply<P: Products>(
         &self,
+        products: &mut P,
         packed: &[u32],
-        rows: Rows<'_>,
+        left: &[u32],
+        rows: usize,
         mut take: impl FnMut(usize, usize, &mut [f32]),
     ) {
         let panels = Panels {
@@ -72,8 +75,8 @@ impl Linear {
             count: self.bias.len() / PANEL,
         };
         unsafe {
-            multiply::<W, TALL>(rows, panels, self.depth, |row, column, sums| {
-                add(sums, &self.bias[column..]);
+            products.multiply(left, rows, panels, self.depth, |row, column, sums| {
+                add(sums, &self.bias[column..][..sums.len()]);
                 take(row, column, sums);
             });
         }

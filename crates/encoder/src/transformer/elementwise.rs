@@ -4,12 +4,17 @@
 
 use crate::simd::Instructions;
 
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
-/// `to += from`, as far as the shorter of them goes.
+/// Adding it leaves a number's nearest integer in the lowest bits.
+pub(super) const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³
+
+/// `to += from`, as far as the shorter of them goes in whole lanes.
 #[inline(always)]
 pub fn add(to: &mut [f32], from: &[f32]) {
-    to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+    for (to, from) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(from.as_chunks::<LANES>().0) {
+        *to = std::array::from_fn(|i| to[i] + from[i]);
+    }
 }
 
 /// eˣ for x ≤ 88, to 2 units in the last place; 0 or nearly so below -87.
@@ -17,8 +22,6 @@ pub fn add(to: &mut [f32], from: &[f32]) {
 /// 2ⁿ times a polynomial on |r| ≤ ln 2 / 2 (Cody and Waite's reduction; Taylor's coefficients).
 #[inline(always)]
 fn exp<I: Instructions>(x: f32) -> f32 {
-    /// Adding it leaves a number's nearest integer in the lowest bits.
-    const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³
     let x = x.max(-87.0);
     let shifted = I::fused(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
@@ -92,10 +95,10 @@ pub fn layer_norm<I: Instructions>(row: &mut [f32], gain: &[f32], bias: &[f32], 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::simd::Portable;
+    use crate::simd::{Portable, Words};
     use statrs::function::erf::erf;
 
-    fn row(from: f32, to: f32, count: usize) -> Vec<f32> {
+    pub fn row(from: f32, to: f32, count: usize) -> Vec<f32> {
         (0..count).map(|i| from + (to - from) * i as f32 / (count - 1) as f32).collect()
     }
 
@@ -104,13 +107,17 @@ pub(super) mod tests {
     }
 
     /// As [`Portable`], products and sums rounded once.
-    struct Fused;
+    pub struct Fused;
+
+    // SAFETY: as Portable.
+    unsafe impl Words for Fused {
+        const PER_WORD: usize = 1;
+    }
 
     // SAFETY: as Portable.
     unsafe impl Instructions for Fused {
         type Vector = [f32; 8];
         const LANES: usize = 8;
-        const PER_WORD: usize = 1;
         unsafe fn zero() -> [f32; 8] {
             unsafe { Portable::zero() }
         }

@@ -9,10 +9,18 @@ mod arena;
 mod bert;
 mod elementwise;
 mod forward;
+#[cfg(any(target_arch = "x86_64", test))]
+mod matrix;
 mod pack;
+mod products;
+mod rate;
 mod set;
+#[cfg(any(target_arch = "x86_64", test))]
+mod short;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
 pub use bert::Bert;
 pub use forward::Scratch;
+pub use rate::rate;

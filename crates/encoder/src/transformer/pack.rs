@@ -9,7 +9,7 @@ use crate::architecture::BertConfig;
 use crate::arithmetic::Arithmetic;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Avx512Bf16;
-use crate::simd::{Instructions, PANEL, Portable};
+use crate::simd::{PANEL, Portable, Words};
 use crate::weights::{Numbers, Weights};
 
 /// What is left of a layer's part of the arena, and where that begins in it.
@@ -70,7 +70,10 @@ impl Bert {
             match instructions {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: the set was detected.
-                Set::Avx512Bf16 => unsafe { pack_bf16(&rows, inputs, panels) },
+                Set::Avx512Bf16 | Set::Amx => unsafe { pack_bf16(&rows, inputs, panels) },
+                #[cfg(test)]
+                // SAFETY: rounded by no special instruction.
+                Set::Emulated => unsafe { pack::<super::tests::Rounded>(&rows, inputs, panels) },
                 // SAFETY: a float32 is a word as it is, by no special instruction.
                 _ => unsafe { pack::<Portable>(&rows, inputs, panels) },
             }
@@ -145,7 +148,7 @@ unsafe fn pack_bf16(rows: &[Numbers], inputs: usize, panels: &mut [u32]) {
 ///
 /// [`PANEL`] rows at a time are turned, so that the processor's cache sees weights and words once.
 #[inline(always)]
-unsafe fn pack<W: Instructions>(rows: &[Numbers], inputs: usize, panels: &mut [u32]) {
+unsafe fn pack<W: Words>(rows: &[Numbers], inputs: usize, panels: &mut [u32]) {
     let depth = inputs / W::PER_WORD;
     let mut words = vec![0; PANEL * depth];
     let rows = rows.iter().flat_map(|matrix| matrix.chunks_exact(PANEL * inputs));

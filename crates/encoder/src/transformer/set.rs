@@ -3,7 +3,7 @@
 use crate::arithmetic::Arithmetic;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Avx512Bf16;
-use crate::simd::{Instructions, Portable};
+use crate::simd::{Portable, Words};
 
 /// The instructions used.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +15,11 @@ pub enum Set {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx512Bf16,
+    #[cfg(target_arch = "x86_64")]
+    Amx,
+    /// [`Set::Amx`] by its definition.
+    #[cfg(test)]
+    Emulated,
 }
 
 impl Set {
@@ -22,7 +27,9 @@ impl Set {
     pub fn per_word(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16 => Avx512Bf16::PER_WORD,
+            Self::Avx512Bf16 | Self::Amx => Avx512Bf16::PER_WORD,
+            #[cfg(test)]
+            Self::Emulated => super::tests::Rounded::PER_WORD,
             _ => Portable::PER_WORD,
         }
     }
@@ -35,6 +42,7 @@ impl Set {
         #[cfg(target_arch = "x86_64")]
         match arithmetic {
             Arithmetic::Bf16Avx512 => return Some(Self::Avx512Bf16),
+            Arithmetic::Bf16Amx => return Some(Self::Amx),
             Arithmetic::F32 if is_x86_feature_detected!("avx512f") => return Some(Self::Avx512),
             Arithmetic::F32 => return Some(Self::Avx2),
             _ => {}

@@ -1,15 +1,62 @@
 //! The pass against one written by the definition, on every set of instructions.
 
 use super::bert::Bert;
-use super::forward::Scratch;
+use super::forward::{Scratch, forward};
+use super::matrix::Matrix;
 use super::set::Set;
 use crate::architecture::BertConfig;
 use crate::arithmetic::Arithmetic;
-use crate::simd::{Instructions, Portable};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::may_use_amx;
+use crate::simd::{Emulated, Instructions, Portable, Words};
 use crate::weights::Weights;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::collections::BTreeMap;
+
+/// Pairs of bfloat16, rounded to nearest.
+pub struct Rounded;
+
+// SAFETY: no special instruction.
+unsafe impl Words for Rounded {
+    const PER_WORD: usize = 2;
+    unsafe fn to_words(numbers: &[f32], words: &mut [u32]) {
+        for (numbers, word) in numbers.as_chunks::<2>().0.iter().zip(words) {
+            let [low, high] = numbers.map(|n| u32::from(half::bf16::from_f32(n).to_bits()));
+            *word = low | high << 16;
+        }
+    }
+}
+
+/// The pass on the emulated unit, products and sums between its products fused where the processor can.
+pub fn forward_emulated(bert: &Bert, texts: &[&[i64]], scratch: &mut Scratch) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use crate::simd::{Avx2, Avx512};
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn with_avx2(bert: &Bert, texts: &[&[i64]], scratch: &mut Scratch) {
+            unsafe {
+                forward(bert, texts, scratch, &mut Matrix::<_, Rounded, Avx2>::new(Emulated::default()))
+            }
+        }
+        #[target_feature(enable = "avx512f")]
+        unsafe fn with_avx512(bert: &Bert, texts: &[&[i64]], scratch: &mut Scratch) {
+            unsafe {
+                forward(bert, texts, scratch, &mut Matrix::<_, Rounded, Avx512>::new(Emulated::default()))
+            }
+        }
+        // SAFETY: as detected.
+        unsafe {
+            if is_x86_feature_detected!("avx512f") {
+                return with_avx512(bert, texts, scratch);
+            } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return with_avx2(bert, texts, scratch);
+            }
+        }
+    }
+    // SAFETY: Portable is no special instruction.
+    unsafe { forward(bert, texts, scratch, &mut Matrix::<_, Rounded, Portable>::new(Emulated::default())) }
+}
 
 /// Ids below 50, of all lengths around the heights and widths of tiles.
 fn texts() -> Vec<Vec<i64>> {
@@ -146,12 +193,13 @@ fn states(config: &BertConfig, set: Set, weights: &Weights, texts: &[&[i64]]) ->
 
 /// The sets of this processor.
 fn available() -> Vec<Set> {
-    let mut sets = vec![Set::Portable];
+    let mut sets = vec![Set::Portable, Set::Emulated];
     #[cfg(target_arch = "x86_64")]
     for (set, has) in [
         (Set::Avx2, is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")),
         (Set::Avx512, is_x86_feature_detected!("avx512f")),
         (Set::Avx512Bf16, is_x86_feature_detected!("avx512bf16")),
+        (Set::Amx, may_use_amx().is_ok()),
     ] {
         if has {
             sets.push(set);
@@ -161,10 +209,7 @@ fn available() -> Vec<Set> {
 }
 
 fn is_f32(set: Set) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return set != Set::Avx512Bf16;
-    #[cfg(not(target_arch = "x86_64"))]
-    return set == Set::Portable;
+    set.per_word() == 1
 }
 
 fn is_fused(set: Set) -> bool {
@@ -207,6 +252,29 @@ fn float32_is_the_same_to_the_bit_with_any_width_and_in_any_batch() {
         let alone: Vec<f32> = texts.iter().flat_map(|t| states(&config, set, &weights, &[t])).collect();
         assert!(together == alone, "{set:?}");
     }
+}
+
+/// Says, past what captures the output of tests, whether the unit itself was tested.
+#[test]
+fn the_unit_is_the_emulated_one_to_the_bit() {
+    use std::io::Write;
+    let (config, tensors) = model();
+    let (_folder, weights) = saved(&tensors);
+    let texts = texts();
+    let texts: Vec<&[i64]> = texts.iter().map(Vec::as_slice).collect();
+    let emulated = states(&config, Set::Emulated, &weights, &texts);
+    #[cfg(target_arch = "x86_64")]
+    let unit = may_use_amx().map(|()| states(&config, Set::Amx, &weights, &texts)).map_err(|e| e.to_string());
+    #[cfg(not(target_arch = "x86_64"))]
+    let unit = Err::<Vec<f32>, _>("the processor has none".to_owned());
+    let said = match unit {
+        Ok(unit) => {
+            assert!(unit == emulated, "the unit and its emulation differ");
+            "on the unit and by emulation".to_owned()
+        }
+        Err(why) => format!("by emulation alone: {why}"),
+    };
+    let _ = writeln!(std::io::stderr(), "bf16-amx tested {said}");
 }
 
 #[test]
