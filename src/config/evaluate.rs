@@ -14,6 +14,12 @@ pub(super) const MOST_FOLDS: usize = 1000;
 /// Most folds of all repeats: each keeps the places of all rows, and trains a head and its baselines.
 const MOST_TURNS: usize = 10_000;
 
+/// Repeats of fewer rows than [`MANY_ROWS`].
+const REPEATS: usize = 3;
+
+/// Rows outside the test part from which on there is one repeat.
+const MANY_ROWS: usize = 5000;
+
 /// What an answer is to serve.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -35,14 +41,24 @@ pub enum DecisionKind {
 pub struct EvaluateConfig {
     /// Folds of a repeat, in `[2, 1000]`; 5 by default.
     pub folds: usize,
-    /// Times that the rows are dealt to folds anew, in `[1, 100]`; 3 by default. All folds together are at most 10,000.
-    pub repeats: usize,
+    /// Times that the rows are dealt to folds anew, in `[1, 100]`; by default 3, from 5,000 rows outside the test part on 1: so
+    /// many rows are judged by one dealing nearly as well, and three take three times as long. All folds together are at most
+    /// 10,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<usize>,
     /// How calibrated probabilities become an answer.
     pub decision: DecisionKind,
     /// What an answer costs: for a true class, by the class answered, in `[0, 10⁶]`; 1 where it is not named, and nothing where the
     /// answer is right. With any, the answer is the one of the least expected cost.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub costs: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+impl EvaluateConfig {
+    /// [`EvaluateConfig::repeats`] of so many rows outside the test part.
+    pub fn repeats_of(&self, rows: usize) -> usize {
+        self.repeats.unwrap_or(if rows < MANY_ROWS { REPEATS } else { 1 })
+    }
 }
 
 impl Section for EvaluateConfig {
@@ -60,7 +76,7 @@ impl Section for EvaluateConfig {
     }
 
     fn check(&self) -> Result<(), Fault> {
-        let (folds, repeats) = (self.folds, self.repeats);
+        let (folds, repeats) = (self.folds, self.repeats.unwrap_or(REPEATS));
         if folds * repeats > MOST_TURNS {
             let problem = format!(
                 "of {folds} folds and {repeats} repeats trains {} heads; {MOST_TURNS} are most",
@@ -78,6 +94,17 @@ impl Section for EvaluateConfig {
 
 impl Default for EvaluateConfig {
     fn default() -> Self {
-        Self { folds: 5, repeats: 3, decision: DecisionKind::Auto, costs: BTreeMap::new() }
+        Self { folds: 5, repeats: None, decision: DecisionKind::Auto, costs: BTreeMap::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_rows_are_dealt_once_unless_it_is_said() {
+        let of = |repeats, rows| EvaluateConfig { repeats, ..EvaluateConfig::default() }.repeats_of(rows);
+        assert_eq!([of(None, 4999), of(None, 5000), of(Some(3), 5000), of(Some(1), 10)], [3, 1, 3, 1]);
     }
 }

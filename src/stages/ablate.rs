@@ -16,7 +16,6 @@ use crate::config::{AugmentConfig, Config, TaskConfig, TrainConfig, nearest};
 use crate::engine::Engine;
 use crate::evaluate::{Ablated, Ablation, Chosen, Folded, fold_differences, fold_mean, fold_means};
 use crate::progress::Progress;
-use crate::split::FoldCounts;
 use crate::split::Part;
 use crate::store::{Lock, write_json};
 
@@ -173,7 +172,7 @@ pub fn ablate(
         chosen: Chosen::among(&of_folds, project.config.evaluate.folds, folded, classes),
         name: project.config.name.clone(),
         classes: rows.dataset.classes.clone(),
-        folds: FoldCounts { folds: project.config.evaluate.folds, repeats: project.config.evaluate.repeats },
+        folds: context.fold_counts(used.len()),
         rows: folds.iter().filter(|f| f.repeat == 0).map(|f| f.held_out.len()).sum(),
         presets: names.iter().zip(&measured).map(row).collect(),
         reference,

@@ -30,7 +30,7 @@ use crate::evaluate::{
 use crate::heads::{Block, Epoch};
 use crate::model::{Answers, Calibration, answers, load_card, load_head, load_inputs};
 use crate::report::{MapPoint, Mistake, ReportInput, report_html};
-use crate::split::{Fold, FoldCounts, Part};
+use crate::split::{Fold, Part};
 use crate::store::{Manifest, checksum, write_atomic, write_json};
 use crate::table::ContentHash;
 use crate::train::{FeatureSettings, Task};
@@ -268,7 +268,6 @@ impl Context<'_> {
         answers: &'a [FoldAnswers],
         used: &[usize],
     ) -> (CrossValidation, Metrics) {
-        let config = &self.project.config.evaluate;
         let truths: Vec<Truth> = folds.iter().map(|fold| rows.truth(&fold.held_out)).collect();
         let predictions = |fold: usize, probabilities| self.predictions(rows, &truths[fold], probabilities);
         // The first repeat holds every row out once.
@@ -325,7 +324,7 @@ impl Context<'_> {
         let dealt = |class: usize| used.iter().filter(|&&r| rows.classes[r] == class).count();
         let names = rows.dataset.classes.iter().enumerate();
         let classes: Vec<(String, usize)> = names.map(|(c, name)| (name.clone(), dealt(c))).collect();
-        let counts = FoldCounts { folds: config.folds, repeats: config.repeats };
+        let counts = self.fold_counts(used.len());
         (CrossValidation::new(counts, &classes, hash, &uncalibrated, models), of_head)
     }
 

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::augment::{mixed_rows, variant_inputs};
 use super::context::Context;
 use super::error::BuildError;
+use super::memory;
 use super::rows::{Rows, Truth};
 use super::train::Learning;
 use crate::augment::{TextAugmenter, Variant, keep_in_band, with_originals};
@@ -38,12 +39,25 @@ pub struct HeadAnswers {
 }
 
 impl Context<'_> {
+    /// How many folds of so many rows `[evaluate]` wants.
+    pub fn fold_counts(&self, rows: usize) -> FoldCounts {
+        let config = &self.project.config.evaluate;
+        FoldCounts { folds: config.folds, repeats: config.repeats_of(rows) }
+    }
+
     /// The folds of all rows outside the test part, as `[evaluate]` wants them.
     pub fn folds(&self, rows: &Rows) -> Result<Vec<Fold>, BuildError> {
         let config = &self.project.config;
         let used = rows.of(&[Part::Train, Part::Validation]);
         let share = config.split.validation / (config.split.train + config.split.validation);
-        let counts = FoldCounts { folds: config.evaluate.folds, repeats: config.evaluate.repeats };
+        let counts = self.fold_counts(used.len());
+        if config.evaluate.repeats.is_none() && counts.repeats == 1 {
+            self.progress.note(&format!(
+                "{} rows are dealt to {} folds once; evaluate.repeats = 3 does so three times, in three times as long",
+                used.len(),
+                counts.folds
+            ));
+        }
         let grouped = GroupedClasses { groups: &rows.dealt.groups, classes: &rows.classes };
         let folds = folds(&used, grouped, counts, share, |name| config.seed_for(name));
         for fold in &folds {
@@ -83,18 +97,31 @@ impl Context<'_> {
         let variants = variants?;
         let new: Vec<&str> = variants.iter().flat_map(|v| with_originals(v, &rows.dataset)).collect();
         self.embed_texts(&new, &cache, &encoders)?;
+        let threads = rayon::current_num_threads();
+        let taught = folds.iter().map(|fold| fold.train.len() + fold.validation.len()).max().unwrap_or(0);
+        let at_once = memory::at_once(memory::of_fold(taught, &config.train.kernel), memory::free(), threads);
+        if at_once < threads.min(folds.len()) {
+            self.progress
+                .note(&format!("there is memory for {at_once} of the {} folds at once", folds.len()));
+        }
         self.progress.start("cross-validating", folds.len() as u64, "folds");
-        let answers = folds
-            .par_iter()
-            .zip(variants)
-            .map(|(fold, variants)| {
-                let answers = each(fold, self.on_fold(rows, fold, variants, &cache)?);
-                self.progress.advance(1);
-                if self.progress.interrupted() { Err(BuildError::Interrupted) } else { Ok(answers) }
-            })
+        // One group after the other: a thread that waits inside a fold may take up another one of its group.
+        let size = if at_once < threads { at_once } else { folds.len().max(1) };
+        let mut left = folds.iter().zip(variants);
+        let groups = std::iter::from_fn(|| {
+            let group: Vec<_> = left.by_ref().take(size).collect();
+            (!group.is_empty()).then_some(group)
+        });
+        let on_fold = |(fold, variants)| {
+            let answers = each(fold, self.on_fold(rows, fold, variants, &cache)?);
+            self.progress.advance(1);
+            if self.progress.interrupted() { Err(BuildError::Interrupted) } else { Ok(answers) }
+        };
+        let answers = groups
+            .map(|group| group.into_par_iter().map(on_fold).collect::<Result<Vec<_>, _>>())
             .collect::<Result<Vec<_>, _>>();
         self.progress.finish();
-        answers
+        Ok(answers?.into_iter().flatten().collect())
     }
 
     fn on_fold(

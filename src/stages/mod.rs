@@ -17,6 +17,7 @@ mod few_shot;
 mod files;
 mod folds;
 mod list;
+mod memory;
 mod project;
 mod rows;
 mod run;
