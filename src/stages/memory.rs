@@ -22,12 +22,14 @@ pub fn at_once(each: u64, free: u64, threads: usize) -> usize {
     held.clamp(1, threads.max(1))
 }
 
-/// Free bytes of the machine, or of what the system grants this process (control groups).
+/// Free bytes of the machine, or of what the system grants this process (control groups); without end where neither is known.
 pub fn free() -> u64 {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     let granted = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-    system.available_memory().min(granted)
+    let available = system.available_memory();
+    // There is no /proc in some containers.
+    if available == 0 { granted } else { available.min(granted) }
 }
 
 #[cfg(test)]
