@@ -10,8 +10,9 @@ use pipeline_torch::padded;
 /// Print the arithmetic; then embed the JSON list in the file `texts` once for each line of standard input, print the seconds,
 /// and leave the vectors, row after row, in the file `vectors`.
 ///
-/// `precision` is as in pipeline.toml; `way` is `fast`, or `padded` for rust-bert over libtorch; `folder` is the encoder's.
-pub fn run(texts: &str, precision: &str, way: &str, vectors: &str, folder: &str) {
+/// `precision` is as in pipeline.toml; `way` is `fast`, or `padded` for rust-bert over libtorch; `folder` is the encoder's, which cuts texts
+/// after `max_tokens`.
+pub fn run(texts: &str, precision: &str, way: &str, vectors: &str, folder: &str, max_tokens: &str) {
     let texts: Vec<String> = serde_json::from_slice(&std::fs::read(texts).unwrap()).unwrap();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let precision: Precision = serde_json::from_value(precision.into()).unwrap();
@@ -19,7 +20,7 @@ pub fn run(texts: &str, precision: &str, way: &str, vectors: &str, folder: &str)
     let native = Arithmetic::native(precision);
     let settings = EncoderSettings {
         folder: folder.into(),
-        max_tokens: 512,
+        max_tokens: max_tokens.parse().unwrap(),
         arithmetic: native.filter(|_| !padded).unwrap_or_else(|| Arithmetic::rust_bert(precision)),
         workers: std::thread::available_parallelism().map_or(1, usize::from),
     };

@@ -9,8 +9,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["encode", texts, precision, way, vectors, folder] => {
-            encode::run(texts, precision, way, vectors, folder)
+        ["encode", texts, precision, way, vectors, folder, max_tokens] => {
+            encode::run(texts, precision, way, vectors, folder, max_tokens)
         }
         ["heads", members, epochs] => heads::run(members.parse().unwrap(), epochs.parse().unwrap()),
         ["cache", folder, texts] => cache::run(folder.as_ref(), texts.parse().unwrap()),

@@ -190,7 +190,8 @@ fn encoder(
 ) -> Result<(Box<dyn Encode>, Encoders), PredictError> {
     let (mut encoders, mut models) = (Vec::new(), Vec::new());
     for (folder, wanted) in folders.iter().zip(&card.encoders) {
-        let likely = wanted.arithmetic.or(Arithmetic::native(wanted.precision)).filter(|a| a.runs_here());
+        let likely =
+            wanted.arithmetic.or_else(|| Arithmetic::native(wanted.precision)).filter(|a| a.runs_here());
         let likely = likely.filter(|arithmetic| !arithmetic.needs_torch());
         let (model, loaded) = rayon::join(
             || open_as_trained(folder, wanted, places.any_arithmetic),

@@ -81,13 +81,7 @@ impl Arithmetic {
 
     /// Whether this processor has the instructions.
     pub fn runs_here(self) -> bool {
-        match self {
-            Self::F32 => fuses(),
-            Self::Bf16Avx512 => has_bf16(),
-            Self::Bf16Amx => has_amx(),
-            Self::F32Unfused => !fuses(),
-            Self::RustBertF32 | Self::RustBertBf16 => true,
-        }
+        self.missing_here().is_ok()
     }
 
     /// Why this processor does not run it here.
@@ -95,15 +89,15 @@ impl Arithmetic {
     /// # Errors
     /// The reason; none where it runs.
     pub fn missing_here(self) -> Result<(), String> {
+        let unless = |runs: bool, missing: &str| if runs { Ok(()) } else { Err(missing.to_owned()) };
         match self {
-            _ if self.runs_here() => Ok(()),
+            Self::F32 => unless(fuses(), "the processor does not fuse products and sums"),
+            Self::F32Unfused => unless(!fuses(), "the processor fuses products and sums"),
+            Self::Bf16Avx512 => unless(has_bf16(), "the processor has no AVX-512 BF16"),
             #[cfg(target_arch = "x86_64")]
             Self::Bf16Amx => may_use_amx().map_err(|refused| refused.to_string()),
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Bf16Amx => Err("the processor has no matrix unit AMX".to_owned()),
-            Self::Bf16Avx512 => Err("the processor has no AVX-512 BF16".to_owned()),
-            Self::F32 => Err("the processor does not fuse products and sums".to_owned()),
-            Self::F32Unfused => Err("the processor fuses products and sums".to_owned()),
+            Self::Bf16Amx => unless(false, "the processor has no matrix unit AMX"),
             Self::RustBertF32 | Self::RustBertBf16 => Ok(()),
         }
     }
@@ -112,13 +106,6 @@ impl Arithmetic {
 fn has_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
-fn has_amx() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return may_use_amx().is_ok();
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
