@@ -1,7 +1,5 @@
 //! The rows that baselines learn from.
 
-use ndarray::Array2;
-
 use crate::heads::Matrix;
 use crate::inputs::RawInputs;
 use crate::train::FeatureSettings;
@@ -37,5 +35,5 @@ impl BaselineData<'_> {
 /// Embeddings of the rows `of`.
 pub fn embedding_matrix(raw: &RawInputs, of: &[usize]) -> Matrix {
     let (dims, all) = (raw.embedding_dims, &raw.embedding);
-    Matrix::Dense(Array2::from_shape_fn((of.len(), dims), |(i, d)| all[of[i] * dims + d]))
+    Matrix::dense(dims, of.iter().flat_map(|&row| &all[row * dims..(row + 1) * dims]).copied().collect())
 }

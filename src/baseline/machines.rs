@@ -192,14 +192,14 @@ impl VectorMachines<'_> {
         let count = self.sight.class_count;
         let mut answers = vec![0.0; ask.len() * count];
         self.sight.with_rows(learn, choice, |rows| {
-            for class in 0..count {
-                let (signs, costs) = self.against(class, choice.c, learn);
-                let mut machine = OfRows::new(rows);
-                teach(&mut machine, &signs, &costs, self.loss(), LIMITS, self.seed);
-                self.sight.with_rows(ask, choice, |asked| {
+            self.sight.with_rows(ask, choice, |asked| {
+                for class in 0..count {
+                    let (signs, costs) = self.against(class, choice.c, learn);
+                    let mut machine = OfRows::new(rows);
+                    teach(&mut machine, &signs, &costs, self.loss(), LIMITS, self.seed);
                     (0..ask.len()).for_each(|i| answers[i * count + class] = machine.answer_to(asked, i));
-                });
-            }
+                }
+            });
         });
         answers
     }

@@ -13,4 +13,4 @@ mod sight;
 
 pub use data::BaselineData;
 pub use draws::few_shot_accuracy;
-pub use models::{BASELINES, TEXT_BASELINES, baselines};
+pub use models::{Answered, baselines};

@@ -1,7 +1,11 @@
 //! The baselines, each taught on the rows of one fold.
 
+use std::time::Instant;
+
 use super::data::{BaselineData, embedding_matrix};
-use super::own_inputs::own_inputs;
+use super::own_inputs::OwnInputs;
+use super::sight::Kernel;
+use crate::config::BaselineKind;
 use crate::heads::{Labelled, LogisticRegression, Matrix};
 use crate::inputs::{Terms, TfIdf};
 use crate::split::Fold;
@@ -15,25 +19,19 @@ const ITERATIONS: u64 = 100;
 /// A term in fewer texts is left out of TF-IDF.
 const MIN_TEXTS: usize = 2;
 
-/// The baselines, in the order in which [`baselines`] gives them.
-pub const BASELINES: [&str; 6] = [
-    "majority class",
-    "TF-IDF + logistic regression",
-    "embeddings + logistic regression",
-    "inputs + logistic regression",
-    "inputs + linear SVM",
-    "inputs + RBF SVM",
-];
+/// What a baseline says.
+pub struct Answered {
+    /// `rows × class_count`.
+    pub probabilities: Vec<f32>,
+    /// Time to teach and to ask it, beside other folds. What several need counts for the first of them.
+    pub seconds: f64,
+}
 
-/// Those of [`BASELINES`] that see texts and nothing else.
-pub const TEXT_BASELINES: [&str; 2] = [BASELINES[1], BASELINES[2]];
-
-/// Probabilities of the fold's held-out rows by each of [`BASELINES`], `rows × class_count`; penalties are chosen on its
-/// validation rows.
-pub fn baselines(data: BaselineData<'_>, fold: &Fold) -> Vec<Vec<f32>> {
+/// Probabilities of the fold's held-out rows by each of the baselines `kinds`, which are in the order of
+/// [`BaselineKind::ALL`]; penalties are chosen on its validation rows.
+pub fn baselines(data: BaselineData<'_>, fold: &Fold, kinds: &[BaselineKind]) -> Vec<Answered> {
     let Fold { train, validation, held_out, .. } = fold;
     let both: Vec<usize> = train.iter().chain(validation).copied().collect();
-    let majority = class_shares(&data.truth(&both), data.class_count).repeat(held_out.len());
     let logistic = |matrix: &dyn Fn(&[usize]) -> Matrix| {
         let model = LogisticRegression::fit_best(
             &PENALTIES,
@@ -46,11 +44,25 @@ pub fn baselines(data: BaselineData<'_>, fold: &Fold) -> Vec<Vec<f32>> {
         model.probabilities(&matrix(held_out))
     };
     let of = |&row: &usize| data.texts[row].as_str();
-    let terms = TfIdf::learn(train.iter().map(of), MIN_TEXTS, Terms::Words);
-    let tfidf = logistic(&|rows| Matrix::Sparse(terms.rows(rows.iter().map(of))));
-    let embeddings = logistic(&|of| embedding_matrix(data.raw, of));
-    let [first, second, third] = own_inputs(data, fold);
-    vec![majority, tfidf, embeddings, first, second, third]
+    let own = OwnInputs::new(data, fold);
+    let answered = |&kind: &BaselineKind| {
+        let begin = Instant::now();
+        let probabilities = match kind {
+            BaselineKind::Majority => {
+                class_shares(&data.truth(&both), data.class_count).repeat(held_out.len())
+            }
+            BaselineKind::Tfidf => {
+                let terms = TfIdf::learn(train.iter().map(of), MIN_TEXTS, Terms::Words);
+                logistic(&|rows| Matrix::sparse(terms.rows(rows.iter().map(of))))
+            }
+            BaselineKind::Embeddings => logistic(&|of| embedding_matrix(data.raw, of)),
+            BaselineKind::InputsLogistic => own.logistic(),
+            BaselineKind::InputsLinearSvm => own.machine(Kernel::Linear),
+            BaselineKind::InputsRbfSvm => own.machine(Kernel::Gaussian),
+        };
+        Answered { probabilities, seconds: begin.elapsed().as_secs_f64() }
+    };
+    kinds.iter().map(answered).collect()
 }
 
 /// Share of each class among `classes`: the answer of the majority baseline for every row.

@@ -10,6 +10,8 @@
 //! rows of 384 inputs and four classes takes one core 1.5 s, of 5,000 rows 3 s; with the words and letters of texts of 60
 //! words 3 and 9 s. Time grows with the classes, as it does for the other baselines (77 classes of 5,000 rows: 16 s).
 
+use std::cell::OnceCell;
+
 use super::data::BaselineData;
 use super::machines::{Axis, Logistic, Model, VectorMachines, draw, hands};
 use super::sight::{Choice, Kernel, Sight};
@@ -34,26 +36,82 @@ struct Rows {
     held_out: Vec<usize>,
 }
 
-/// Probabilities of the fold's held-out rows, `rows × classes`, by logistic regression, a linear and a Gaussian machine.
-pub fn own_inputs(data: BaselineData<'_>, fold: &Fold) -> [Vec<f32>; 3] {
-    let all = [&fold.train[..], &fold.validation, &fold.held_out].concat();
-    let sight = Sight::new(data, &fold.train, &all);
-    let (trained, known) = (fold.train.len(), fold.train.len() + fold.validation.len());
-    let rows = Rows {
-        train: (0..trained).collect(),
-        validation: (trained..known).collect(),
-        both: (0..known).collect(),
-        held_out: (known..all.len()).collect(),
-    };
-    let machines = |kernel| VectorMachines { sight: &sight, kernel, seed: data.seed };
-    let (linear, blocks) = answered(&machines(Kernel::Linear), &sight, &rows, data.seed);
-    let (logistic, _) = answered(&Logistic { sight: &sight, blocks }, &sight, &rows, data.seed);
-    let (gaussian, _) = answered(&machines(Kernel::Gaussian), &sight, &rows, data.seed);
-    [logistic, linear, gaussian]
+/// The rows of a fold as its head sees them, and what is chosen on them; made when first asked for.
+pub struct OwnInputs<'a> {
+    data: BaselineData<'a>,
+    fold: &'a Fold,
+    seen: OnceCell<(Sight, Rows)>,
+    /// Of the linear machine, whose weights of the blocks serve logistic regression, too.
+    linear: OnceCell<Tuned>,
 }
 
-/// The held-out rows' probabilities by a tuned model, and what was chosen.
-fn answered(model: &impl Model, sight: &Sight, rows: &Rows, seed: u64) -> (Vec<f32>, Choice) {
+/// What is chosen for a model.
+#[derive(Clone, Copy)]
+struct Tuned {
+    choice: Choice,
+    /// Factor on its answers that makes the best probabilities of them.
+    factor: f64,
+}
+
+impl<'a> OwnInputs<'a> {
+    pub fn new(data: BaselineData<'a>, fold: &'a Fold) -> Self {
+        Self { data, fold, seen: OnceCell::new(), linear: OnceCell::new() }
+    }
+
+    fn seen(&self) -> &(Sight, Rows) {
+        self.seen.get_or_init(|| {
+            let Fold { train, validation, held_out, .. } = self.fold;
+            let all = [&train[..], validation, held_out].concat();
+            let (trained, known) = (train.len(), train.len() + validation.len());
+            let rows = Rows {
+                train: (0..trained).collect(),
+                validation: (trained..known).collect(),
+                both: (0..known).collect(),
+                held_out: (known..all.len()).collect(),
+            };
+            (Sight::new(self.data, train, &all), rows)
+        })
+    }
+
+    /// Probabilities of the held-out rows, `rows × classes`, by logistic regression.
+    pub fn logistic(&self) -> Vec<f32> {
+        let blocks = self.tuned(Kernel::Linear).choice;
+        let model = Logistic { sight: &self.seen().0, blocks };
+        self.probabilities(&model, self.tune(&model))
+    }
+
+    /// The same by a support vector machine.
+    pub fn machine(&self, kernel: Kernel) -> Vec<f32> {
+        self.probabilities(&self.model(kernel), self.tuned(kernel))
+    }
+
+    fn model(&self, kernel: Kernel) -> VectorMachines<'_> {
+        VectorMachines { sight: &self.seen().0, kernel, seed: self.data.seed }
+    }
+
+    fn tuned(&self, kernel: Kernel) -> Tuned {
+        match kernel {
+            Kernel::Linear => *self.linear.get_or_init(|| self.tune(&self.model(kernel))),
+            Kernel::Gaussian => self.tune(&self.model(kernel)),
+        }
+    }
+
+    fn tune(&self, model: &impl Model) -> Tuned {
+        let (sight, rows) = self.seen();
+        tuned(model, sight, rows, self.data.seed)
+    }
+
+    fn probabilities(&self, model: &impl Model, tuned: Tuned) -> Vec<f32> {
+        let (sight, rows) = self.seen();
+        let answers = model.answers(tuned.choice, &rows.both, &rows.held_out);
+        let mut probabilities: Vec<f32> = answers.into_iter().map(|v| (v * tuned.factor) as f32).collect();
+        probabilities.chunks_exact_mut(sight.class_count.max(1)).for_each(softmax);
+        probabilities
+    }
+}
+
+/// What is best for a model.
+fn tuned(model: &impl Model, sight: &Sight, rows: &Rows, seed: u64) -> Tuned {
     let sides = sides(sight, rows, seed);
     let asked: Vec<usize> = sides.iter().flat_map(|(_, ask)| ask).copied().collect();
     let mut by_side: Vec<_> = sides.iter().map(|(learn, ask)| model.side(learn, ask)).collect();
@@ -83,11 +141,7 @@ fn answered(model: &impl Model, sight: &Sight, rows: &Rows, seed: u64) -> (Vec<f
             }
         }
     }
-    drop(by_side);
-    let answers = model.answers(best, &rows.both, &rows.held_out);
-    let mut probabilities: Vec<f32> = answers.into_iter().map(|v| (v * found.factor) as f32).collect();
-    probabilities.chunks_exact_mut(sight.class_count.max(1)).for_each(softmax);
-    (probabilities, best)
+    Tuned { choice: best, factor: found.factor }
 }
 
 /// On which rows a choice is made: those that teach, and those that are asked.
@@ -199,7 +253,8 @@ mod tests {
             validation: (train..train + validation).collect(),
             held_out: (held_out..count).collect(),
         };
-        own_inputs(data, &fold).map(|probabilities| {
+        let own = OwnInputs::new(data, &fold);
+        [own.logistic(), own.machine(Kernel::Linear), own.machine(Kernel::Gaussian)].map(|probabilities| {
             for row in probabilities.chunks_exact(3) {
                 assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
             }

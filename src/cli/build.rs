@@ -121,6 +121,7 @@ fn report(project: &Project, outcomes: &[StageOutcome], options: RunOptions) -> 
                 text += &format!("the model is in {}\n", project.relative(&files.folder));
             } else {
                 text += &format!("\n{}", coloured(&summary(&load_evaluation(&files)?)));
+                text += &seconds(&evaluated.summary);
                 let (folder, report) = (project.relative(&files.folder), project.relative(&files.report()));
                 text += &format!("\n  everything is in {folder}/; to look at: {report}\n");
             }
@@ -148,6 +149,15 @@ fn coloured(text: &str) -> String {
         _ => line.to_owned(),
     };
     text.lines().map(|l| line(l) + "\n").collect()
+}
+
+/// What head and baselines took.
+fn seconds(evaluated: &Value) -> String {
+    let Ok(EvaluateSummary { seconds, .. }) = serde_json::from_value(evaluated.clone()) else {
+        return String::new();
+    };
+    let each: Vec<String> = seconds.iter().map(|of| format!("{} {:.1}", of.model, of.seconds)).collect();
+    if each.is_empty() { String::new() } else { format!("\n  seconds a fold: {}\n", each.join("; ")) }
 }
 
 /// The plain numbers of a stage's summary, in words.

@@ -35,6 +35,53 @@ pub enum DecisionKind {
     BalancedAccuracy,
 }
 
+/// A model that the head is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BaselineKind {
+    /// The share of each class.
+    Majority,
+    /// Logistic regression on TF-IDF of the words.
+    Tfidf,
+    /// Logistic regression on the embeddings.
+    Embeddings,
+    /// Logistic regression on what the head sees.
+    InputsLogistic,
+    /// A linear support vector machine on what the head sees.
+    InputsLinearSvm,
+    /// A support vector machine with a Gaussian kernel on what the head sees.
+    InputsRbfSvm,
+}
+
+impl BaselineKind {
+    /// All, in the order in which reports have them.
+    pub const ALL: [Self; 6] = [
+        Self::Majority,
+        Self::Tfidf,
+        Self::Embeddings,
+        Self::InputsLogistic,
+        Self::InputsLinearSvm,
+        Self::InputsRbfSvm,
+    ];
+
+    /// As reports have it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Majority => "majority class",
+            Self::Tfidf => "TF-IDF + logistic regression",
+            Self::Embeddings => "embeddings + logistic regression",
+            Self::InputsLogistic => "inputs + logistic regression",
+            Self::InputsLinearSvm => "inputs + linear SVM",
+            Self::InputsRbfSvm => "inputs + RBF SVM",
+        }
+    }
+
+    /// Whether it sees texts and nothing else.
+    pub fn of_text(self) -> bool {
+        matches!(self, Self::Tfidf | Self::Embeddings)
+    }
+}
+
 /// `[evaluate]`: repeated stratified group k-fold cross-validation over the rows outside the test part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -46,6 +93,9 @@ pub struct EvaluateConfig {
     /// 10,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<usize>,
+    /// Models that the head is compared with, each taught in every fold; all by default. Of many rows the ones on the head's
+    /// inputs take as long as the head.
+    pub baselines: Vec<BaselineKind>,
     /// How calibrated probabilities become an answer.
     pub decision: DecisionKind,
     /// What an answer costs: for a true class, by the class answered, in `[0, 10⁶]`; 1 where it is not named, and nothing where the
@@ -58,6 +108,13 @@ impl EvaluateConfig {
     /// [`EvaluateConfig::repeats`] of so many rows outside the test part.
     pub fn repeats_of(&self, rows: usize) -> usize {
         self.repeats.unwrap_or(if rows < MANY_ROWS { REPEATS } else { 1 })
+    }
+}
+
+impl EvaluateConfig {
+    /// [`Self::baselines`] in the order in which reports have them.
+    pub fn baselines(&self) -> Vec<BaselineKind> {
+        BaselineKind::ALL.into_iter().filter(|kind| self.baselines.contains(kind)).collect()
     }
 }
 
@@ -84,6 +141,10 @@ impl Section for EvaluateConfig {
             );
             return Fault::at("evaluate", problem);
         }
+        let twice = |(i, kind): (usize, &BaselineKind)| self.baselines[..i].contains(kind);
+        if self.baselines.iter().enumerate().any(twice) {
+            return Fault::at("evaluate.baselines", "has a model twice; name each once");
+        }
         if let Some((class, _)) = self.costs.iter().find(|(truth, of)| of.contains_key(*truth)) {
             let problem = "is the cost of a right answer, which is nothing; remove it";
             return Fault::at(format!("evaluate.costs.{class}.{class}"), problem);
@@ -94,7 +155,13 @@ impl Section for EvaluateConfig {
 
 impl Default for EvaluateConfig {
     fn default() -> Self {
-        Self { folds: 5, repeats: None, decision: DecisionKind::Auto, costs: BTreeMap::new() }
+        Self {
+            folds: 5,
+            repeats: None,
+            baselines: BaselineKind::ALL.to_vec(),
+            decision: DecisionKind::Auto,
+            costs: BTreeMap::new(),
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub use data::DataConfig;
 pub use encoder::EncoderConfig;
 pub use ensemble::EnsembleConfig;
 pub use error::ConfigError;
-pub use evaluate::{DecisionKind, EvaluateConfig};
+pub use evaluate::{BaselineKind, DecisionKind, EvaluateConfig};
 pub use features::FeatureConfig;
 pub use file::Config;
 pub use gates::{GateLimits, GatesConfig, GatesPreset};

@@ -122,6 +122,7 @@ min_learning_rate = 1e-5
 [evaluate]
 folds = 4
 repeats = 2
+baselines = ["majority", "tfidf"]
 decision = "auto"
 costs = { low = { high = 5.0 } }
 [gates]

@@ -14,6 +14,7 @@ use faer::{Accum, Mat, MatRef, Par, Spec};
 use super::block::outputs;
 use super::error::HeadError;
 use super::head::{FitData, Score};
+use super::lanes::{OTHERS, OWN, Real};
 use super::tensors::Floats;
 
 /// Columns of an inverse that are made at once.
@@ -93,9 +94,8 @@ pub struct Remembered {
     width: usize,
 }
 
-/// Lanes in which a sum runs, whatever the width of the vectors, and points that are compared with a remembered one at once.
-const LANES: usize = 8;
-const AT_ONCE: usize = 4;
+/// Remembered points that stay near the processor while all others go by.
+const NEAR: usize = 16;
 
 impl Remembered {
     /// Points of `width` numbers each, one after the other.
@@ -127,17 +127,26 @@ impl Remembered {
             type Output = ();
 
             #[inline(always)]
-            fn with_simd<S: pulp::Simd>(self, _: S) {
+            fn with_simd<S: pulp::Simd>(self, simd: S) {
                 let Self { own: Remembered { values, width }, others, out } = self;
                 let points = others.len() / width;
-                let point = |i: usize| &others[i * width..(i + 1) * width];
-                for first in (0..points).step_by(AT_ONCE) {
+                let mut block = Vec::with_capacity(NEAR * width);
+                for (place, own) in values.chunks(NEAR * width).enumerate() {
+                    block.clear();
+                    block.extend(own.iter().map(|&v| f64::from(v)));
+                    let count = block.len() / width;
                     // Past the last one it is compared again, and the answer not used.
-                    let asked: [&[f64]; AT_ONCE] =
-                        std::array::from_fn(|i| point((first + i).min(points - 1)));
-                    for (place, own) in values.chunks_exact(*width).enumerate() {
-                        let sums = squared_differences(own, asked);
-                        (first..points).zip(sums).for_each(|(i, sum)| out[(place, i)] = sum);
+                    let of = |i: usize| i * width..(i + 1) * width;
+                    for first in (0..points).step_by(OTHERS) {
+                        let asked = std::array::from_fn(|i| &others[of((first + i).min(points - 1))]);
+                        for pair in (0..count).step_by(OWN) {
+                            let own = std::array::from_fn(|i| &block[of((pair + i).min(count - 1))]);
+                            let sums = f64::squared_differences(simd, own, asked);
+                            for (row, sums) in (pair..count).zip(sums) {
+                                let put = |(i, sum)| out[(place * NEAR + row, i)] = sum;
+                                (first..points).zip(sums).for_each(put);
+                            }
+                        }
                     }
                 }
             }
@@ -150,31 +159,6 @@ impl Remembered {
         }
         out
     }
-}
-
-#[inline(always)]
-fn squared_differences(own: &[f32], others: [&[f64]; AT_ONCE]) -> [f64; AT_ONCE] {
-    let (whole, rest) = own.as_chunks::<LANES>();
-    let [o0, o1, o2, o3] = others.map(|other| &other.as_chunks::<LANES>().0[..whole.len()]);
-    // By names, since sums of which a loop finds the place do not stay in registers.
-    let [mut s0, mut s1, mut s2, mut s3] = [[0.0; LANES]; AT_ONCE];
-    for (i, own) in whole.iter().enumerate() {
-        let own = own.map(f64::from);
-        add_squares(&mut s0, &own, &o0[i]);
-        add_squares(&mut s1, &own, &o1[i]);
-        add_squares(&mut s2, &own, &o2[i]);
-        add_squares(&mut s3, &own, &o3[i]);
-    }
-    let (sums, from) = ([s0, s1, s2, s3], own.len() - rest.len());
-    std::array::from_fn(|i| {
-        let rest = rest.iter().zip(&others[i][from..]).map(|(own, other)| (other - f64::from(*own)).powi(2));
-        sums[i].iter().sum::<f64>() + rest.sum::<f64>()
-    })
-}
-
-#[inline(always)]
-fn add_squares(sums: &mut [f64; LANES], own: &[f64; LANES], other: &[f64; LANES]) {
-    (0..LANES).for_each(|lane| sums[lane] += (other[lane] - own[lane]) * (other[lane] - own[lane]));
 }
 
 /// Each number to e to the minus that number; numbers are not negative.

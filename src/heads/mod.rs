@@ -11,6 +11,7 @@ mod groups;
 mod head;
 mod kernel;
 mod kinds;
+mod lanes;
 mod logistic;
 mod neighbours;
 mod network;

@@ -17,8 +17,8 @@ use super::folds::HeadAnswers;
 use super::rows::{Rows, Truth};
 use super::stage::Stage;
 use super::train::TrainSummary;
-use crate::baseline::{BASELINES, BaselineData, TEXT_BASELINES, baselines};
-use crate::config::{DecisionKind, HeadKind};
+use crate::baseline::{Answered, BaselineData, baselines};
+use crate::config::{BaselineKind, DecisionKind, HeadKind};
 use crate::embed::read_npy;
 use crate::engine::networks;
 use crate::evaluate::{
@@ -51,8 +51,8 @@ const MISTAKES: usize = 20;
 /// What one fold gave. Probabilities are of its held-out rows.
 struct FoldAnswers {
     head: HeadAnswers,
-    /// Those of [`BASELINES`].
-    baselines: Vec<Vec<f32>>,
+    /// Those of `evaluate.baselines`.
+    baselines: Vec<Answered>,
 }
 
 /// Rows and what was answered to them.
@@ -76,7 +76,7 @@ impl<'a> RowProbabilities<'a> {
 
 /// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
 pub const EVALUATE: Declaration = Declaration {
-    version: 14,
+    version: 15,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
     config: |config| {
         json!({
@@ -100,10 +100,23 @@ pub struct EvaluateSummary {
     pub notes: usize,
     /// Gates that the model does not pass.
     pub gates_failed: usize,
+    /// Mean time that each model takes in a fold, the head first. Not in `metrics.json`, which is the same to the byte
+    /// whenever it is made.
+    #[serde(default)]
+    pub seconds: Vec<ModelSeconds>,
     /// Figures of the test part.
     pub test: Metrics,
     /// The gates.
     pub gates: Vec<Gate>,
+}
+
+/// What a model costs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ModelSeconds {
+    /// Its name.
+    pub model: String,
+    /// Mean time to teach it in a fold, and a baseline also to ask it, in seconds, beside other folds.
+    pub seconds: f64,
 }
 
 impl Context<'_> {
@@ -111,11 +124,23 @@ impl Context<'_> {
         let (config, rows) = (&self.project.config, self.rows()?);
         let used = rows.of(&[Part::Train, Part::Validation]);
         let folds = self.folds(&rows)?;
+        self.costs(&rows)?; // Before anything is trained.
         let texts: Vec<String> = rows.dataset.rows.iter().map(|r| r.cells.texts.join("\n")).collect();
-        let answers = self.on_folds(&rows, &folds, |fold, head| FoldAnswers {
-            head,
-            baselines: baselines(self.baseline_data(&rows, &texts), fold),
-        })?;
+        let kinds = config.evaluate.baselines();
+        let taught = |fold: &Fold| baselines(self.baseline_data(&rows, &texts), fold, &kinds);
+        let whole = Fold {
+            repeat: 0,
+            fold: 0,
+            train: rows.of(&[Part::Train]),
+            validation: rows.of(&[Part::Validation]),
+            held_out: rows.of(&[Part::Test]),
+        };
+        // Beside the folds, since alone it would keep one core busy and the others waiting.
+        let (answers, on_test) = rayon::join(
+            || self.on_folds(&rows, &folds, |fold, head| FoldAnswers { head, baselines: taught(fold) }),
+            || taught(&whole),
+        );
+        let answers = answers?;
 
         let every_raw: Vec<f32> = answers.iter().flat_map(|a| &a.head.raw).copied().collect();
         let held: Vec<usize> = folds.iter().flat_map(|f| f.held_out.iter().copied()).collect();
@@ -169,7 +194,7 @@ impl Context<'_> {
         let test_decided = decision.answers(&test_probabilities, classes);
         let test_part =
             RowProbabilities { rows: &test_rows, probabilities: &test_probabilities, decided: &test_decided };
-        let test_baselines = self.test_baselines(&rows, &texts, test_part);
+        let test_baselines = self.test_baselines(&rows, on_test, test_part);
 
         let limits = config.gates.limits();
         // What the heads believed of rows that they had left out, against what was found; neither is calibrated.
@@ -182,9 +207,8 @@ impl Context<'_> {
         let history = self.history()?;
         let training = self.training(&rows, &history)?;
         let pairs = self.near_pairs(&rows);
-        let of_texts =
-            cross_validation.models.iter().filter(|model| TEXT_BASELINES.contains(&model.model.as_str()));
-        let text = of_texts.map(|model| model.mean[&Figure::BalancedAccuracy].value).reduce(f64::max);
+        let of_texts = cross_validation.models.iter().skip(1).zip(&kinds).filter(|(_, kind)| kind.of_text());
+        let text = of_texts.map(|(model, _)| model.mean[&Figure::BalancedAccuracy].value).reduce(f64::max);
         let test_share = test_rows.len() as f64 / rows.classes.len() as f64;
         let groups: BTreeSet<usize> = rows.dealt.groups.iter().copied().collect();
         let findings = diagnose(&Evidence {
@@ -254,6 +278,7 @@ impl Context<'_> {
             findings: evaluation.findings.iter().filter(|f| f.level == Level::Ill).count(),
             notes: evaluation.findings.iter().filter(|f| f.level == Level::Note).count(),
             gates_failed: evaluation.gates.iter().filter(|g| !g.passed).count(),
+            seconds: seconds_of(&kinds, &answers),
             test: evaluation.test,
             gates: evaluation.gates,
         };
@@ -277,7 +302,7 @@ impl Context<'_> {
         let of = |model: usize, fold: usize| -> &'a [f32] {
             match model.checked_sub(1) {
                 None => &answers[fold].head.calibrated,
-                Some(baseline) => &answers[fold].baselines[baseline],
+                Some(baseline) => &answers[fold].baselines[baseline].probabilities,
             }
         };
         let together =
@@ -286,7 +311,9 @@ impl Context<'_> {
         let decided: Vec<usize> =
             first.iter().flat_map(|&fold| answers[fold].head.decided.iter().copied()).collect();
         // The baselines answer their likeliest class.
-        let names: Vec<&str> = std::iter::once(HEAD).chain(BASELINES).collect();
+        let kinds = self.project.config.evaluate.baselines();
+        let names: Vec<&str> =
+            std::iter::once(HEAD).chain(kinds.into_iter().map(BaselineKind::label)).collect();
         let of_model = |(model, name): (usize, &&str)| {
             let own = together(model);
             let own = Predictions {
@@ -398,30 +425,27 @@ impl Context<'_> {
         rule.ends().into_iter().enumerate().map(of).collect()
     }
 
-    /// The baselines, trained on everything outside the test part, and the head against each.
-    fn test_baselines(&self, rows: &Rows, texts: &[String], head: RowProbabilities<'_>) -> Vec<TestBaseline> {
-        let test = head.rows;
-        let whole = Fold {
-            repeat: 0,
-            fold: 0,
-            train: rows.of(&[Part::Train]),
-            validation: rows.of(&[Part::Validation]),
-            held_out: test.to_vec(),
-        };
-        let truth = rows.truth(test);
+    /// Figures of the baselines, taught everything outside the test part, and the head against each.
+    fn test_baselines(
+        &self,
+        rows: &Rows,
+        answered: Vec<Answered>,
+        head: RowProbabilities<'_>,
+    ) -> Vec<TestBaseline> {
+        let truth = rows.truth(head.rows);
         let head =
             Predictions { decided: Some(head.decided), ..self.predictions(rows, &truth, head.probabilities) };
         let seed = |name: &str| self.project.config.seed_for(&format!("bootstrap {name}"));
-        let of = |(name, probabilities): (&&str, Vec<f32>)| {
-            let predictions = self.predictions(rows, &truth, &probabilities);
+        let of = |(kind, answered): (&BaselineKind, Answered)| {
+            let (name, predictions) = (kind.label(), self.predictions(rows, &truth, &answered.probabilities));
             TestBaseline {
-                model: (*name).to_owned(),
+                model: name.to_owned(),
                 metrics: evaluate(predictions, &rows.dataset.classes, seed(name)),
                 difference: difference(head, predictions, seed("difference")),
                 mcnemar: mcnemar(&truth.classes, &head.answers(), &predictions.answers()),
             }
         };
-        BASELINES.iter().zip(baselines(self.baseline_data(rows, texts), &whole)).map(of).collect()
+        self.project.config.evaluate.baselines().iter().zip(answered).map(of).collect()
     }
 
     fn baseline_data<'a>(&self, rows: &'a Rows, texts: &'a [String]) -> BaselineData<'a> {
@@ -529,6 +553,16 @@ impl Context<'_> {
         write_atomic(&files.report(), |w| std::io::Write::write_all(w, html.as_bytes()))?;
         Ok(vec![files.metrics(), files.calibration(), files.predictions(), files.report()])
     }
+}
+
+/// Mean time of the head and of each baseline in a fold.
+fn seconds_of(kinds: &[BaselineKind], answers: &[FoldAnswers]) -> Vec<ModelSeconds> {
+    let mean = |model: &str, of: &dyn Fn(&FoldAnswers) -> f64| ModelSeconds {
+        model: model.to_owned(),
+        seconds: answers.iter().map(of).sum::<f64>() / answers.len().max(1) as f64,
+    };
+    let baseline = |(i, kind): (usize, &BaselineKind)| mean(kind.label(), &|of| of.baselines[i].seconds);
+    std::iter::once(mean(HEAD, &|of| of.head.seconds)).chain(kinds.iter().enumerate().map(baseline)).collect()
 }
 
 /// The most confident mistakes.

@@ -181,7 +181,7 @@ impl Context<'_> {
     }
 
     /// `evaluate.costs` for all classes.
-    fn costs(&self, rows: &Rows) -> Result<Vec<Vec<f64>>, BuildError> {
+    pub fn costs(&self, rows: &Rows) -> Result<Vec<Vec<f64>>, BuildError> {
         let (classes, named) = (&rows.dataset.classes, &self.project.config.evaluate.costs);
         let place = |name: &String| {
             let unknown = || BuildError::Costs { class: name.clone(), classes: classes.clone() };

@@ -37,6 +37,46 @@ fn two_classes(project: &Project, rows: usize, line: impl Fn(usize, &str, &str) 
 }
 
 #[test]
+fn baselines_are_those_of_the_config_and_their_seconds_are_shown() {
+    let project = Project::small();
+    let config = project.read("pipeline.toml");
+    let with = |baselines: &str| {
+        let more = format!("[evaluate]\nbaselines = [{baselines}]");
+        project.write("pipeline.toml", config.replace("[evaluate]", &more));
+    };
+    with("\"inputs_logistic\", \"tfidf\"");
+    let said = project.good(&["train"]).out();
+    let names = |of: &Value| -> Vec<String> {
+        of.as_array().unwrap().iter().map(|m| m["model"].as_str().unwrap().to_owned()).collect()
+    };
+    let found = metrics(&project);
+    let baselines = ["TF-IDF + logistic regression", "inputs + logistic regression"];
+    assert_eq!(names(&found["cross_validation"]["models"]), [&["head"][..], &baselines].concat());
+    assert_eq!(names(&found["test_baselines"]), baselines);
+    assert!(
+        said.contains("seconds a fold: head ") && said.contains("; inputs + logistic regression "),
+        "{said}"
+    );
+    let report = project.json(&["build", "--from", "evaluate"]);
+    let seconds = &stage(&report, "evaluate")["summary"]["seconds"];
+    assert_eq!(names(seconds), [&["head"][..], &baselines].concat());
+    assert!(seconds.as_array().unwrap().iter().all(|of| of["seconds"].as_f64().unwrap() > 0.0), "{seconds}");
+
+    with("");
+    project.good(&["train", "--quiet"]);
+    let found = metrics(&project);
+    assert_eq!(names(&found["cross_validation"]["models"]), ["head"]);
+    assert_eq!(found["test_baselines"], Value::Array(Vec::new()));
+
+    for (wrong, told) in [("\"tfidf\", \"tfidf\"", "twice"), ("\"svm\"", "inputs_rbf_svm")] {
+        with(wrong);
+        let out = project.run(&["train"]);
+        let error = out.err();
+        assert!(out.code() == 3 && error.contains(told) && error.contains("baselines"), "{error}");
+    }
+}
+
+#[test]
 fn folds_calibration_and_baselines_are_in_the_figures() {
     let project = Project::small();
     project.good(&["train", "--quiet"]);

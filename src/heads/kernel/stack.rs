@@ -199,7 +199,8 @@ impl Problem<'_> {
             ITERATIONS,
             &centre(rows),
         );
-        let (mut weights, mut intercepts) = model.parameters();
+        let (weights, intercepts) = model.parameters();
+        let (mut weights, mut intercepts) = (weights.to_vec(), intercepts.to_vec());
         for class in 0..count {
             for i in 0..width {
                 let weight = &mut weights[class * width + i];

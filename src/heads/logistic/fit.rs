@@ -6,8 +6,9 @@ use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_uppe
 use faer::{Mat, Par};
 
 use super::answer::Linear;
+use super::matrix::Matrix;
 use super::settings::LogisticShape;
-use super::solver::{LogisticRegression, Matrix};
+use super::solver::LogisticRegression;
 use crate::heads::dense::{cholesky, columns, product, score, square};
 use crate::heads::{BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows, outputs, places};
 

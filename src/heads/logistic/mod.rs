@@ -4,12 +4,14 @@
 //! The penalties are chosen by the loss on the validation rows, which therefore do not teach.
 
 mod answer;
+mod descent;
 mod fit;
+mod matrix;
 mod settings;
 mod solver;
-mod thin;
 
 pub use answer::Linear;
 pub use fit::fit;
+pub use matrix::Matrix;
 pub use settings::LogisticShape;
-pub use solver::{Labelled, LogisticRegression, Matrix};
+pub use solver::{Labelled, LogisticRegression};

@@ -1,171 +1,9 @@
 //! Multinomial logistic regression with an L2 penalty, by L-BFGS.
 
-use std::cell::RefCell;
-
-use argmin::core::{CostFunction, Error, Executor, Gradient};
-use argmin::solver::linesearch::MoreThuenteLineSearch;
-use argmin::solver::quasinewton::LBFGS;
-use ndarray::{Array2, ArrayView2, Axis, s};
-
-use super::thin::DenseRows;
-use crate::inputs::Sparse;
-
-/// Input rows.
-pub enum Matrix {
-    /// `rows × width` values.
-    Dense(Array2<f32>),
-    /// The same, few columns of them, where the optimum is to be found to the last digits: float32 products and a gradient of
-    /// 1e-4 leave it open by a thousandth, which then hangs on the order in which a processor sums.
-    Exact(Array2<f64>),
-    /// Rows of few non-zero values.
-    Sparse(Sparse),
-    /// `rows × width` values, and after them few of many more.
-    Beside(Array2<f32>, Sparse),
-}
-
-impl Matrix {
-    /// Rows of `width` values, one after the other.
-    pub fn dense(width: usize, values: Vec<f32>) -> Self {
-        let rows = values.len() / width.max(1);
-        Self::Dense(
-            Array2::from_shape_vec((rows, width), values).unwrap_or_else(|e| unreachable!("whole rows: {e}")),
-        )
-    }
-
-    /// As [`Self::dense`], solved to convergence in float64.
-    pub fn exact(width: usize, values: Vec<f64>) -> Self {
-        let rows = values.len() / width.max(1);
-        Self::Exact(
-            Array2::from_shape_vec((rows, width), values).unwrap_or_else(|e| unreachable!("whole rows: {e}")),
-        )
-    }
-
-    /// These rows, and `sparse` after them.
-    ///
-    /// # Panics
-    /// If these are not [`Matrix::Dense`].
-    pub fn beside(self, sparse: Sparse) -> Self {
-        match self {
-            Self::Dense(x) => Self::Beside(x, sparse),
-            _ => panic!("only dense rows have sparse ones beside them"),
-        }
-    }
-
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        match self {
-            Self::Dense(x) | Self::Beside(x, _) => x.nrows(),
-            Self::Exact(x) => x.nrows(),
-            Self::Sparse(x) => x.ends.len(),
-        }
-    }
-
-    /// Length of a row.
-    pub fn width(&self) -> usize {
-        match self {
-            Self::Dense(x) => x.ncols(),
-            Self::Exact(x) => x.ncols(),
-            Self::Sparse(x) => x.width,
-            Self::Beside(x, sparse) => x.ncols() + sparse.width,
-        }
-    }
-
-    /// Length of the gradient, and step of the cost, at which the descent ends.
-    fn tolerances(&self) -> (f64, f64) {
-        match self {
-            Self::Exact(_) => (1e-9, 1e-15),
-            Self::Dense(_) | Self::Sparse(_) | Self::Beside(..) => (1e-4, 1e-9),
-        }
-    }
-
-    /// `rows × classes` products with `weights`, `classes × width`.
-    fn product(&self, weights: ArrayView2<'_, f64>) -> Array2<f64> {
-        let single = weights.mapv(|v| v as f32);
-        let out = match self {
-            Self::Exact(x) => return x.dot(&weights.t()),
-            Self::Dense(x) => dense_product(x, single.view()),
-            Self::Sparse(x) => {
-                let mut out = Array2::zeros((x.ends.len(), weights.nrows()));
-                add_sparse_product(x, single.view(), &mut out);
-                out
-            }
-            Self::Beside(x, sparse) => {
-                let (dense, rest) = single.view().split_at(Axis(1), x.ncols());
-                let mut out = dense_product(x, dense);
-                add_sparse_product(sparse, rest, &mut out);
-                out
-            }
-        };
-        out.mapv(f64::from)
-    }
-
-    /// `classes × width` sums of the rows, each weighted by its line of `residuals`, `rows × classes`.
-    fn weighted_sum(&self, residuals: &Array2<f64>) -> Array2<f64> {
-        let single = residuals.mapv(|v| v as f32);
-        let sums = match self {
-            Self::Exact(x) => return residuals.t().dot(x),
-            Self::Dense(x) => dense_sum(x, &single),
-            Self::Sparse(x) => sparse_sum(x, &single),
-            Self::Beside(x, sparse) => {
-                let (dense, rest) = (dense_sum(x, &single), sparse_sum(sparse, &single));
-                let mut sums = Array2::zeros((dense.nrows(), self.width()));
-                sums.slice_mut(s![.., ..x.ncols()]).assign(&dense);
-                sums.slice_mut(s![.., x.ncols()..]).assign(&rest);
-                sums
-            }
-        };
-        sums.mapv(f64::from)
-    }
-}
-
-/// `rows × classes` products of the rows with `weights`, `classes × width`.
-fn dense_product(x: &Array2<f32>, weights: ArrayView2<'_, f32>) -> Array2<f32> {
-    let mut out = Array2::zeros((x.nrows(), weights.nrows()));
-    let (rows, weights) = (dense_rows(x), weights.as_standard_layout());
-    rows.add_products(weights.as_slice().unwrap_or_default(), out.as_slice_mut().unwrap_or_default());
-    out
-}
-
-/// `classes × width` sums of the rows, each weighted by its line of `residuals`, `rows × classes`.
-fn dense_sum(x: &Array2<f32>, residuals: &Array2<f32>) -> Array2<f32> {
-    let mut out = Array2::zeros((residuals.ncols(), x.ncols()));
-    dense_rows(x)
-        .add_weighted(residuals.as_slice().unwrap_or_default(), out.as_slice_mut().unwrap_or_default());
-    out
-}
-
-/// Rows as they lie one after the other.
-fn dense_rows(x: &Array2<f32>) -> DenseRows<'_> {
-    DenseRows { values: x.as_slice().unwrap_or_default(), width: x.ncols() }
-}
-
-/// Add the products of the rows with `weights`, `classes × width`, to `out`, `rows × classes` in that order.
-fn add_sparse_product(x: &Sparse, weights: ArrayView2<'_, f32>, out: &mut Array2<f32>) {
-    let columns = weights.t().as_standard_layout().into_owned();
-    let classes = columns.ncols();
-    let (Some(columns), Some(out)) = (columns.as_slice(), out.as_slice_mut()) else { return };
-    for (row, sums) in out.chunks_exact_mut(classes.max(1)).enumerate() {
-        for (column, value) in x.row(row) {
-            let weights = &columns[column * classes..(column + 1) * classes];
-            sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += value * weight);
-        }
-    }
-}
-
-/// `classes × width` sums of the rows, each weighted by its line of `residuals`, `rows × classes`.
-fn sparse_sum(x: &Sparse, residuals: &Array2<f32>) -> Array2<f32> {
-    let classes = residuals.ncols();
-    let mut columns = Array2::<f32>::zeros((x.width, classes));
-    if let (Some(columns), Some(residuals)) = (columns.as_slice_mut(), residuals.as_slice()) {
-        for (row, residuals) in residuals.chunks_exact(classes.max(1)).enumerate() {
-            for (column, value) in x.row(row) {
-                let sums = &mut columns[column * classes..(column + 1) * classes];
-                sums.iter_mut().zip(residuals).for_each(|(sum, residual)| *sum += value * residual);
-            }
-        }
-    }
-    columns.reversed_axes()
-}
+use super::descent::{Cost, Limits, descend};
+use super::matrix::{Layout, Matrix, Rows};
+use crate::heads::dense::exp_of_minus;
+use crate::heads::lanes::Real;
 
 /// Rows whose class is known.
 #[derive(Clone, Copy)]
@@ -179,9 +17,21 @@ pub struct Labelled<'a> {
 /// A fitted model.
 #[derive(Clone, Debug)]
 pub struct LogisticRegression {
-    /// `classes × width`.
-    weights: Array2<f64>,
+    /// `classes × width`, row-major.
+    weights: Vec<f64>,
     intercepts: Vec<f64>,
+}
+
+/// What is fitted, whatever the precision of the rows.
+#[derive(Clone, Copy)]
+struct Fit<'a> {
+    targets: Targets<'a>,
+    /// Number of classes.
+    count: usize,
+    /// Weight of the rows against that of the penalty.
+    c: f64,
+    start: Option<&'a LogisticRegression>,
+    centre: Option<&'a LogisticRegression>,
 }
 
 impl LogisticRegression {
@@ -197,14 +47,14 @@ impl LogisticRegression {
         iterations: u64,
         start: Option<&Self>,
     ) -> Self {
-        Self::minimise(x, Targets::Classes(classes), count, c, iterations, start, None)
+        Fit { targets: Targets::Classes(classes), count, c, start, centre: None }.minimise(x, iterations)
     }
 
     /// As [`Self::fit`], the penalty being on what weights and intercepts differ from those of `centre` (a normal prior with
     /// that mean), where the descent begins.
     pub fn fit_around(rows: Labelled<'_>, count: usize, c: f64, iterations: u64, centre: &Self) -> Self {
-        let targets = Targets::Classes(rows.classes);
-        Self::minimise(rows.x, targets, count, c, iterations, Some(centre), Some(centre))
+        let (targets, around) = (Targets::Classes(rows.classes), Some(centre));
+        Fit { targets, count, c, start: around, centre: around }.minimise(rows.x, iterations)
     }
 
     /// A model of these weights, `classes × width` row-major, and intercepts.
@@ -212,9 +62,7 @@ impl LogisticRegression {
     /// # Panics
     /// If the weights are not whole rows.
     pub fn of(weights: Vec<f64>, intercepts: Vec<f64>) -> Self {
-        let (classes, all) = (intercepts.len(), weights.len());
-        let weights = Array2::from_shape_vec((classes, all / classes.max(1)), weights)
-            .unwrap_or_else(|e| panic!("whole rows: {e}"));
+        assert!(weights.len().is_multiple_of(intercepts.len().max(1)), "whole rows");
         Self { weights, intercepts }
     }
 
@@ -228,45 +76,7 @@ impl LogisticRegression {
         iterations: u64,
         start: Option<&Self>,
     ) -> Self {
-        Self::minimise(x, Targets::Shares(shares), count, c, iterations, start, None)
-    }
-
-    fn minimise(
-        x: &Matrix,
-        targets: Targets<'_>,
-        count: usize,
-        c: f64,
-        iterations: u64,
-        start: Option<&Self>,
-        centre: Option<&Self>,
-    ) -> Self {
-        let width = x.width();
-        let rows = match targets {
-            Targets::Classes(_) => x.rows().max(1) as f64,
-            // No known row is no cost, and needs no division by its weight.
-            Targets::Shares(shares) => {
-                let sum = shares.iter().map(|&share| f64::from(share)).sum::<f64>();
-                if sum > 0.0 { sum } else { 1.0 }
-            }
-        };
-        let (penalty, centre) = (1.0 / (c * rows), centre.map(Self::packed));
-        let problem = Problem { x, targets, count, rows, penalty, centre, last: RefCell::default() };
-        let start = start.map_or_else(|| vec![0.0; count * (width + 1)], Self::packed);
-        let (gradient, cost) = x.tolerances();
-        let solver = LBFGS::new(MoreThuenteLineSearch::new(), 10)
-            .with_tolerance_grad(gradient)
-            .and_then(|s| s.with_tolerance_cost(cost))
-            .unwrap_or_else(|e| unreachable!("tolerances are positive: {e}"));
-        // A line search that finds nothing better ends the descent with an error; the best point so far is then lost,
-        // so the start is kept. It happens at the optimum only.
-        let best = Executor::new(problem, solver)
-            .configure(|state| state.param(start.clone()).max_iters(iterations))
-            .run()
-            .ok()
-            .and_then(|mut done| done.state.take_best_param())
-            .unwrap_or(start);
-        let (weights, intercepts) = unpack(&best, count, width);
-        Self { weights, intercepts }
+        Fit { targets: Targets::Shares(shares), count, c, start, centre: None }.minimise(x, iterations)
     }
 
     /// Fit with the penalty of `choices` (values of C, ascending) that has the least log loss on the rows `held_back` of a
@@ -284,7 +94,8 @@ impl LogisticRegression {
     }
 
     /// The penalty of `choices` (values of C, ascending) that has the least log loss on the rows `held_back` of a fit of
-    /// `train`, with its model; 1 and none where there is no choice. Classes are below `count`.
+    /// `train`, with its model; 1 and none where there is no choice. They are tried as long as that loss falls. Classes are
+    /// below `count`.
     pub fn best_penalty(
         choices: &[f64],
         train: Labelled<'_>,
@@ -292,33 +103,29 @@ impl LogisticRegression {
         count: usize,
         iterations: u64,
     ) -> (f64, Option<Self>) {
-        let mut last: Option<Self> = None;
         let mut best: Option<(f64, f64, Self)> = None;
         for &c in choices {
-            let model = Self::fit(train.x, train.classes, count, c, iterations, last.as_ref());
+            let last = best.as_ref().map(|(.., model)| model);
+            let model = Self::fit(train.x, train.classes, count, c, iterations, last);
             let loss = model.losses(held_back).iter().sum();
-            if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
-                best = Some((loss, c, model.clone()));
+            if best.as_ref().is_some_and(|(least, ..)| loss >= *least) {
+                break;
             }
-            last = Some(model);
+            best = Some((loss, c, model));
         }
         best.map_or((1.0, None), |(_, c, model)| (c, Some(model)))
     }
 
     /// The log loss of each row, in nats.
     pub fn losses(&self, rows: Labelled<'_>) -> Vec<f64> {
-        let (probabilities, least) = (self.of_rows(rows.x), f64::from(f32::EPSILON));
-        let of_class = |(row, &class): (ndarray::ArrayView1<'_, f64>, &usize)| -row[class].max(least).ln();
-        probabilities.outer_iter().zip(rows.classes).map(of_class).collect()
+        let probabilities = self.of_rows(rows.x);
+        let of_class = |(row, &class): (&[f64], &usize)| -row[class].max(f64::from(f32::EPSILON)).ln();
+        probabilities.chunks_exact(self.intercepts.len()).zip(rows.classes).map(of_class).collect()
     }
 
     /// Weights, `classes × width` row-major, and intercepts.
-    pub fn parameters(&self) -> (Vec<f64>, Vec<f64>) {
-        (self.weights.iter().copied().collect(), self.intercepts.clone())
-    }
-
-    fn packed(&self) -> Vec<f64> {
-        self.weights.iter().chain(&self.intercepts).copied().collect()
+    pub fn parameters(&self) -> (&[f64], &[f64]) {
+        (&self.weights, &self.intercepts)
     }
 
     /// Class probabilities of every row of `x`, `rows × classes`, row-major.
@@ -326,21 +133,27 @@ impl LogisticRegression {
         self.of_rows(x).iter().map(|&p| p as f32).collect()
     }
 
-    fn of_rows(&self, x: &Matrix) -> Array2<f64> {
-        let mut logits = x.product(self.weights.view());
-        for mut row in logits.axis_iter_mut(Axis(0)) {
-            softmax(row.as_slice_mut().unwrap_or_default(), &self.intercepts);
+    fn of_rows(&self, x: &Matrix) -> Vec<f64> {
+        match x {
+            Matrix::Single(rows) => self.answers(rows),
+            Matrix::Exact(rows) => self.answers(rows),
         }
-        logits
     }
-}
 
-/// Cost and gradient at a point.
-#[derive(Clone)]
-struct Pass {
-    at: Vec<f64>,
-    cost: f64,
-    gradient: Vec<f64>,
+    fn answers<T: Real>(&self, rows: &Rows<T>) -> Vec<f64> {
+        let (classes, mut answers) = (self.intercepts.len(), Vec::new());
+        let layout = rows.layout(classes);
+        rows.pass(&layout, &self.packed::<T>(&layout), None, |_, logits| {
+            let first = answers.len();
+            answers.extend(logits.iter().map(|&logit| -> f64 { logit.into() }));
+            softmax(&mut answers[first..], classes, |_, _| {});
+        });
+        answers
+    }
+
+    fn packed<T: Real>(&self, layout: &Layout<'_>) -> Vec<T> {
+        layout.pack(&self.weights, &self.intercepts)
+    }
 }
 
 /// What is to be answered to each row.
@@ -352,96 +165,137 @@ enum Targets<'a> {
     Shares(&'a [f32]),
 }
 
-struct Problem<'a> {
-    x: &'a Matrix,
+impl Fit<'_> {
+    fn minimise(self, x: &Matrix, steps: u64) -> LogisticRegression {
+        match x {
+            Matrix::Single(rows) => self.of(rows, Limits { gradient: 1e-4, cost: 1e-9, steps }),
+            Matrix::Exact(rows) => self.of(rows, Limits { gradient: 1e-9, cost: 1e-15, steps }),
+        }
+    }
+
+    fn of<T: Real>(self, x: &Rows<T>, limits: Limits) -> LogisticRegression {
+        let layout = x.layout(self.count);
+        let rows = match self.targets {
+            Targets::Classes(_) => x.count().max(1) as f64,
+            // No known row is no cost, and needs no division by its weight.
+            Targets::Shares(shares) => {
+                let sum = shares.iter().map(|&share| f64::from(share)).sum::<f64>();
+                if sum > 0.0 { sum } else { 1.0 }
+            }
+        };
+        let mut problem = Problem {
+            x,
+            targets: self.targets,
+            rows,
+            penalty: 1.0 / (self.c * rows),
+            centre: self.centre.map(|centre| centre.packed(&layout)),
+            block: Vec::new(),
+            layout: &layout,
+            count: self.count,
+        };
+        let start =
+            self.start.map_or_else(|| vec![T::default(); layout.len()], |start| start.packed(&layout));
+        let found = descend(&mut problem, start, limits);
+        let (weights, intercepts) = layout.unpack(&found);
+        LogisticRegression { weights, intercepts }
+    }
+}
+
+struct Problem<'a, T> {
+    x: &'a Rows<T>,
+    layout: &'a Layout<'a>,
     targets: Targets<'a>,
     count: usize,
     /// Their number, or the sum of their weights.
     rows: f64,
     /// Weight of half the squared length of the weights; with a centre, of what weights and intercepts differ from it.
     penalty: f64,
-    centre: Option<Vec<f64>>,
-    /// The solver asks for cost and gradient of the same point one after the other; both come from one pass.
-    last: RefCell<Option<Pass>>,
+    centre: Option<Vec<T>>,
+    /// Probabilities of a few rows.
+    block: Vec<f64>,
 }
 
-impl Problem<'_> {
-    fn evaluate(&self, at: &[f64]) -> Pass {
-        if let Some(last) = &*self.last.borrow()
-            && last.at == at
-        {
-            return last.clone();
-        }
-        let (width, rows) = (self.x.width(), self.rows);
-        let (weights, intercepts) = unpack(at, self.count, width);
-        let mut residuals = self.x.product(weights.view());
+impl<T: Real> Cost<T> for Problem<'_, T> {
+    fn evaluate(&mut self, at: &[T], gradient: &mut [T]) -> f64 {
+        let Self { x, layout, targets, count, rows, penalty, ref centre, ref mut block } = *self;
         let mut cost = 0.0;
-        for (i, mut row) in residuals.axis_iter_mut(Axis(0)).enumerate() {
-            let Some(row) = row.as_slice_mut() else { continue };
-            softmax(row, &intercepts);
-            match self.targets {
+        gradient.fill(T::default());
+        x.pass(layout, at, Some(gradient), |first, logits| {
+            block.clear();
+            block.extend(logits.iter().map(|&logit| -> f64 { logit.into() }));
+            match targets {
                 Targets::Classes(classes) => {
-                    cost -= row[classes[i]].max(f64::MIN_POSITIVE).ln();
-                    row[classes[i]] -= 1.0;
+                    softmax(block, count, |row, losses| cost += losses.of(classes[first + row]));
+                    for (row, own) in block.chunks_exact_mut(count).enumerate() {
+                        own[classes[first + row]] -= 1.0;
+                    }
                 }
                 Targets::Shares(shares) => {
-                    let shares = &shares[i * self.count..(i + 1) * self.count];
-                    let weight: f64 = shares.iter().map(|&share| f64::from(share)).sum();
-                    for (p, share) in row.iter_mut().zip(shares.iter().map(|&share| f64::from(share))) {
-                        cost -= share * p.max(f64::MIN_POSITIVE).ln();
-                        *p = *p * weight - share;
+                    let of = |row: usize| {
+                        shares[(first + row) * count..(first + row + 1) * count]
+                            .iter()
+                            .map(|&share| f64::from(share))
+                    };
+                    softmax(block, count, |row, losses| {
+                        let known = of(row).enumerate().filter(|&(_, share)| share != 0.0);
+                        cost += known.map(|(class, share)| share * losses.of(class)).sum::<f64>();
+                    });
+                    for (row, own) in block.chunks_exact_mut(count).enumerate() {
+                        let weight: f64 = of(row).sum();
+                        own.iter_mut().zip(of(row)).for_each(|(p, share)| *p = *p * weight - share);
                     }
                 }
             }
+            logits.iter_mut().zip(&*block).for_each(|(out, &residual)| *out = T::of(residual));
+        });
+        let (scale, penalty_there) = (T::of(1.0 / rows), T::of(penalty));
+        let penalised = if centre.is_some() { layout.len() } else { layout.weights() };
+        gradient.iter_mut().for_each(|g| *g = *g * scale);
+        let mut length = 0.0;
+        for (i, g) in gradient.iter_mut().take(penalised).enumerate() {
+            let off = at[i] - centre.as_ref().map_or(T::default(), |centre| centre[i]);
+            *g += penalty_there * off;
+            length += off.into() * off.into();
         }
-        let off = |i: usize| at[i] - self.centre.as_ref().map_or(0.0, |centre| centre[i]);
-        let sums = self.x.weighted_sum(&residuals);
-        let mut gradient: Vec<f64> = sums.iter().map(|&g| g / rows).collect();
-        gradient.extend(residuals.sum_axis(Axis(0)).iter().map(|&g| g / rows));
-        let penalised = if self.centre.is_some() { at.len() } else { self.count * width };
-        gradient.iter_mut().take(penalised).enumerate().for_each(|(i, g)| *g += self.penalty * off(i));
-        let length: f64 = (0..penalised).map(|i| off(i).powi(2)).sum();
-        let cost = cost / rows + self.penalty * length / 2.0;
-        let pass = Pass { at: at.to_vec(), cost, gradient };
-        *self.last.borrow_mut() = Some(pass.clone());
-        pass
+        cost / rows + penalty * length / 2.0
     }
 }
 
-impl CostFunction for Problem<'_> {
-    type Param = Vec<f64>;
-    type Output = f64;
-    fn cost(&self, at: &Self::Param) -> Result<f64, Error> {
-        Ok(self.evaluate(at).cost)
+/// Log losses of a row by its class.
+struct Losses<'a> {
+    /// By what each logit is below the greatest.
+    below: &'a [f64],
+    /// Logarithm of the sum of e to the minus those.
+    log_sum: f64,
+}
+
+impl Losses<'_> {
+    fn of(&self, class: usize) -> f64 {
+        self.below[class] + self.log_sum
     }
 }
 
-impl Gradient for Problem<'_> {
-    type Param = Vec<f64>;
-    type Gradient = Vec<f64>;
-    fn gradient(&self, at: &Self::Param) -> Result<Vec<f64>, Error> {
-        Ok(self.evaluate(at).gradient)
+/// Softmax in place of each row of `logits`, `rows × classes`, by the maximum of the row itself; `each` gets the row and what
+/// each class would cost.
+fn softmax(logits: &mut [f64], classes: usize, mut each: impl FnMut(usize, &Losses<'_>)) {
+    for row in logits.chunks_exact_mut(classes) {
+        let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        row.iter_mut().for_each(|logit| *logit = most - *logit);
     }
-}
-
-/// Weights, `classes × width`, then intercepts.
-fn unpack(packed: &[f64], count: usize, width: usize) -> (Array2<f64>, Vec<f64>) {
-    let weights = Array2::from_shape_fn((count, width), |(c, i)| packed[c * width + i]);
-    (weights, packed[count * width..].to_vec())
-}
-
-/// Add `intercepts`, then softmax in place, by the maximum of the row itself.
-fn softmax(logits: &mut [f64], intercepts: &[f64]) {
-    logits.iter_mut().zip(intercepts).for_each(|(l, b)| *l += b);
-    let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    logits.iter_mut().for_each(|l| *l = (*l - most).exp());
-    let sum: f64 = logits.iter().sum();
-    logits.iter_mut().for_each(|l| *l /= sum);
+    let below = logits.to_vec();
+    exp_of_minus(logits);
+    for (place, (row, below)) in logits.chunks_exact_mut(classes).zip(below.chunks_exact(classes)).enumerate()
+    {
+        let sum: f64 = row.iter().sum();
+        row.iter_mut().for_each(|share| *share /= sum);
+        each(place, &Losses { below, log_sum: sum.ln() });
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inputs::Sparse;
 
     const X: [[f32; 2]; 9] = [
         [0.5, 1.0],
@@ -457,7 +311,7 @@ mod tests {
     const CLASSES: [usize; 9] = [0, 1, 0, 2, 2, 1, 0, 1, 2];
 
     fn dense(rows: &[[f32; 2]]) -> Matrix {
-        Matrix::Dense(Array2::from_shape_fn((rows.len(), 2), |(r, c)| rows[r][c]))
+        Matrix::dense(2, rows.as_flattened().to_vec())
     }
 
     fn exact(rows: &[[f32; 2]]) -> Matrix {
@@ -469,15 +323,14 @@ mod tests {
     fn solved_exactly_it_does_not_hang_on_the_order_of_the_rows() {
         let turned = |i: usize| (i * 4 + 2) % X.len();
         let (x, y): (Vec<_>, Vec<_>) = (0..X.len()).map(|i| (X[turned(i)], CLASSES[turned(i)])).unzip();
-        let fit = |x: &[[f32; 2]], y: &[usize]| {
-            LogisticRegression::fit(&exact(x), y, 3, 1.0, 200, None).parameters().0
-        };
+        let fit =
+            |x: &[[f32; 2]], y: &[usize]| LogisticRegression::fit(&exact(x), y, 3, 1.0, 200, None).weights;
         let off = fit(&X, &CLASSES).iter().zip(fit(&x, &y)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(off < 1e-7, "{off}");
     }
 
     fn sparse(rows: &[[f32; 2]]) -> Matrix {
-        Matrix::Sparse(Sparse {
+        Matrix::sparse(Sparse {
             width: 2,
             ends: (1..=rows.len()).map(|r| 2 * r).collect(),
             columns: [0, 1].repeat(rows.len()),

@@ -133,7 +133,7 @@ impl<'a> Sample<'a> {
         let [learned, asked] =
             [&learn, &check].map(|of| of.iter().map(|&at| text(at)).collect::<Vec<String>>());
         let terms = TfIdf::learn(learned.iter().map(String::as_str), 2, Terms::Words);
-        let matrix = |texts: &[String]| Matrix::Sparse(terms.rows(texts.iter().map(String::as_str)));
+        let matrix = |texts: &[String]| Matrix::sparse(terms.rows(texts.iter().map(String::as_str)));
         let count = self.dataset.classes.len();
         let known = &self.classes[..learn.len()];
         let model = LogisticRegression::fit(&matrix(&learned), known, count, PENALTY, STEPS, None);
