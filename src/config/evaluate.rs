@@ -109,9 +109,7 @@ impl EvaluateConfig {
     pub fn repeats_of(&self, rows: usize) -> usize {
         self.repeats.unwrap_or(if rows < MANY_ROWS { REPEATS } else { 1 })
     }
-}
 
-impl EvaluateConfig {
     /// [`Self::baselines`] in the order in which reports have them.
     pub fn baselines(&self) -> Vec<BaselineKind> {
         BaselineKind::ALL.into_iter().filter(|kind| self.baselines.contains(kind)).collect()

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use serde::{Deserialize, Serialize};
-
 use crate::arithmetic::{Arithmetic, Precision};
 use crate::transformer::rate;
 
@@ -145,23 +143,22 @@ pub fn user_cache() -> PathBuf {
 /// The rates that `file` has for the processor `name`, measured and written where it has none; `None` where they cannot be
 /// kept.
 fn kept(file: &Path, name: &str, here: &[Arithmetic]) -> Option<Rates> {
-    #[derive(Default, Serialize, Deserialize)]
-    struct Kept(BTreeMap<String, Rates>);
+    type Kept = BTreeMap<String, Rates>;
 
     let read = || std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
     let mut all = read().unwrap_or_default();
     let whole = |rates: &&Rates| here.iter().all(|arithmetic| rates.contains_key(arithmetic.name()));
-    if let Some(rates) = all.0.get(name).filter(whole) {
+    if let Some(rates) = all.get(name).filter(whole) {
         return Some(rates.clone());
     }
     let rates: Rates = here.iter().map(|a| (a.name().to_owned(), rate(*a, 1))).collect();
-    all.0.insert(name.to_owned(), rates);
+    all.insert(name.to_owned(), rates);
     std::fs::create_dir_all(file.parent()?).ok()?;
     // Renamed into its place, so that two processes at once leave one whole file, and both go by what is in it.
     let new = file.with_extension(format!("{}.new", std::process::id()));
     std::fs::write(&new, serde_json::to_vec_pretty(&all).ok()?).ok()?;
     std::fs::rename(&new, file).ok()?;
-    read()?.0.remove(name)
+    read()?.remove(name)
 }
 
 #[cfg(test)]
