@@ -1,22 +1,11 @@
 //! Texts as token ids, grouped for the workers that embed them.
 
-use crate::encode::EncoderError;
-
 /// A batch holds about this many tokens, padding included: enough for a pass over the weights to be worth it, few enough
 /// for the processor's cache.
 const BATCH_TOKENS: usize = 512;
 
 /// Token counts are rounded up to a multiple of this to make the width of a batch.
 const WIDTH_STEP: usize = 4;
-
-/// Turns the token ids of a batch into a vector for each of its texts; one a thread.
-pub trait Worker: Send {
-    /// The vector of each text of `batch`, in its order.
-    ///
-    /// # Errors
-    /// The model does not fit the tokens, or cannot be run.
-    fn embed(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EncoderError>;
-}
 
 /// The token ids of one text.
 pub struct Tokens {

@@ -21,10 +21,11 @@ mod tokenize;
 #[expect(unsafe_code, reason = "vector instructions")]
 mod transformer;
 mod weights;
+mod worker;
 
 pub use architecture::Architecture;
 pub use arithmetic::{Arithmetic, Backend, Precision};
-pub use batch::{Batch, Tokens, Worker};
+pub use batch::{Batch, Tokens};
 pub use encode::{Encode, Encoded, EncoderError, EncoderSettings, Joined};
 pub use folder::{Folder, FolderError, Pooling};
 pub use hub::{Place, fetch, locate};
@@ -32,3 +33,4 @@ pub use model::{Encoders, Known, Model};
 pub use processor::{Choice, Processor, Rates, Reason, choice, here, measurements, user_cache};
 pub use threads::Encoder;
 pub use transformer::rate;
+pub use worker::Worker;

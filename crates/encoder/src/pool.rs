@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::architecture::Architecture;
 use crate::arithmetic::Arithmetic;
-use crate::batch::{Batch, Worker};
+use crate::batch::Batch;
 use crate::encode::EncoderError;
 use crate::folder::Folder;
 use crate::transformer::{Bert, Scratch};
@@ -56,10 +56,29 @@ impl Packed {
             scratch: Scratch::default(),
         })
     }
-}
 
-impl Worker for Packed {
-    fn embed(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EncoderError> {
+    /// How many of them are of use for one text of so many tokens.
+    pub fn threads(&self, tokens: usize) -> usize {
+        self.bert.threads(tokens)
+    }
+
+    /// The vector of one text by several clones, each on a thread.
+    ///
+    /// # Errors
+    /// As [`Self::embed`].
+    pub fn embed_together(of: &mut [&mut Self], text: &[i64]) -> Result<Vec<f32>, EncoderError> {
+        let Some(Self { bert, pool, normalize, .. }) = of.first() else { return Ok(Vec::new()) };
+        let (bert, pool, normalize) = (Arc::clone(bert), *pool, *normalize);
+        let mut scratches: Vec<&mut Scratch> = of.iter_mut().map(|packed| &mut packed.scratch).collect();
+        let states = bert.forward_together(text, &mut scratches).map_err(EncoderError::Forward)?;
+        Ok(embedding(&states, bert.hidden_size(), pool, normalize))
+    }
+
+    /// The vector of each text of `batch`, in its order.
+    ///
+    /// # Errors
+    /// The model does not fit the tokens.
+    pub fn embed(&mut self, batch: &Batch) -> Result<Vec<Vec<f32>>, EncoderError> {
         let texts: Vec<&[i64]> = batch.texts.iter().map(|t| &t.ids[..]).collect();
         let mut states = self.bert.forward(&texts, &mut self.scratch).map_err(EncoderError::Forward)?;
         let mut embeddings = Vec::with_capacity(texts.len());

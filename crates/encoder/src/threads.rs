@@ -1,13 +1,14 @@
 //! The threads of an encoder: one tokenises ahead, each worker runs batches, the caller's takes the results.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, mpsc};
 
-use crate::batch::{Tokens, Worker};
+use crate::batch::{Tokens, batches};
 use crate::encode::{Encode, Encoded, EncoderError, EncoderSettings};
 use crate::folder::Folder;
 use crate::pool::Packed;
 use crate::tokenize::Truncating;
+use crate::worker::Worker;
 
 /// A loaded sentence encoder.
 pub struct Encoder {
@@ -51,12 +52,64 @@ impl Encoder {
     }
 }
 
+impl Encoder {
+    /// One text, on as many workers as are of use to it and idle.
+    fn encode_one(&self, text: &str) -> Result<Vec<Encoded>, EncoderError> {
+        let batch = batches(self.tokenizer.tokenize(&[text], 0)?).pop();
+        let Some(batch) = batch else { return Ok(Vec::new()) };
+        let [Tokens { text, length, ids }] = &batch.texts[..] else { return Ok(Vec::new()) };
+        let mut mine: Vec<Mine<'_>> = Vec::new();
+        let mut wanted = 1;
+        for worker in self.workers.iter().filter_map(idle) {
+            mine.push(worker);
+            if let [first] = &mut mine[..] {
+                wanted = first.own_pass().map_or(1, |packed| packed.threads(ids.len()));
+            }
+            if mine.len() >= wanted {
+                break;
+            }
+        }
+        if mine.is_empty() {
+            let first =
+                self.workers.first().map(|worker| worker.lock().unwrap_or_else(PoisonError::into_inner));
+            mine.extend(first);
+        }
+        let mut embeddings = if wanted > 1 {
+            let mut packed: Vec<&mut Packed> =
+                mine.iter_mut().filter_map(|worker| worker.own_pass()).collect();
+            vec![Packed::embed_together(&mut packed, ids)?]
+        } else {
+            mine.first_mut().map_or_else(|| Ok(Vec::new()), |worker| worker.embed(&batch))?
+        };
+        let embedding = embeddings.pop();
+        Ok(embedding
+            .map(|embedding| Encoded { text: *text, tokens: *length, embedding })
+            .into_iter()
+            .collect())
+    }
+}
+
+/// A worker that nobody else has for now.
+type Mine<'a> = MutexGuard<'a, Box<dyn Worker>>;
+
+fn idle(worker: &Mutex<Box<dyn Worker>>) -> Option<Mine<'_>> {
+    match worker.try_lock() {
+        Ok(worker) => Some(worker),
+        Err(TryLockError::Poisoned(worker)) => Some(worker.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
 impl Encode for Encoder {
     fn encode(
         &self,
         texts: &[&str],
         sink: &mut dyn FnMut(Vec<Encoded>) -> ControlFlow<()>,
     ) -> Result<(), EncoderError> {
+        if let [text] = texts {
+            let _ = sink(self.encode_one(text)?);
+            return Ok(());
+        }
         let ahead = 2 * self.workers.len();
         let (batch_sender, batches) = mpsc::sync_channel(ahead);
         let (sender, results) = mpsc::sync_channel(ahead);

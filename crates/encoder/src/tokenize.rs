@@ -78,7 +78,7 @@ impl Truncating {
     }
 
     /// Token ids of each text, the special tokens around what is left after the cut.
-    fn tokenize(&self, texts: &[&str], offset: usize) -> Result<Vec<Tokens>, EncoderError> {
+    pub fn tokenize(&self, texts: &[&str], offset: usize) -> Result<Vec<Tokens>, EncoderError> {
         let cleaned: Vec<String> = texts
             .iter()
             .map(|t| if self.lower_case { t.trim().to_lowercase() } else { t.trim().to_owned() })

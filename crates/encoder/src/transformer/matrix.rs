@@ -37,7 +37,7 @@ fn pair(a: u32, b: u32) -> [u32; 2] {
 
 /// The keys of the head that begins at word `head`, transposed, in panels of 32 keys.
 #[inline(always)]
-fn transpose(text: Text<'_>, head: usize, keys: &mut [u32]) {
+fn transpose(text: &Text<'_>, head: usize, keys: &mut [u32]) {
     let (hidden, size) = (text.hidden / PAIR, text.head / PAIR);
     let words = &text.projected[text.first * 3 * hidden..][..text.tokens * 3 * hidden];
     for (token, row) in words.chunks_exact(3 * hidden).enumerate() {
@@ -50,7 +50,7 @@ fn transpose(text: Text<'_>, head: usize, keys: &mut [u32]) {
 
 /// Its values, two keys a word, in panels of 32 numbers.
 #[inline(always)]
-fn interleave(text: Text<'_>, head: usize, values: &mut [u32]) {
+fn interleave(text: &Text<'_>, head: usize, values: &mut [u32]) {
     let hidden = text.hidden / PAIR;
     let (stride, at, pairs) = (3 * hidden, 2 * hidden + head, text.tokens.next_multiple_of(PANEL) / PAIR);
     let words = &text.projected[text.first * stride..][..text.tokens * stride];
@@ -117,11 +117,12 @@ unsafe impl<T: Tiles, W: Words, F: Instructions> Products for Matrix<T, W, F> {
         let shares = rooms.shares.words(room(TALL, width / PAIR));
         let Block(mixed) = &mut Block::default();
         for head in (0..hidden).step_by(size) {
-            transpose(text, head, keys);
-            interleave(text, head, values);
-            let queries = Left::rows(&text.projected[text.first * stride + head..], text.tokens, stride);
-            for first in (0..text.tokens).step_by(TALL) {
-                let count = (text.tokens - first).min(TALL);
+            transpose(&text, head, keys);
+            interleave(&text, head, values);
+            let (asked, from) = (text.asked.len(), (text.first + text.asked.start) * stride + head);
+            let queries = Left::rows(&text.projected[from..], asked, stride);
+            for first in (0..asked).step_by(TALL) {
+                let count = (asked - first).min(TALL);
                 for (i, keys) in keys.chunks_exact(PANEL * size).enumerate() {
                     // SAFETY (of all below): the caller answers for the unit and the instructions.
                     unsafe {
@@ -150,7 +151,7 @@ unsafe impl<T: Tiles, W: Words, F: Instructions> Products for Matrix<T, W, F> {
                     for (row, mixed) in mixed.iter_mut().enumerate().take(count) {
                         mixed.iter_mut().for_each(|x| *x *= parts[row]);
                         unsafe {
-                            Self::put(out, hidden, text.first + first + row, PAIR * head + i * PANEL, mixed)
+                            Self::put(out, hidden, text.to + first + row, PAIR * head + i * PANEL, mixed)
                         };
                     }
                 }

@@ -19,6 +19,7 @@ mod set;
 mod short;
 #[cfg(test)]
 mod tests;
+mod team;
 mod vectors;
 
 pub use bert::Bert;

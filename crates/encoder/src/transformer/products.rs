@@ -1,5 +1,7 @@
 //! What a pass leaves to the way it multiplies.
 
+use std::ops::Range;
+
 use super::arena::Buffer;
 use crate::simd::{Instructions, Panels};
 
@@ -36,7 +38,7 @@ pub unsafe trait Products {
     );
     /// Gaussian error linear unit, in place.
     fn gelu(row: &mut [f32]);
-    /// Attention inside `text`; the heads' mixed values go to the same rows of `out`, a left side of rows of `hidden` numbers.
+    /// Attention inside `text`; the heads' mixed values go to rows of `out`, a left side of rows of `hidden` numbers.
     unsafe fn attend(&mut self, text: Text<'_>, room: &mut Attention, out: &mut [u32]);
 }
 
@@ -56,7 +58,7 @@ pub struct Attention {
 }
 
 /// The projections of one text of a batch.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Text<'a> {
     /// Query, key and value of each token of the batch side by side, a row of words each, and rows to fill a tile.
     pub projected: &'a [u32],
@@ -64,6 +66,10 @@ pub struct Text<'a> {
     pub first: usize,
     /// At least 1.
     pub tokens: usize,
+    /// The tokens whose queries are asked.
+    pub asked: Range<usize>,
+    /// The row that the first of them has in what comes out.
+    pub to: usize,
     /// Numbers of a query, of all heads.
     pub hidden: usize,
     /// Numbers of a head's query.

@@ -1,7 +1,7 @@
 //! The pass against one written by the definition, on every set of instructions.
 
 use super::bert::Bert;
-use super::forward::{Scratch, forward};
+use super::forward::{Job, Scratch, forward};
 use super::matrix::Matrix;
 use super::set::Set;
 use crate::architecture::BertConfig;
@@ -29,33 +29,31 @@ unsafe impl Words for Rounded {
 }
 
 /// The pass on the emulated unit, products and sums between its products fused where the processor can.
-pub fn forward_emulated(bert: &Bert, texts: &[&[i64]], scratch: &mut Scratch) {
+pub fn forward_emulated(bert: &Bert, job: Job<'_>, scratch: &mut Scratch) {
     #[cfg(target_arch = "x86_64")]
     {
         use crate::simd::{Avx2, Avx512};
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn with_avx2(bert: &Bert, texts: &[&[i64]], scratch: &mut Scratch) {
-            unsafe {
-                forward(bert, texts, scratch, &mut Matrix::<_, Rounded, Avx2>::new(Emulated::default()))
-            }
+        unsafe fn with_avx2(bert: &Bert, job: Job<'_>, scratch: &mut Scratch) {
+            unsafe { forward(bert, job, scratch, &mut Matrix::<_, Rounded, Avx2>::new(Emulated::default())) }
         }
         #[target_feature(enable = "avx512f")]
-        unsafe fn with_avx512(bert: &Bert, texts: &[&[i64]], scratch: &mut Scratch) {
+        unsafe fn with_avx512(bert: &Bert, job: Job<'_>, scratch: &mut Scratch) {
             unsafe {
-                forward(bert, texts, scratch, &mut Matrix::<_, Rounded, Avx512>::new(Emulated::default()))
+                forward(bert, job, scratch, &mut Matrix::<_, Rounded, Avx512>::new(Emulated::default()))
             }
         }
         // SAFETY: as detected.
         unsafe {
             if is_x86_feature_detected!("avx512f") {
-                return with_avx512(bert, texts, scratch);
+                return with_avx512(bert, job, scratch);
             } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return with_avx2(bert, texts, scratch);
+                return with_avx2(bert, job, scratch);
             }
         }
     }
     // SAFETY: Portable is no special instruction.
-    unsafe { forward(bert, texts, scratch, &mut Matrix::<_, Rounded, Portable>::new(Emulated::default())) }
+    unsafe { forward(bert, job, scratch, &mut Matrix::<_, Rounded, Portable>::new(Emulated::default())) }
 }
 
 /// Ids below 50, of all lengths around the heights and widths of tiles.
@@ -251,6 +249,25 @@ fn float32_is_the_same_to_the_bit_with_any_width_and_in_any_batch() {
         let together = states(&config, set, &weights, &texts);
         let alone: Vec<f32> = texts.iter().flat_map(|t| states(&config, set, &weights, &[t])).collect();
         assert!(together == alone, "{set:?}");
+    }
+}
+
+#[test]
+fn a_text_on_several_threads_has_the_states_that_it_has_on_one() {
+    let (config, tensors) = model();
+    let (_folder, weights) = saved(&tensors);
+    for set in available() {
+        let bert = Bert::pack_for(&config, set, &weights).unwrap();
+        for text in texts() {
+            let alone = states(&config, set, &weights, &[&text]);
+            for threads in [1, 2, 3, 5] {
+                let mut scratches: Vec<Scratch> = (0..threads).map(|_| Scratch::default()).collect();
+                let mut scratches: Vec<&mut Scratch> = scratches.iter_mut().collect();
+                let together = bert.forward_together(&text, &mut scratches).unwrap();
+                assert!(together == alone, "{set:?}: {} tokens on {threads} threads", text.len());
+            }
+        }
+        assert_eq!([bert.threads(1), bert.threads(17)], [1, 1]);
     }
 }
 
