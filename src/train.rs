@@ -11,7 +11,7 @@ use crate::heads::{
     LeftOut, NeighbourSettings, NetworkSettings, NetworkShape, Networks, Output, Recipe, Rows, Schedule,
     TreeSettings, outputs, softmax,
 };
-use crate::inputs::{InputEncoder, RawInputs};
+use crate::inputs::{InputEncoder, KnownDistances, RawInputs};
 use crate::progress::Progress;
 
 /// What a head is trained from. Rows are indices of the dataset.
@@ -153,6 +153,10 @@ pub fn train(
     }
     let [train_terms, validation_terms] =
         [input.train, input.validation].map(|rows| encoder.terms(input.rows, rows));
+    // Rows that the dataset does not have are in no list of its distances.
+    let of_dataset = input.parents.is_empty() && input.mixed.is_empty();
+    let distances = input.rows.distances().filter(|_| of_dataset);
+    let distances_of = |rows| distances.map(|all| KnownDistances { all, rows });
     let truth: Vec<usize> = input.train.iter().map(|&row| input.classes[row]).collect();
     let data = FitData {
         inputs: width,
@@ -164,12 +168,14 @@ pub fn train(
             terms: train_terms.as_ref(),
             targets: &targets,
             groups: Some(&groups),
+            distances: distances_of(input.train),
         },
         validation: Rows {
             inputs: &encoder.encode(input.rows, input.validation),
             terms: validation_terms.as_ref(),
             targets: &teacher.of(input.validation),
             groups: Some(&input.validation.iter().map(|&row| group(row)).collect::<Vec<_>>()),
+            distances: distances_of(input.validation),
         },
         seed,
     };

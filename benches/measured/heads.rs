@@ -54,6 +54,7 @@ pub fn run(members: usize, epochs: usize) {
         terms: None,
         targets,
         groups: None,
+        distances: None,
     };
     let data = FitData {
         inputs: INPUTS,

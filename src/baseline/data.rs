@@ -9,8 +9,6 @@ use crate::train::FeatureSettings;
 pub struct BaselineData<'a> {
     /// Inputs of every row.
     pub raw: &'a RawInputs,
-    /// Texts of every row as one, as TF-IDF sees them.
-    pub texts: &'a [String],
     /// Class of every row, below `class_count`.
     pub classes: &'a [usize],
     /// Group of near-duplicates of every row: whatever is chosen, is chosen on rows of other groups.

@@ -43,7 +43,6 @@ pub fn baselines(data: BaselineData<'_>, fold: &Fold, kinds: &[BaselineKind]) ->
         );
         model.probabilities(&matrix(held_out))
     };
-    let of = |&row: &usize| data.texts[row].as_str();
     let own = OwnInputs::new(data, fold);
     let answered = |&kind: &BaselineKind| {
         let begin = Instant::now();
@@ -52,8 +51,9 @@ pub fn baselines(data: BaselineData<'_>, fold: &Fold, kinds: &[BaselineKind]) ->
                 class_shares(&data.truth(&both), data.class_count).repeat(held_out.len())
             }
             BaselineKind::Tfidf => {
-                let terms = TfIdf::learn(train.iter().map(of), MIN_TEXTS, Terms::Words);
-                logistic(&|rows| Matrix::sparse(terms.rows(rows.iter().map(of))))
+                let counted = data.raw.count_terms(Terms::Words);
+                let terms = TfIdf::learn_counted(counted, train, MIN_TEXTS, Terms::Words);
+                logistic(&|rows| Matrix::sparse(terms.counted_rows(counted, rows)))
             }
             BaselineKind::Embeddings => logistic(&|of| embedding_matrix(data.raw, of)),
             BaselineKind::InputsLogistic => own.logistic(),

@@ -234,10 +234,9 @@ mod tests {
         class_weights: bool,
     ) -> [Vec<usize>; 3] {
         let count = classes.len();
-        let (groups, texts): (Vec<usize>, Vec<String>) = ((0..count).map(|r| r / 2 * 2).collect(), vec![]);
+        let groups: Vec<usize> = (0..count).map(|r| r / 2 * 2).collect();
         let data = BaselineData {
             raw,
-            texts: &texts,
             classes,
             groups: &groups,
             class_count: 3,
@@ -312,7 +311,6 @@ mod tests {
         let all: Vec<usize> = (0..60).collect();
         let data = BaselineData {
             raw: &raw,
-            texts: &[],
             classes: &classes,
             groups: &all,
             class_count: 2,
@@ -338,10 +336,10 @@ mod tests {
             numeric: vec![vec![]; rows.len()],
             categories: vec![vec![]; rows.len()],
             texts: vec![String::new(); rows.len()],
+            ..RawInputs::default()
         };
         let data = BaselineData {
             raw: &raw,
-            texts: &[],
             classes: &classes,
             groups: &groups,
             class_count: 2,

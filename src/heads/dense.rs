@@ -438,7 +438,7 @@ mod tests {
     fn the_score_is_pytorchs_weighted_cross_entropy() {
         // logits [[2,0],[0,1],[1,1]], classes 0,1,0, weights 1,3:
         // -log p = 0.126928, 0.313262, 0.693147; (0.126928 + 3*0.313262 + 0.693147) / (1+3+1) = 0.351972
-        let rows = Rows { inputs: &[], terms: None, targets: &[], groups: None };
+        let rows = Rows { inputs: &[], terms: None, targets: &[], groups: None, distances: None };
         let data = FitData {
             inputs: 1,
             embedding_dims: 1,

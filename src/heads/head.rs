@@ -9,7 +9,7 @@ use super::block::Block;
 use super::error::HeadError;
 use super::kinds::HeadShape;
 use super::tensors::Tensors;
-use crate::inputs::Sparse;
+use crate::inputs::{Distances, KnownDistances, Sparse};
 
 /// What a head is trained from.
 pub struct FitData<'a> {
@@ -41,21 +41,26 @@ pub struct Rows<'a> {
     /// `n` pairs: the groups that a row descends from, twice the same but for a mixed row. Rows that share one are
     /// near-duplicates or variants of each other, and are left out together. Without groups each row is alone.
     pub groups: Option<&'a [[usize; 2]]>,
+    /// Squared distances of the rows' embeddings, where they are known.
+    pub distances: Option<KnownDistances<'a>>,
 }
 
 /// [`Rows`] put together anew.
-pub(super) struct OwnedRows {
+pub(super) struct OwnedRows<'a> {
     pub inputs: Vec<f32>,
     pub terms: Option<Sparse>,
     pub targets: Vec<f32>,
     pub groups: Option<Vec<[usize; 2]>>,
+    /// All distances, and of which rows these are.
+    pub distances: Option<(&'a Distances, Vec<usize>)>,
 }
 
-impl OwnedRows {
+impl OwnedRows<'_> {
     /// They, to be learned from.
     pub fn rows(&self) -> Rows<'_> {
-        let Self { inputs, terms, targets, groups } = self;
-        Rows { inputs, terms: terms.as_ref(), targets, groups: groups.as_deref() }
+        let Self { inputs, terms, targets, groups, distances } = self;
+        let distances = distances.as_ref().map(|(all, rows)| KnownDistances { all, rows });
+        Rows { inputs, terms: terms.as_ref(), targets, groups: groups.as_deref(), distances }
     }
 }
 

@@ -32,7 +32,7 @@ fn fit_on(
     (inputs, targets): &(Vec<f32>, Vec<f32>),
     networks: Option<&dyn Networks>,
 ) -> Result<Fitted, HeadError> {
-    let rows = Rows { inputs, terms: None, targets, groups: None };
+    let rows = Rows { inputs, terms: None, targets, groups: None, distances: None };
     let data = FitData {
         inputs: 2,
         embedding_dims: 1,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::raw::RawInputs;
-use super::tfidf::{Sparse, Terms, TfIdf};
+use super::terms::Terms;
+use super::tfidf::{Sparse, TfIdf};
 
 /// A term in fewer training texts is no term.
 const MIN_TEXTS: usize = 2;
@@ -65,12 +66,9 @@ impl InputEncoder {
                 counts.into_iter().filter(|&(_, n)| n >= min_count).map(|(v, _)| v.clone()).collect()
             })
             .collect();
-        let texts = || train.iter().map(|&row| raw.texts[row].as_str());
-        let vocabularies = if terms {
-            [Terms::Words, Terms::Letters].map(|kind| TfIdf::learn(texts(), MIN_TEXTS, kind)).to_vec()
-        } else {
-            Vec::new()
-        };
+        let learned = |kind| TfIdf::learn_counted(raw.count_terms(kind), train, MIN_TEXTS, kind);
+        let vocabularies =
+            if terms { [Terms::Words, Terms::Letters].map(learned).to_vec() } else { Vec::new() };
         let mut encoder = Self {
             embedding_dims: raw.embedding_dims,
             logarithmic,
@@ -131,8 +129,12 @@ impl InputEncoder {
     /// Rows of words and letters, each half of length √½, where the head sees them.
     pub fn terms(&self, raw: &RawInputs, rows: &[usize]) -> Option<Sparse> {
         let [words, letters] = &self.vocabularies[..] else { return None };
-        let texts = || rows.iter().map(|&row| raw.texts[row].as_str());
-        Some(words.rows(texts()).beside(&letters.rows(texts()), std::f32::consts::FRAC_1_SQRT_2))
+        let of = |vocabulary: &TfIdf, kind| match raw.counted_terms(kind) {
+            Some(counted) => vocabulary.counted_rows(counted, rows),
+            None => vocabulary.rows(rows.iter().map(|&row| raw.texts[row].as_str())),
+        };
+        let (words, letters) = (of(words, Terms::Words), of(letters, Terms::Letters));
+        Some(words.beside(&letters, std::f32::consts::FRAC_1_SQRT_2))
     }
 
     /// The tabular inputs of one row, standardised once means and scales are known.
@@ -186,6 +188,7 @@ mod tests {
             numeric: vec![vec![Some(10.0)], vec![None], vec![Some(-7.0)]],
             categories: vec![list(&["a", "b"]), list(&["a"]), list(&["z"])],
             texts: ["red ball", "red kite", "blue ball"].map(str::to_owned).to_vec(),
+            ..RawInputs::default()
         }
     }
 

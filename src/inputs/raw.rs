@@ -1,5 +1,10 @@
 //! Rows before anything is learned from them: the fields' embeddings side by side, the columns, the shape of the texts.
 
+use std::sync::OnceLock;
+
+use super::counted::Counted;
+use super::distances::Distances;
+use super::terms::Terms;
 use crate::config::Config;
 use crate::embed::Embeddings;
 use crate::table::Cells;
@@ -17,9 +22,41 @@ pub struct RawInputs {
     pub categories: Vec<Vec<Vec<String>>>,
     /// For each row, its texts as one.
     pub texts: Vec<String>,
+    /// What fits on parts of the rows have in common, made when first asked for.
+    pub common: Common,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Common {
+    distances: OnceLock<Distances>,
+    words: OnceLock<Counted>,
+    letters: OnceLock<Counted>,
 }
 
 impl RawInputs {
+    /// The squared distances of all embeddings, made now unless they are there; none where there is no embedding, or
+    /// they would take too much memory.
+    pub fn make_distances(&self) -> Option<&Distances> {
+        let of = || Distances::new(&self.embedding, self.embedding_dims);
+        let rows = self.embedding.len().checked_div(self.embedding_dims).unwrap_or(0);
+        (1..=Distances::MOST_ROWS).contains(&rows).then(|| self.common.distances.get_or_init(of))
+    }
+
+    /// The squared distances, where someone made them.
+    pub fn distances(&self) -> Option<&Distances> {
+        self.common.distances.get()
+    }
+
+    /// The terms of all texts, counted now unless they are.
+    pub fn count_terms(&self, kind: Terms) -> &Counted {
+        self.common.of(kind).get_or_init(|| Counted::new(self.texts.iter().map(String::as_str), kind))
+    }
+
+    /// The terms, where someone counted them.
+    pub fn counted_terms(&self, kind: Terms) -> Option<&Counted> {
+        self.common.of(kind).get()
+    }
+
     /// The inputs of `rows`, in their order.
     pub fn pick(&self, rows: &[usize]) -> Self {
         let dims = self.embedding_dims;
@@ -33,6 +70,16 @@ impl RawInputs {
             numeric: rows.iter().map(|&r| self.numeric[r].clone()).collect(),
             categories: rows.iter().map(|&r| self.categories[r].clone()).collect(),
             texts: rows.iter().map(|&r| self.texts[r].clone()).collect(),
+            common: Common::default(),
+        }
+    }
+}
+
+impl Common {
+    fn of(&self, kind: Terms) -> &OnceLock<Counted> {
+        match kind {
+            Terms::Words => &self.words,
+            Terms::Letters => &self.letters,
         }
     }
 }

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::counted::Counted;
 use super::strings::Strings;
+use super::terms::{Terms, for_each_term};
 
 /// Rows of few non-zero values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,16 +71,6 @@ impl Sparse {
     }
 }
 
-/// What is counted in a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Terms {
-    /// Words (runs of two or more letters, digits or underscores) and pairs of neighbouring words.
-    Words,
-    /// Groups of two to five characters inside a word, the spaces around it being part of it.
-    Letters,
-}
-
 /// A vocabulary with its document frequencies, learned from training texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
@@ -140,8 +132,36 @@ impl TfIdf {
             .filter(|&(_, n)| n >= min_texts)
             .collect();
         kept.sort_unstable();
-        let idf = kept.iter().map(|&(_, n)| ((1 + count) as f32 / (1 + n) as f32).ln() + 1.0).collect();
+        let idf = kept.iter().map(|&(_, n)| idf(count, n)).collect();
         Self { kind, terms: kept.iter().map(|(term, _)| term.as_str()).collect(), idf }
+    }
+
+    /// As [`Self::learn`], from some texts whose terms are counted.
+    pub fn learn_counted(counted: &Counted, texts: &[usize], min_texts: usize, kind: Terms) -> Self {
+        let mut having = vec![0; counted.terms.len()];
+        texts.iter().flat_map(|&text| counted.of(text)).for_each(|[term, _]| having[*term as usize] += 1);
+        let kept = || counted.terms.iter().zip(&having).filter(|&(_, &n)| n >= min_texts);
+        Self {
+            kind,
+            terms: kept().map(|(term, _)| term).collect(),
+            idf: kept().map(|(_, &n)| idf(texts.len(), n)).collect(),
+        }
+    }
+
+    /// As [`Self::rows`], of texts whose terms are counted.
+    pub fn counted_rows(&self, counted: &Counted, texts: &[usize]) -> Sparse {
+        let mut known = self.terms.iter().zip(0u32..).peekable();
+        let column = |term: &str| {
+            while known.next_if(|(own, _)| *own < term).is_some() {}
+            known.next_if(|(own, _)| *own == term).map(|(_, column)| column)
+        };
+        let columns: Vec<Option<u32>> = counted.terms.iter().map(column).collect();
+        let mut rows = Sparse { width: self.idf.len(), ..Sparse::default() };
+        for &text in texts {
+            let own = counted.of(text).iter();
+            self.add_row(&mut rows, own.filter_map(|&[term, count]| Some((columns[term as usize]?, count))));
+        }
+        rows
     }
 
     /// One row a text, of length 1 (or 0 for a text without known terms): (1 + ln count) · idf, scaled.
@@ -158,58 +178,27 @@ impl TfIdf {
             found.clear();
             for_each_term(text, self.kind, &mut |term| found.extend(column(term)));
             found.sort_unstable();
-            let start = rows.columns.len();
-            for same in found.chunk_by(|a, b| a == b) {
-                rows.columns.push(same[0]);
-                rows.values.push((1.0 + (same.len() as f32).ln()) * self.idf[same[0] as usize]);
-            }
-            let length = rows.values[start..].iter().map(|v| v * v).sum::<f32>().sqrt();
-            rows.values[start..].iter_mut().for_each(|v| *v /= length);
-            rows.ends.push(rows.columns.len());
+            let counts = found.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32));
+            self.add_row(&mut rows, counts);
         }
         rows
     }
+
+    /// A row of columns, ascending, and counts.
+    fn add_row(&self, rows: &mut Sparse, counts: impl Iterator<Item = (u32, u32)>) {
+        let start = rows.columns.len();
+        for (column, count) in counts {
+            rows.columns.push(column);
+            rows.values.push((1.0 + (count as f32).ln()) * self.idf[column as usize]);
+        }
+        let length = rows.values[start..].iter().map(|v| v * v).sum::<f32>().sqrt();
+        rows.values[start..].iter_mut().for_each(|v| *v /= length);
+        rows.ends.push(rows.columns.len());
+    }
 }
 
-/// Call `each` with every term of a text, in lower case, as often as it occurs.
-fn for_each_term(text: &str, kind: Terms, each: &mut dyn FnMut(&str)) {
-    let lower = text.to_lowercase();
-    match kind {
-        Terms::Words => {
-            let words = lower.split(|c: char| !c.is_alphanumeric() && c != '_');
-            let mut pair = String::new();
-            for word in words.filter(|word| word.chars().nth(1).is_some()) {
-                each(word);
-                if !pair.is_empty() {
-                    let before = pair.len();
-                    pair.push(' ');
-                    pair.push_str(word);
-                    each(&pair);
-                    pair.drain(..=before);
-                } else {
-                    pair.push_str(word);
-                }
-            }
-        }
-        Terms::Letters => {
-            let (mut padded, mut starts) = (String::new(), Vec::new());
-            for word in lower.split_whitespace() {
-                padded.clear();
-                padded.extend([" ", word, " "]);
-                starts.clear();
-                starts.extend(padded.char_indices().map(|(at, _)| at).chain([padded.len()]));
-                let length = starts.len() - 1;
-                for size in 2..=5 {
-                    // A word that is no longer is counted once.
-                    if size >= length {
-                        each(&padded);
-                        break;
-                    }
-                    (0..=length - size).for_each(|at| each(&padded[starts[at]..starts[at + size]]));
-                }
-            }
-        }
-    }
+fn idf(texts: usize, having: usize) -> f32 {
+    ((1 + texts) as f32 / (1 + having) as f32).ln() + 1.0
 }
 
 #[cfg(test)]
@@ -235,6 +224,22 @@ mod tests {
             assert_eq!(stacked, rows);
             let saved = serde_json::to_string(&tfidf).unwrap();
             assert_eq!(serde_json::from_str::<TfIdf>(&saved).unwrap(), tfidf);
+        }
+    }
+
+    #[test]
+    fn what_is_counted_once_serves_as_well_as_the_texts() {
+        let texts =
+            ["Build a fort, build it high", "", "Build a snow fort", "Read in the snow, read", "Größe zählt"];
+        for kind in [Terms::Words, Terms::Letters] {
+            let counted = Counted::new(texts.into_iter(), kind);
+            for (train, min_texts) in [(&[0, 2, 3][..], 1), (&[0, 2, 3, 4], 2), (&[1], 1)] {
+                let learned = TfIdf::learn_counted(&counted, train, min_texts, kind);
+                assert_eq!(learned, TfIdf::learn(train.iter().map(|&text| texts[text]), min_texts, kind));
+                let asked = [4, 0, 1, 3];
+                let rows = learned.counted_rows(&counted, &asked);
+                assert_eq!(rows, learned.rows(asked.iter().map(|&text| texts[text])));
+            }
         }
     }
 

@@ -76,7 +76,7 @@ impl<'a> RowProbabilities<'a> {
 
 /// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
 pub const EVALUATE: Declaration = Declaration {
-    version: 15,
+    version: 16,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
     config: |config| {
         json!({
@@ -125,9 +125,8 @@ impl Context<'_> {
         let used = rows.of(&[Part::Train, Part::Validation]);
         let folds = self.folds(&rows)?;
         self.costs(&rows)?; // Before anything is trained.
-        let texts: Vec<String> = rows.dataset.rows.iter().map(|r| r.cells.texts.join("\n")).collect();
         let kinds = config.evaluate.baselines();
-        let taught = |fold: &Fold| baselines(self.baseline_data(&rows, &texts), fold, &kinds);
+        let taught = |fold: &Fold| baselines(self.baseline_data(&rows), fold, &kinds);
         let whole = Fold {
             repeat: 0,
             fold: 0,
@@ -226,7 +225,7 @@ impl Context<'_> {
             near_pairs_across: pairs.across,
             contradictions: pairs.contradictions,
             leaks: self.leaks(&rows, &folds[0], text),
-            naming_rows: self.naming_rows(&texts),
+            naming_rows: self.naming_rows(&rows.raw.texts),
             shift: self.shift(&rows, &used, &test_rows),
             drifts: self.drifts(&rows)?,
             differences: cross_validation
@@ -448,14 +447,13 @@ impl Context<'_> {
         self.project.config.evaluate.baselines().iter().zip(answered).map(of).collect()
     }
 
-    fn baseline_data<'a>(&self, rows: &'a Rows, texts: &'a [String]) -> BaselineData<'a> {
+    fn baseline_data<'a>(&self, rows: &'a Rows) -> BaselineData<'a> {
         let config = &self.project.config;
         // Whoever decides for the mean over the classes is compared with machines that learn for it.
         let for_classes =
             config.evaluate.decision != DecisionKind::Accuracy && config.evaluate.costs.is_empty();
         BaselineData {
             raw: &rows.raw,
-            texts,
             classes: &rows.classes,
             groups: &rows.dealt.groups,
             class_count: rows.dataset.classes.len(),

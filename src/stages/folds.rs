@@ -11,7 +11,7 @@ use super::memory;
 use super::rows::{Rows, Truth};
 use super::train::Learning;
 use crate::augment::{TextAugmenter, Variant, keep_in_band, with_originals};
-use crate::config::DecisionKind;
+use crate::config::{DecisionKind, HeadKind};
 use crate::embed::Cache;
 use crate::evaluate::{
     Aim, Decision, Figure, Known, Predictions, apply_temperature, fit_temperature, point_figures,
@@ -103,6 +103,9 @@ impl Context<'_> {
         if at_once < threads.min(folds.len()) {
             self.progress
                 .note(&format!("there is memory for {at_once} of the {} folds at once", folds.len()));
+        }
+        if config.train.heads().contains(&HeadKind::Kernel) {
+            rows.raw.make_distances();
         }
         self.progress.start("cross-validating", folds.len() as u64, "folds");
         // One group after the other: a thread that waits inside a fold may take up another one of its group.

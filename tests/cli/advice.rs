@@ -108,7 +108,6 @@ fn one_label_for_each_text_mends_contradictions_and_figures() {
     project.write("data.csv", table(true));
     let after = metrics(&project);
     assert!(finding(&after, "contradictions").is_none());
-    let accuracy = |metrics: &Value| metrics["out_of_fold"]["accuracy"]["value"].as_f64().unwrap();
     assert!(accuracy(&after) > accuracy(&before) + 0.05, "{} {}", accuracy(&before), accuracy(&after));
 }
 
@@ -130,4 +129,120 @@ fn the_mean_of_several_networks_is_steadier() {
     project.configure("hidden = [16]", "hidden = [16]\nmembers = 5");
     let five = deviation(&project);
     assert!(five < one, "{one} {five}");
+}
+
+fn accuracy(metrics: &Value) -> f64 {
+    metrics["out_of_fold"]["accuracy"]["value"].as_f64().unwrap()
+}
+
+/// The finding is there, and gives this advice.
+fn advised(metrics: &Value, ill: &str, advice: &str) {
+    let found = finding(metrics, ill).unwrap_or_else(|| panic!("{}", metrics["findings"]));
+    assert!(found["advice"].as_str().unwrap().contains(advice), "{found}");
+}
+
+/// Two classes of which the words tell three rows in four.
+fn half_told(row: usize) -> (String, &'static str) {
+    let class = drawn(2, &format!("class {row}"));
+    let told = drawn(4, &format!("told {row}")) > 0;
+    let kettle = if told { class == 1 } else { drawn(2, &format!("other {row}")) == 1 };
+    (sentence(row, kettle), ["a", "b"][class])
+}
+
+#[test]
+fn without_the_column_that_names_the_class_the_figures_are_those_of_the_text() {
+    let project = Project::empty();
+    let with = |columns: &str| {
+        project.write("pipeline.toml", format!("{HEAD}[features]\ncategorical = [{columns}]\n"));
+    };
+    let mut csv = String::from("text,class,desk,day\n");
+    for row in 0..240 {
+        let (text, class) = half_told(row);
+        let desk = if class == "a" { "north" } else { "south" };
+        writeln!(csv, "{text},{class},{desk},{}", ["mon", "tue", "wed"][row % 3]).unwrap();
+    }
+    project.write("data.csv", csv);
+    with("\"desk\", \"day\"");
+    let before = metrics(&project);
+    advised(&before, "label_leakage", "take these columns or words out of the input");
+    with("\"day\"");
+    let after = metrics(&project);
+    assert!(finding(&after, "label_leakage").is_none(), "{}", after["findings"]);
+    let [before, after] = [&before, &after].map(accuracy);
+    assert!(before > 0.98 && (0.75..0.95).contains(&after), "{before} {after}");
+}
+
+#[test]
+fn mending_the_rows_that_validate_lists_first_mends_the_labels() {
+    let project = Project::empty();
+    project.write("pipeline.toml", HEAD);
+    let wrong = |row: usize| drawn(5, &format!("wrong {row}")) == 0;
+    let write = |mended: &dyn Fn(usize) -> bool| {
+        let mut csv = String::from("text,class\n");
+        for row in 0..600 {
+            let class = row % 2;
+            let label = if wrong(row) && !mended(row) { 1 - class } else { class };
+            writeln!(csv, "{},{}", sentence(row, class == 1), ["a", "b"][label]).unwrap();
+        }
+        project.write("data.csv", csv);
+    };
+    write(&|_| false);
+    let before = metrics(&project);
+    advised(&before, "label_errors", "`pipeline validate` lists the most suspect rows first");
+    project.run(&["validate"]);
+    let report: Value = serde_json::from_str(&project.read("data/validation/small.json")).unwrap();
+    let suspects = report["suspects"].as_array().unwrap();
+    // A line of the file is a row, after the header.
+    let line =
+        |suspect: &Value| suspect["place"].as_str().unwrap().rsplit(':').next().unwrap().parse::<usize>();
+    let rows: Vec<usize> = suspects.iter().map(|suspect| line(suspect).unwrap() - 2).collect();
+    let right = rows.iter().filter(|&&row| wrong(row)).count();
+    assert!(rows.len() >= 20 && right * 10 >= rows.len() * 9, "{right} of {}", rows.len());
+    write(&|row| rows.contains(&row));
+    let mended = accuracy(&metrics(&project));
+    assert!(mended > accuracy(&before), "{} {mended}", accuracy(&before));
+    write(&|_| true);
+    assert!(finding(&metrics(&project), "label_errors").is_none());
+}
+
+#[test]
+fn older_rows_labelled_by_todays_rule_drift_no_more() {
+    let project = Project::empty();
+    project.write("pipeline.toml", HEAD.replace("[label]", "[features]\nnumeric = [\"year\"]\n[label]"));
+    let write = |relabelled: bool| {
+        let mut csv = String::from("text,class,year\n");
+        for row in 0..400 {
+            let (year, kettle) = (2012 + row % 12, drawn(2, &format!("kettle {row}")));
+            let class = if year < 2018 && !relabelled { 1 - kettle } else { kettle };
+            writeln!(csv, "{},{},{year}", sentence(row, kettle == 1), ["a", "b"][class]).unwrap();
+        }
+        project.write("data.csv", csv);
+    };
+    write(false);
+    advised(&metrics(&project), "drift", "label the older rows by today's rule");
+    write(true);
+    let after = metrics(&project);
+    assert!(finding(&after, "drift").is_none(), "{}", after["findings"]);
+}
+
+#[test]
+fn without_class_weights_the_probabilities_are_those_of_the_rows() {
+    let project = Project::empty();
+    let weighted =
+        |on: bool| project.write("pipeline.toml", format!("{HEAD}[train]\nclass_weights = {on}\n"));
+    let mut csv = String::from("text,class\n");
+    for row in 0..600 {
+        let rare = drawn(8, &format!("rare {row}")) == 0;
+        let kettle = drawn(16, &format!("kettle {row}")) < if rare { 9 } else { 4 };
+        writeln!(csv, "{},{}", sentence(row, kettle), if rare { "rare" } else { "common" }).unwrap();
+    }
+    project.write("data.csv", csv);
+    weighted(true);
+    let before = metrics(&project);
+    advised(&before, "miscalibrated", "train.class_weights = false");
+    weighted(false);
+    let after = metrics(&project);
+    assert!(finding(&after, "miscalibrated").is_none(), "{}", after["findings"]);
+    let error = |metrics: &Value| metrics["out_of_fold"]["ece"]["value"].as_f64().unwrap();
+    assert!(error(&after) < error(&before) / 2.0, "{} {}", error(&before), error(&after));
 }

@@ -204,17 +204,18 @@ fn one(choice: Choice) -> Vec<(f64, Choice)> {
 }
 
 /// Some training rows.
-fn pick(data: &FitData<'_>, rows: &[usize]) -> OwnedRows {
+fn pick<'a>(data: &FitData<'a>, rows: &[usize]) -> OwnedRows<'a> {
     let outputs = outputs(data.blocks);
     let of = |values: &[f32], width: usize| -> Vec<f32> {
         rows.iter().flat_map(|&row| &values[row * width..(row + 1) * width]).copied().collect()
     };
-    let Rows { inputs, terms, targets, groups } = data.train;
+    let Rows { inputs, terms, targets, groups, distances } = data.train;
     OwnedRows {
         inputs: of(inputs, data.inputs),
         terms: terms.map(|terms| terms.pick(rows.iter().copied())),
         targets: of(targets, outputs),
         groups: groups.map(|groups| rows.iter().map(|&row| groups[row]).collect()),
+        distances: distances.map(|known| (known.all, rows.iter().map(|&row| known.rows[row]).collect())),
     }
 }
 

@@ -67,7 +67,7 @@ pub fn fit(
             blocks: data.blocks.to_vec(),
         },
         scale: problem.scale(choices[0].1).iter().map(|&v| v as f32).collect(),
-        landmarks: Remembered::new(Floats::Own(floats(&problem.scaled(choices[0].1, &rows).at)), data.inputs),
+        landmarks: Remembered::new(Floats::Own(problem.scaled(choices[0].1, &rows)), data.inputs),
         term_weights: floats(&product(stack.matrix.as_ref(), term_weights.as_ref())),
         weights: single(weights),
         bias: weighted(stack.bias).iter().zip(of_means).map(|(bias, mean)| bias + mean).collect(),
@@ -136,13 +136,17 @@ fn single(mut matrix: Mat<f64>) -> Mat<f64> {
     matrix
 }
 
-fn train_and_validation(data: &FitData<'_>) -> OwnedRows {
+fn train_and_validation<'a>(data: &FitData<'a>) -> OwnedRows<'a> {
     let (train, other) = (data.train, data.validation);
     OwnedRows {
         inputs: [train.inputs, other.inputs].concat(),
         terms: train.terms.zip(other.terms).map(|(train, other)| train.above(other)),
         targets: [train.targets, other.targets].concat(),
         groups: train.groups.zip(other.groups).map(|(train, other)| [train, other].concat()),
+        distances: train
+            .distances
+            .zip(other.distances)
+            .map(|(train, other)| (train.all, [train.rows, other.rows].concat())),
     }
 }
 
@@ -175,7 +179,7 @@ mod tests {
     use crate::heads::groups::Groups;
     use crate::heads::kernel::problem::Choice;
     use crate::heads::{Block, BlockKind, Rows, Tensors};
-    use crate::inputs::Sparse;
+    use crate::inputs::{Distances, KnownDistances, Sparse};
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -198,7 +202,7 @@ mod tests {
     }
 
     fn data<'a>(blocks: &'a [Block], train: &'a (Vec<f32>, Vec<f32>)) -> FitData<'a> {
-        let rows = Rows { inputs: &train.0, terms: None, targets: &train.1, groups: None };
+        let rows = Rows { inputs: &train.0, terms: None, targets: &train.1, groups: None, distances: None };
         FitData {
             inputs: 2,
             embedding_dims: 1,
@@ -293,6 +297,38 @@ mod tests {
         }
     }
 
+    /// A part of rows whose distances are known, in another order.
+    #[test]
+    fn known_distances_make_the_kernel_that_the_inputs_make() {
+        let all = circle(90, 11);
+        let embedding: Vec<f32> = all.0.iter().step_by(2).copied().collect();
+        let distances = Distances::new(&embedding, 1);
+        let rows: Vec<usize> = (0..60).map(|row| row * 7 % 90).collect();
+        let pick = |of: &[f32], width: usize| -> Vec<f32> {
+            rows.iter().flat_map(|&row| of[row * width..(row + 1) * width].to_vec()).collect()
+        };
+        let (train, blocks) = ((pick(&all.0, 2), pick(&all.1, 3)), blocks());
+        let plain = data(&blocks, &train);
+        let mut known = data(&blocks, &train);
+        known.train.distances = Some(KnownDistances { all: &distances, rows: &rows });
+        let problems = [Problem::new(&plain), Problem::new(&known)];
+        let choice = Choice { gamma: 2.0, ridge: 0.3, feature_weight: 0.5, term_weight: 0.0 };
+        let own: Vec<usize> = (0..60).collect();
+        type Kernel = fn(&Problem<'_>, Choice, &[usize]) -> Mat<f64>;
+        let kernels: [Kernel; 3] = [
+            |of, choice, rows| of.among(choice, rows),
+            |of, choice, rows| of.to_rows(choice, &rows[10..30]),
+            |of, choice, _| of.parts().kernel(of.gammas(choice), choice.term_weight),
+        ];
+        for kernel in kernels {
+            let [plain, known] = [0, 1].map(|i| kernel(&problems[i], choice, &own));
+            for j in 0..plain.ncols() {
+                let first = if plain.nrows() == plain.ncols() { j } else { 0 };
+                (first..plain.nrows()).for_each(|i| assert!((plain[(i, j)] - known[(i, j)]).abs() < 1e-6));
+            }
+        }
+    }
+
     /// Taught the left half; the right half comes with the validation rows.
     #[test]
     fn the_validation_rows_teach_too_and_are_answered_as_if_they_did_not() {
@@ -308,7 +344,13 @@ mod tests {
         // All rows are landmarks, or a part of the training rows.
         for landmarks in [5000, 150] {
             let fit_with = |all_rows| {
-                let rows = Rows { inputs: &validation.0, terms: None, targets: &validation.1, groups: None };
+                let rows = Rows {
+                    inputs: &validation.0,
+                    terms: None,
+                    targets: &validation.1,
+                    groups: None,
+                    distances: None,
+                };
                 let data = FitData { validation: rows, ..data(&blocks, &train) };
                 let settings = KernelSettings { all_rows, ..settings(landmarks) };
                 fit(&settings, &data, &mut |_| ControlFlow::Continue(())).unwrap()
@@ -347,12 +389,8 @@ mod tests {
         for (set, left) in problem.sets.members.iter().enumerate() {
             let others: Vec<usize> = (0..count).filter(|row| !left.contains(row)).collect();
             let pick = |of: &Mat<f64>| Mat::from_fn(of.nrows(), others.len(), |i, row| of[(i, others[row])]);
-            let without = Problem {
-                y: pick(&problem.y),
-                x: pick(&problem.x),
-                sets: Groups::new(others.len(), None),
-                ..Problem::new(&data)
-            };
+            let without =
+                Problem { y: pick(&problem.y), sets: Groups::new(others.len(), None), ..Problem::new(&data) };
             // Rows that are their own landmarks go with their landmarks; others leave the landmarks as they are.
             let (weights, kernel) = if landmarks.len() == count {
                 let among =

@@ -7,11 +7,11 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 
 use super::problem::{Choice, Problem};
-use crate::heads::dense::{Points, exp_of_minus};
+use crate::heads::dense::exp_of_minus;
 use crate::inputs::Sparse;
 
 /// A term is frequent when more than one in so many rows has it.
-const FREQUENT: usize = 25;
+const FREQUENT: usize = 10;
 
 /// Columns of products of frequent terms that are made at once.
 const COLUMNS_AT_ONCE: usize = 256;
@@ -29,27 +29,23 @@ pub struct Parts {
 impl Problem<'_> {
     /// The parts of the kernel among all rows.
     pub fn parts(&self) -> Parts {
-        let of = |from: usize, to: usize| {
-            Points::new(self.x.submatrix(from, 0, to - from, self.rows()).to_owned())
-                .squared_distances_among()
-        };
         let rows: Vec<usize> = (0..self.rows()).collect();
+        let tabular = self.embedding..self.inputs;
         let products = |terms| {
             let mut out = Mat::zeros(rows.len(), rows.len());
             add_products(&mut out, terms, &rows, None, 1.0);
             out
         };
         Parts {
-            embedding: of(0, self.embedding),
-            tabular: (self.embedding < self.inputs).then(|| of(self.embedding, self.inputs)),
+            embedding: self.embedding_distances(&rows, None),
+            tabular: (!tabular.is_empty()).then(|| self.points(tabular, &rows).squared_distances_among()),
             terms: self.terms.map(products),
         }
     }
 
     /// The kernel among the landmarks, of which only the lower triangle is made.
     pub fn among(&self, choice: Choice, landmarks: &[usize]) -> Mat<f64> {
-        let mut kernel = self.scaled(choice, landmarks).squared_distances_among();
-        (0..landmarks.len()).for_each(|i| exp_of_minus(&mut kernel.col_as_slice_mut(i)[i..]));
+        let mut kernel = self.gaussian(choice, landmarks, None);
         if let (Some(terms), true) = (self.terms, choice.term_weight > 0.0) {
             add_products(&mut kernel, terms, landmarks, None, choice.term_weight);
         }
@@ -59,18 +55,53 @@ impl Problem<'_> {
     /// `landmarks × rows`: the kernel between the landmarks and all rows.
     pub fn to_rows(&self, choice: Choice, landmarks: &[usize]) -> Mat<f64> {
         let rows: Vec<usize> = (0..self.rows()).collect();
-        let mut kernel = self.scaled(choice, landmarks).squared_distances(&self.scaled(choice, &rows));
-        (0..rows.len()).for_each(|i| exp_of_minus(kernel.col_as_slice_mut(i)));
+        let mut kernel = self.gaussian(choice, landmarks, Some(&rows));
         if let (Some(terms), true) = (self.terms, choice.term_weight > 0.0) {
             add_products(&mut kernel, terms, landmarks, Some(&rows), choice.term_weight);
         }
         kernel
     }
 
-    /// The inputs of some rows, so that the Gaussian kernel is exp(-‖a - b‖²).
-    pub fn scaled(&self, choice: Choice, rows: &[usize]) -> Points {
-        let scale = self.scale(choice);
-        Points::new(Mat::from_fn(self.inputs, rows.len(), |i, row| self.x[(i, rows[row])] * scale[i]))
+    /// exp(-γ‖a - b‖²) of the landmarks and `others`, a column each; without others, of the landmarks themselves, and then only
+    /// the lower triangle is made.
+    fn gaussian(&self, choice: Choice, landmarks: &[usize], others: Option<&[usize]>) -> Mat<f64> {
+        let [of_embedding, of_tabular] = self.gammas(choice);
+        let mut kernel = self.embedding_distances(landmarks, others);
+        let tabular = self.embedding..self.inputs;
+        let own = self.points(tabular.clone(), landmarks);
+        let columns = others.unwrap_or(landmarks);
+        for (panel, columns) in columns.chunks(COLUMNS_AT_ONCE).enumerate() {
+            let distances = own.squared_distances(&self.points(tabular.clone(), columns));
+            for (column, distances) in distances.col_iter().enumerate() {
+                let i = panel * COLUMNS_AT_ONCE + column;
+                let first = if others.is_none() { i } else { 0 };
+                let below = &mut kernel.col_as_slice_mut(i)[first..];
+                let scaled =
+                    |(out, tabular): (&mut f64, &f64)| *out = *out * of_embedding + tabular * of_tabular;
+                below.iter_mut().zip(distances.iter().skip(first)).for_each(scaled);
+                exp_of_minus(below);
+            }
+        }
+        kernel
+    }
+
+    /// Squared distances of the embeddings, as [`Self::gaussian`].
+    fn embedding_distances(&self, landmarks: &[usize], others: Option<&[usize]>) -> Mat<f64> {
+        let points = |rows| self.points(0..self.embedding, rows);
+        match (self.distances, others) {
+            (Some(known), _) => {
+                let columns = others.unwrap_or(landmarks);
+                let mut out = Mat::zeros(landmarks.len(), columns.len());
+                for (i, &column) in columns.iter().enumerate() {
+                    let first = if others.is_none() { i } else { 0 };
+                    let below = out.col_as_slice_mut(i)[first..].iter_mut().zip(&landmarks[first..]);
+                    below.for_each(|(out, &row)| *out = known.between(row, column));
+                }
+                out
+            }
+            (None, None) => points(landmarks).squared_distances_among(),
+            (None, Some(others)) => points(landmarks).squared_distances(&points(others)),
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::heads::dense::{cholesky, columns, inverse_blocks, product, solve_positive, square};
+use crate::heads::dense::{Points, cholesky, columns, inverse_blocks, product, solve_positive, square};
 use crate::heads::groups::Groups;
 use crate::heads::{Block, BlockKind, FitData, HeadError, outputs, places};
-use crate::inputs::Sparse;
+use crate::inputs::{KnownDistances, Sparse};
 
 /// Added to the diagonal of the kernel among landmarks that are some of the rows, where two may be alike.
 const AMONG_RIDGE: f64 = 1e-4;
@@ -33,8 +33,10 @@ pub struct Problem<'a> {
     pub inputs: usize,
     /// The first so many inputs are embedding.
     pub embedding: usize,
-    /// `inputs × rows`.
-    pub x: Mat<f64>,
+    /// `rows × inputs`, row-major.
+    pub x: &'a [f32],
+    /// Squared distances of the embeddings, where they are known.
+    pub distances: Option<KnownDistances<'a>>,
     pub terms: Option<&'a Sparse>,
     /// `outputs × rows`, minus the means; 0 where the label of a block is missing.
     pub y: Mat<f64>,
@@ -70,7 +72,8 @@ impl<'a> Problem<'a> {
     pub fn new(data: &FitData<'a>) -> Self {
         let (inputs, embedding) = (data.inputs, data.embedding_dims);
         let outputs = outputs(data.blocks);
-        let (x, mut y) = (columns(data.train.inputs, inputs), columns(data.train.targets, outputs));
+        let (x, mut y) = (data.train.inputs, columns(data.train.targets, outputs));
+        let rows = y.ncols();
         let (mut means, mut truth) = (Mat::zeros(outputs, 1), Vec::new());
         for (own, block) in places(data.blocks) {
             let known: Vec<f64> = match block.kind {
@@ -89,26 +92,31 @@ impl<'a> Problem<'a> {
                 BlockKind::Values => Vec::new(),
             });
         }
-        let variance = [0..embedding, embedding..inputs].map(|part| {
-            let of = |i: usize| {
-                let mean = x.row(i).iter().sum::<f64>() / x.ncols() as f64;
-                x.row(i).iter().map(|v| (v - mean).powi(2)).sum::<f64>() / x.ncols() as f64
-            };
-            part.map(of).sum()
-        });
+        let mut moments = vec![[0.0; 2]; inputs];
+        for row in x.chunks_exact(inputs.max(1)) {
+            for ([sum, squares], &value) in moments.iter_mut().zip(row) {
+                *sum += f64::from(value);
+                *squares += f64::from(value).powi(2);
+            }
+        }
+        let n = rows.max(1) as f64;
+        let of = |[sum, squares]: &[f64; 2]| (squares / n - (sum / n).powi(2)).max(0.0);
+        let (own, tabular) = moments.split_at(embedding);
+        let variance = [own, tabular].map(|part| part.iter().map(of).sum());
         let (blocks, terms) = (data.blocks, data.train.terms);
-        let groups = Groups::new(x.ncols(), data.train.groups);
-        let sets = if x.ncols() <= SET_ROWS {
+        let groups = Groups::new(rows, data.train.groups);
+        let sets = if rows <= SET_ROWS {
             let count = (groups.asked().len() / blocks[0].width.max(1)).clamp(LEAST_SETS, MOST_SETS);
             groups.in_sets(|row| truth[0][row].unwrap_or(0), count)
         } else {
             groups.clone()
         };
-        Self { blocks, inputs, embedding, x, terms, y, means, truth, variance, groups, sets }
+        let distances = data.train.distances;
+        Self { blocks, inputs, embedding, x, distances, terms, y, means, truth, variance, groups, sets }
     }
 
     pub fn rows(&self) -> usize {
-        self.x.ncols()
+        self.y.ncols()
     }
 
     /// As [`Groups::asked`].
@@ -163,6 +171,22 @@ impl<'a> Problem<'a> {
     pub fn scale(&self, choice: Choice) -> Vec<f64> {
         let [embedding, tabular] = self.gammas(choice).map(f64::sqrt);
         (0..self.inputs).map(|i| if i < self.embedding { embedding } else { tabular }).collect()
+    }
+
+    /// The inputs `of` some rows.
+    pub fn points(&self, of: std::ops::Range<usize>, rows: &[usize]) -> Points {
+        let value = |i: usize, row: usize| f64::from(self.x[rows[row] * self.inputs + of.start + i]);
+        Points::new(Mat::from_fn(of.len(), rows.len(), value))
+    }
+
+    /// The inputs of some rows, row-major, so that the Gaussian kernel is exp(-‖a - b‖²).
+    pub fn scaled(&self, choice: Choice, rows: &[usize]) -> Vec<f32> {
+        let scale = self.scale(choice);
+        let of = |&row: &usize| {
+            let row = &self.x[row * self.inputs..(row + 1) * self.inputs];
+            row.iter().zip(&scale).map(|(&value, scale)| (f64::from(value) * scale) as f32)
+        };
+        rows.iter().flat_map(of).collect()
     }
 
     /// `outputs × columns` numbers, plus the means.

@@ -217,8 +217,14 @@ mod tests {
             embedding_dims: 2,
             blocks: &blocks(),
             class_weights: class_weights.to_vec(),
-            train: Rows { inputs: &train.0, terms: None, targets: &train.1, groups: None },
-            validation: Rows { inputs: &held.0, terms: None, targets: &held.1, groups: None },
+            train: Rows { inputs: &train.0, terms: None, targets: &train.1, groups: None, distances: None },
+            validation: Rows {
+                inputs: &held.0,
+                terms: None,
+                targets: &held.1,
+                groups: None,
+                distances: None,
+            },
             seed: 1,
         };
         fit(&data, &mut |_| ControlFlow::Continue(())).unwrap()

@@ -110,6 +110,11 @@ impl Layout<'_> {
         self.classes * (self.width + self.sparse + 1)
     }
 
+    /// Whether all inputs are values.
+    pub fn is_dense(&self) -> bool {
+        self.sparse == 0
+    }
+
     /// The first so many are weights, the rest intercepts.
     pub fn weights(&self) -> usize {
         self.classes * (self.width + self.sparse)
@@ -153,6 +158,11 @@ impl<T: Real> Rows<T> {
     /// Number of rows.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// The values of a row.
+    pub fn values(&self, row: usize) -> &[T] {
+        of(&self.values, self.width, row)
     }
 
     /// Call `each` with the first of some rows and their logits, `rows × classes`. What it leaves there is what each row's

@@ -199,6 +199,7 @@ mod tests {
             terms: None,
             targets: &of.1,
             groups: None,
+            distances: None,
         };
         let keep = |of: &(Vec<f32>, Vec<f32>)| -> &'static _ { Box::leak(Box::new(of.clone())) };
         let data = FitData {

@@ -146,6 +146,7 @@ mod tests {
             terms: None,
             targets: &of.1,
             groups: None,
+            distances: None,
         };
         let keep = |of| -> &'static _ { Box::leak(Box::new(of)) };
         let data = FitData {

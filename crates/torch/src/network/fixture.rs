@@ -57,7 +57,7 @@ pub fn data<'a>(
     (inputs, targets): (&'a [f32], &'a [f32]),
     seed: u64,
 ) -> FitData<'a> {
-    let rows = Rows { inputs, terms: None, targets, groups: None };
+    let rows = Rows { inputs, terms: None, targets, groups: None, distances: None };
     FitData {
         inputs: shape.inputs,
         embedding_dims: shape.inputs,
