@@ -23,6 +23,8 @@ pub struct Panels<'a> {
     /// Words from one panel to the next.
     pub next: usize,
     pub count: usize,
+    /// The panel that is multiplied first; the others follow it, and those before it are the last.
+    pub from: usize,
 }
 
 /// Sums of a tile, each row from a cache line on.
@@ -32,12 +34,12 @@ struct Sums<const TALL: usize>([[f32; PANEL]; TALL]);
 /// Multiply; `take` gets the row, the first column, and the sums of a stretch of columns, for all of the product.
 ///
 /// `depth` is the number of words in a row. A tile is `TALL` rows high and two vectors wide, which fills the registers:
-/// 12 rows of 512 bits, 6 of 256.
+/// 12 rows of 512 bits, 6 of 256. Where no more than `FEW` rows are left, which are fewer than `TALL`, it is so high.
 ///
 /// # Safety
 /// The processor must have the instructions `I`.
 #[inline(always)]
-pub unsafe fn multiply<I: Instructions, const TALL: usize>(
+pub unsafe fn multiply<I: Instructions, const TALL: usize, const FEW: usize>(
     left: Rows<'_>,
     right: Panels<'_>,
     depth: usize,
@@ -51,13 +53,21 @@ pub unsafe fn multiply<I: Instructions, const TALL: usize>(
     assert!(last + PANEL <= right.words.len(), "a panel ends outside its words");
     let wide = 2 * I::LANES;
     let Sums(sums) = &mut Sums([[0.0; PANEL]; TALL]);
-    for column in (0..right.count * PANEL).step_by(wide) {
+    let columns = right.count * PANEL;
+    for column in (0..columns).step_by(wide).map(|column| (column + right.from * PANEL) % columns) {
         let panel = &right.words[column / PANEL * right.next + column % PANEL..];
         for first in (0..left.count).step_by(TALL) {
             // Past the last row, a tile computes that row again and its sums are not used.
-            let rows = std::array::from_fn(|i| &left.words[(first + i).min(left.count - 1) * left.stride..]);
+            let row = |i: usize| &left.words[(first + i).min(left.count - 1) * left.stride..];
             // SAFETY: the assertions above hold for every row and every panel.
-            unsafe { tile::<I, TALL>(rows, panel, right.stride, depth, sums) };
+            unsafe {
+                match sums.first_chunk_mut::<FEW>() {
+                    Some(sums) if left.count - first <= FEW => {
+                        tile::<I, FEW>(std::array::from_fn(row), panel, right.stride, depth, sums);
+                    }
+                    _ => tile::<I, TALL>(std::array::from_fn(row), panel, right.stride, depth, sums),
+                }
+            }
             for (row, sums) in (first..left.count).zip(&mut *sums) {
                 take(row, column, &mut sums[..wide]);
             }

@@ -154,7 +154,7 @@ pub unsafe fn multiply_tiled<T: Tiles>(
     mut take: impl FnMut(usize, usize, &mut [f32]),
 ) {
     let Block(sums) = &mut Block::default();
-    for panel in 0..right.count {
+    for panel in (0..right.count).map(|panel| (panel + right.from) % right.count) {
         let words = &right.words[panel * right.next..];
         for first in (0..left.count).step_by(2 * TILE) {
             // SAFETY: the caller answers for the unit.
@@ -255,7 +255,7 @@ mod tests {
             panels[column / PANEL * PANEL * depth + at * PANEL + column % PANEL] = word;
         }
         let right_side =
-            Panels { words: &panels, stride: PANEL, next: PANEL * depth, count: columns / PANEL };
+            Panels { words: &panels, stride: PANEL, next: PANEL * depth, count: columns / PANEL, from: 0 };
         let mut found = vec![f32::NAN; rows * columns];
         // SAFETY: the caller has the unit.
         unsafe {

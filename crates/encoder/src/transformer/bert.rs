@@ -4,6 +4,7 @@ use super::arena::Arena;
 use super::elementwise::add;
 use super::products::Products;
 use super::set::Set;
+use super::team::Member;
 use crate::simd::{PANEL, Panels};
 use crate::weights::Numbers;
 
@@ -55,7 +56,8 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Multiply a left side of `rows` rows; `take` gets row, first column and sums, the bias added.
+    /// Multiply a left side of `rows` rows; `take` gets row, first column and sums, the bias added. Where the panels are also
+    /// multiplied by others, `member` begins at panels of its own, so that each fetches another part of the weights for all.
     ///
     /// # Safety
     /// The processor must have what `P` is made of.
@@ -66,13 +68,16 @@ impl Linear {
         packed: &[u32],
         left: &[u32],
         rows: usize,
+        member: Option<Member<'_>>,
         mut take: impl FnMut(usize, usize, &mut [f32]),
     ) {
+        let count = self.bias.len() / PANEL;
         let panels = Panels {
             words: &packed[self.panels..],
             stride: PANEL,
             next: PANEL * self.depth,
-            count: self.bias.len() / PANEL,
+            count,
+            from: member.map_or(0, |member| member.share_of(count)),
         };
         unsafe {
             products.multiply(left, rows, panels, self.depth, |row, column, sums| {

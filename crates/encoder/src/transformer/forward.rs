@@ -13,8 +13,9 @@ use crate::simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Amx, Avx2, Avx512, Avx512Bf16};
 
-/// Rows of a tile of a product, by the registers that there are.
+/// Rows of a tile of a product, by the registers that there are, and of one where few are left.
 const TALL_PORTABLE: usize = if cfg!(target_arch = "aarch64") { 6 } else { 3 };
+const FEW_PORTABLE: usize = TALL_PORTABLE.div_ceil(2);
 
 /// The memory of one thread's passes, kept from one to the next.
 #[derive(Default)]
@@ -111,7 +112,12 @@ impl Bert {
         unsafe {
             match self.instructions {
                 Set::Portable => {
-                    forward(self, job, scratch, &mut Vectors::<Portable, Portable, TALL_PORTABLE>::default());
+                    forward(
+                        self,
+                        job,
+                        scratch,
+                        &mut Vectors::<Portable, Portable, TALL_PORTABLE, FEW_PORTABLE>::default(),
+                    );
                 }
                 #[cfg(target_arch = "x86_64")]
                 Set::Avx2 => forward_avx2(self, job, scratch),
@@ -133,19 +139,19 @@ impl Bert {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn forward_avx2(bert: &Bert, job: Job<'_>, scratch: &mut Scratch) {
-    unsafe { forward(bert, job, scratch, &mut Vectors::<Avx2, Avx2, 6>::default()) }
+    unsafe { forward(bert, job, scratch, &mut Vectors::<Avx2, Avx2, 6, 3>::default()) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn forward_avx512(bert: &Bert, job: Job<'_>, scratch: &mut Scratch) {
-    unsafe { forward(bert, job, scratch, &mut Vectors::<Avx512, Avx512, 12>::default()) }
+    unsafe { forward(bert, job, scratch, &mut Vectors::<Avx512, Avx512, 12, 6>::default()) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn forward_avx512_bf16(bert: &Bert, job: Job<'_>, scratch: &mut Scratch) {
-    unsafe { forward(bert, job, scratch, &mut Vectors::<Avx512Bf16, Avx512, 12>::default()) }
+    unsafe { forward(bert, job, scratch, &mut Vectors::<Avx512Bf16, Avx512, 12, 6>::default()) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -187,7 +193,7 @@ pub(super) unsafe fn forward<P: Products>(
     unsafe {
         normalize::<P>(states, inputs, &bert.norm, layer_norm_eps);
         for (i, layer) in bert.layers.iter().enumerate() {
-            layer.attention.apply(products, &bert.packed, inputs, tokens, |row, column, sums| {
+            layer.attention.apply(products, &bert.packed, inputs, tokens, member, |row, column, sums| {
                 let from = (own.start + row) * row_of_projected + column / P::PER_PROJECTED;
                 P::project(sums, &mut projected[from..][..sums.len() / P::PER_PROJECTED]);
             });
@@ -204,16 +210,23 @@ pub(super) unsafe fn forward<P: Products>(
                 products.attend(text, &mut scratch.attention, inputs);
                 first += tokens;
             }
-            layer.attention_output.apply(products, &bert.packed, inputs, tokens, |row, column, sums| {
-                add(&mut states[row * hidden + column..][..sums.len()], sums);
-            });
+            layer.attention_output.apply(
+                products,
+                &bert.packed,
+                inputs,
+                tokens,
+                member,
+                |row, column, sums| {
+                    add(&mut states[row * hidden + column..][..sums.len()], sums);
+                },
+            );
             normalize::<P>(states, inputs, &layer.attention_norm, layer_norm_eps);
 
-            layer.intermediate.apply(products, &bert.packed, inputs, tokens, |row, column, sums| {
+            layer.intermediate.apply(products, &bert.packed, inputs, tokens, member, |row, column, sums| {
                 P::gelu(sums);
                 P::put(intermediate, deep, row, column, sums);
             });
-            layer.output.apply(products, &bert.packed, intermediate, tokens, |row, column, sums| {
+            layer.output.apply(products, &bert.packed, intermediate, tokens, member, |row, column, sums| {
                 add(&mut states[row * hidden + column..][..sums.len()], sums);
             });
             normalize::<P>(states, inputs, &layer.output_norm, layer_norm_eps);

@@ -51,6 +51,11 @@ impl Member<'_> {
         self.team.parts[self.place].clone()
     }
 
+    /// Where its part of so many things begins.
+    pub fn share_of(self, count: usize) -> usize {
+        count * self.place / self.team.parts.len()
+    }
+
     /// Give the others the own rows of `rows`, each of `stride` words, and take theirs. `layer` counts how often that was done.
     ///
     /// # Panics

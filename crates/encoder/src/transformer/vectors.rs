@@ -6,17 +6,19 @@ use super::elementwise::{gelu, softmax};
 use super::products::{Attention, Products, Text};
 use crate::simd::{Instructions, PANEL, Panels, Rows, multiply};
 
-/// `W` multiplies by weights, `F` is float32; tiles of `TALL` rows.
-pub struct Vectors<W, F, const TALL: usize>(PhantomData<(W, F)>);
+/// `W` multiplies by weights, `F` is float32; tiles of `TALL` rows, or `FEW`.
+pub struct Vectors<W, F, const TALL: usize, const FEW: usize>(PhantomData<(W, F)>);
 
-impl<W, F, const TALL: usize> Default for Vectors<W, F, TALL> {
+impl<W, F, const TALL: usize, const FEW: usize> Default for Vectors<W, F, TALL, FEW> {
     fn default() -> Self {
         Self(PhantomData)
     }
 }
 
 // SAFETY: only calls the instructions, as they say.
-unsafe impl<W: Instructions, F: Instructions, const TALL: usize> Products for Vectors<W, F, TALL> {
+unsafe impl<W: Instructions, F: Instructions, const TALL: usize, const FEW: usize> Products
+    for Vectors<W, F, TALL, FEW>
+{
     type Numbers = F;
     const PER_WORD: usize = W::PER_WORD;
     const PER_PROJECTED: usize = F::PER_WORD;
@@ -43,7 +45,9 @@ unsafe impl<W: Instructions, F: Instructions, const TALL: usize> Products for Ve
         depth: usize,
         take: impl FnMut(usize, usize, &mut [f32]),
     ) {
-        unsafe { multiply::<W, TALL>(Rows { words: left, stride: depth, count: rows }, right, depth, take) };
+        unsafe {
+            multiply::<W, TALL, FEW>(Rows { words: left, stride: depth, count: rows }, right, depth, take)
+        };
     }
     #[inline(always)]
     fn gelu(row: &mut [f32]) {
@@ -66,9 +70,10 @@ unsafe impl<W: Instructions, F: Instructions, const TALL: usize> Products for Ve
                 }
             }
             let queries = Rows { words: &words[asked.start * stride + head..], stride, count: asked.len() };
-            let panels = Panels { words: keys, stride: PANEL, next: size * PANEL, count: width / PANEL };
+            let panels =
+                Panels { words: keys, stride: PANEL, next: size * PANEL, count: width / PANEL, from: 0 };
             unsafe {
-                multiply::<F, TALL>(queries, panels, size, |row, column, sums| {
+                multiply::<F, TALL, FEW>(queries, panels, size, |row, column, sums| {
                     scores[row * width + column..][..sums.len()].copy_from_slice(sums);
                 });
             }
@@ -76,10 +81,15 @@ unsafe impl<W: Instructions, F: Instructions, const TALL: usize> Products for Ve
                 softmax::<F>(scores, tokens, scale);
             }
             let shares = Rows { words: bytemuck::cast_slice(scores), stride: width, count: asked.len() };
-            let values =
-                Panels { words: &words[2 * hidden + head..], stride, next: PANEL, count: size / PANEL };
+            let values = Panels {
+                words: &words[2 * hidden + head..],
+                stride,
+                next: PANEL,
+                count: size / PANEL,
+                from: 0,
+            };
             unsafe {
-                multiply::<F, TALL>(shares, values, tokens, |row, column, sums| {
+                multiply::<F, TALL, FEW>(shares, values, tokens, |row, column, sums| {
                     Self::put(out, hidden / W::PER_WORD, to + row, head + column, sums);
                 });
             }
