@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rayon::ThreadPool;
+
 use crate::architecture::Architecture;
 use crate::arithmetic::Arithmetic;
 use crate::batch::Batch;
@@ -57,21 +59,25 @@ impl Packed {
         })
     }
 
-    /// How many of them are of use for one text of so many tokens.
-    pub fn threads(&self, tokens: usize) -> usize {
-        self.bert.threads(tokens)
+    /// How many of them are of use for one text.
+    pub fn threads(&self) -> usize {
+        self.bert.threads()
     }
 
-    /// The vector of one text by several clones, each on a thread.
+    /// The vector of one text by several clones, each on a thread: the caller's and those of `others`, which do nothing else.
     ///
     /// # Errors
     /// As [`Self::embed`].
-    pub fn embed_together(of: &mut [&mut Self], text: &[i64]) -> Result<Vec<f32>, EncoderError> {
+    pub fn embed_together(
+        of: &mut [&mut Self],
+        text: &[i64],
+        others: &ThreadPool,
+    ) -> Result<Vec<f32>, EncoderError> {
         let Some(Self { bert, pool, normalize, .. }) = of.first() else { return Ok(Vec::new()) };
         let (bert, pool, normalize) = (Arc::clone(bert), *pool, *normalize);
         let mut scratches: Vec<&mut Scratch> = of.iter_mut().map(|packed| &mut packed.scratch).collect();
-        let states = bert.forward_together(text, &mut scratches).map_err(EncoderError::Forward)?;
-        Ok(embedding(&states, bert.hidden_size(), pool, normalize))
+        let states = bert.forward_together(text, &mut scratches, others).map_err(EncoderError::Forward)?;
+        Ok(embedding(states, bert.hidden_size(), pool, normalize))
     }
 
     /// The vector of each text of `batch`, in its order.

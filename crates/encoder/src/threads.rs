@@ -1,7 +1,9 @@
 //! The threads of an encoder: one tokenises ahead, each worker runs batches, the caller's takes the results.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, mpsc};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::batch::{Tokens, batches};
 use crate::encode::{Encode, Encoded, EncoderError, EncoderSettings};
@@ -14,6 +16,8 @@ use crate::worker::Worker;
 pub struct Encoder {
     tokenizer: Truncating,
     workers: Vec<Mutex<Box<dyn Worker>>>,
+    /// One fewer than there are workers, started with the first text that comes alone; none where there can be none.
+    helpers: OnceLock<Option<Mutex<ThreadPool>>>,
 }
 
 impl Encoder {
@@ -48,38 +52,45 @@ impl Encoder {
     }
 
     fn of(tokenizer: Truncating, workers: Vec<Box<dyn Worker>>) -> Self {
-        Self { tokenizer, workers: workers.into_iter().map(Mutex::new).collect() }
+        let workers = workers.into_iter().map(Mutex::new).collect();
+        Self { tokenizer, workers, helpers: OnceLock::new() }
     }
 }
 
 impl Encoder {
+    /// The threads that help the caller's with one text, unless somebody else has them.
+    fn helpers(&self) -> Option<MutexGuard<'_, ThreadPool>> {
+        let start = || {
+            let count = self.workers.len().saturating_sub(1);
+            let name = |i| format!("encoder helper {i}");
+            let pool =
+                (count > 0).then(|| ThreadPoolBuilder::new().num_threads(count).thread_name(name).build());
+            pool?.ok().map(Mutex::new)
+        };
+        self.helpers.get_or_init(start).as_ref()?.try_lock().ok()
+    }
+
     /// One text, on as many workers as are of use to it and idle.
     fn encode_one(&self, text: &str) -> Result<Vec<Encoded>, EncoderError> {
         let batch = batches(self.tokenizer.tokenize(&[text], 0)?).pop();
         let Some(batch) = batch else { return Ok(Vec::new()) };
         let [Tokens { text, length, ids }] = &batch.texts[..] else { return Ok(Vec::new()) };
-        let mut mine: Vec<Mine<'_>> = Vec::new();
-        let mut wanted = 1;
-        for worker in self.workers.iter().filter_map(idle) {
-            mine.push(worker);
-            if let [first] = &mut mine[..] {
-                wanted = first.own_pass().map_or(1, |packed| packed.threads(ids.len()));
-            }
-            if mine.len() >= wanted {
-                break;
-            }
-        }
+        let mut mine: Vec<Mine<'_>> = self.workers.iter().find_map(idle).into_iter().collect();
         if mine.is_empty() {
-            let first =
-                self.workers.first().map(|worker| worker.lock().unwrap_or_else(PoisonError::into_inner));
-            mine.extend(first);
+            let first = self.workers.first();
+            mine.extend(first.map(|worker| worker.lock().unwrap_or_else(PoisonError::into_inner)));
         }
-        let mut embeddings = if wanted > 1 {
-            let mut packed: Vec<&mut Packed> =
-                mine.iter_mut().filter_map(|worker| worker.own_pass()).collect();
-            vec![Packed::embed_together(&mut packed, ids)?]
-        } else {
-            mine.first_mut().map_or_else(|| Ok(Vec::new()), |worker| worker.embed(&batch))?
+        let Some(first) = mine.first_mut() else { return Ok(Vec::new()) };
+        let wanted = first.own_pass().map_or(1, |packed| packed.threads());
+        let helpers = if wanted > 1 { self.helpers() } else { None };
+        let mut embeddings = match helpers {
+            Some(helpers) => {
+                mine.extend(self.workers.iter().filter_map(idle).take(wanted - 1));
+                let mut packed: Vec<&mut Packed> =
+                    mine.iter_mut().filter_map(|worker| worker.own_pass()).collect();
+                vec![Packed::embed_together(&mut packed, ids, &helpers)?]
+            }
+            None => first.embed(&batch)?,
         };
         let embedding = embeddings.pop();
         Ok(embedding

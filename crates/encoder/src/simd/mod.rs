@@ -37,4 +37,4 @@ pub use product::{PANEL, Panels, Rows, multiply};
 #[cfg(test)]
 pub use tiles::emulated::Emulated;
 #[cfg(any(target_arch = "x86_64", test))]
-pub use tiles::{Block, Left, TILE, Tiles, block, multiply_tiled, place, room};
+pub use tiles::{Block, Left, Panel, TILE, Tiles, block, multiply_tiled, place, room};

@@ -5,10 +5,13 @@
 //! loaded once for two products. What a step does to the bits is the instruction's definition ([`Tiles::dot`]), so a row's sums
 //! depend neither on the rows beside it nor on how the product is cut into blocks.
 
-use super::product::{PANEL, Panels};
+use super::product::{PANEL, Panels, ask_for};
 
 /// Rows of a tile, and words in a row of it.
 pub const TILE: usize = 16;
+
+/// Lines of the next panel that each step of a block asks for.
+const ASKED: usize = 8;
 
 /// A matrix unit: eight tiles of [`TILE`] rows of 64 bytes.
 ///
@@ -64,6 +67,16 @@ impl<'a> Left<'a> {
     }
 }
 
+/// A product's right side, [`PANEL`] columns of it.
+#[derive(Clone, Copy)]
+pub struct Panel<'a> {
+    pub words: &'a [u32],
+    /// Words in a column.
+    pub depth: usize,
+    /// What is read after it, if known: asked for, not looked at.
+    pub ahead: &'a [u32],
+}
+
 /// Words that `rows` rows of `depth` words take in tiles.
 pub fn room(rows: usize, depth: usize) -> usize {
     rows.next_multiple_of(TILE) * depth
@@ -75,7 +88,7 @@ pub fn place(depth: usize, row: usize, column: usize) -> usize {
 }
 
 /// The block of 32 rows, or the last 16, from `first` on, by a panel of [`PANEL`] columns, row after row to `out`, `stride` numbers
-/// from one to the next. `depth` is the number of words in a row.
+/// from one to the next.
 ///
 /// # Safety
 /// The processor must have the unit, and the process may use it.
@@ -84,11 +97,11 @@ pub unsafe fn block<T: Tiles>(
     tiles: &mut T,
     left: Left<'_>,
     first: usize,
-    panel: &[u32],
-    depth: usize,
+    panel: Panel<'_>,
     out: &mut [f32],
     stride: usize,
 ) {
+    let Panel { words: panel, depth, ahead } = panel;
     let (steps, tall) = (depth / TILE, (left.count - first).min(2 * TILE).div_ceil(TILE));
     let from = first / TILE * left.below;
     let last = from + (tall - 1) * left.below + (steps - 1) * left.along + (TILE - 1) * left.row;
@@ -102,7 +115,7 @@ pub unsafe fn block<T: Tiles>(
     // SAFETY: the assertions above hold for every tile.
     unsafe {
         let (mut left_at, below) = (left.words.as_ptr().add(from), left.below);
-        let mut panel_at = panel.as_ptr();
+        let (mut panel_at, mut ahead) = (panel.as_ptr(), ahead.as_ptr());
         let out = out.as_mut_ptr();
         if tall == 2 {
             tiles.zero::<0>();
@@ -110,6 +123,10 @@ pub unsafe fn block<T: Tiles>(
             tiles.zero::<2>();
             tiles.zero::<3>();
             for _ in 0..steps {
+                for line in 0..ASKED {
+                    ask_for(ahead.wrapping_add(line * TILE));
+                }
+                ahead = ahead.wrapping_add(ASKED * TILE);
                 tiles.load::<6>(panel_at, PANEL);
                 tiles.load::<4>(left_at, left.row);
                 tiles.dot::<0, 4, 6>();
@@ -127,6 +144,10 @@ pub unsafe fn block<T: Tiles>(
             tiles.zero::<0>();
             tiles.zero::<1>();
             for _ in 0..steps {
+                for line in 0..ASKED {
+                    ask_for(ahead.wrapping_add(line * TILE));
+                }
+                ahead = ahead.wrapping_add(ASKED * TILE);
                 tiles.load::<4>(left_at, left.row);
                 tiles.load::<6>(panel_at, PANEL);
                 tiles.dot::<0, 4, 6>();
@@ -154,14 +175,17 @@ pub unsafe fn multiply_tiled<T: Tiles>(
     mut take: impl FnMut(usize, usize, &mut [f32]),
 ) {
     let Block(sums) = &mut Block::default();
-    for panel in (0..right.count).map(|panel| (panel + right.from) % right.count) {
-        let words = &right.words[panel * right.next..];
-        for first in (0..left.count).step_by(2 * TILE) {
+    for number in 0..right.count {
+        let words = &right.words[number * right.next..];
+        let next = if number + 1 < right.count { &words[right.next..] } else { words };
+        for (i, first) in (0..left.count).step_by(2 * TILE).enumerate() {
+            // A block asks for so many lines of the next panel, the block below it for the ones after them.
+            let panel = Panel { words, depth, ahead: &next[i * depth * ASKED % (depth * PANEL)..] };
             // SAFETY: the caller answers for the unit.
-            unsafe { block(tiles, left, first, words, depth, sums.as_flattened_mut(), PANEL) };
+            unsafe { block(tiles, left, first, panel, sums.as_flattened_mut(), PANEL) };
             // Called in one place only: what is not inlined is not compiled for the caller's instructions.
             for (row, sums) in (first..left.count).zip(&mut *sums) {
-                take(row, panel * PANEL, sums);
+                take(row, number * PANEL, sums);
             }
         }
     }
@@ -255,7 +279,7 @@ mod tests {
             panels[column / PANEL * PANEL * depth + at * PANEL + column % PANEL] = word;
         }
         let right_side =
-            Panels { words: &panels, stride: PANEL, next: PANEL * depth, count: columns / PANEL, from: 0 };
+            Panels { words: &panels, stride: PANEL, next: PANEL * depth, count: columns / PANEL };
         let mut found = vec![f32::NAN; rows * columns];
         // SAFETY: the caller has the unit.
         unsafe {

@@ -58,6 +58,11 @@ impl Buffer {
         &mut self.0.get_or_insert_with(|| Arena::new(count).expect("memory for a batch"))[..count]
     }
 
+    /// All words that it has had.
+    pub fn as_words(&self) -> &[u32] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
     /// The first `count` numbers, whatever they are.
     ///
     /// # Panics

@@ -1,10 +1,11 @@
 //! The packed weights of a BERT.
 
+use std::ops::Range;
+
 use super::arena::Arena;
 use super::elementwise::add;
 use super::products::Products;
 use super::set::Set;
-use super::team::Member;
 use crate::simd::{PANEL, Panels};
 use crate::weights::Numbers;
 
@@ -56,8 +57,13 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Multiply a left side of `rows` rows; `take` gets row, first column and sums, the bias added. Where the panels are also
-    /// multiplied by others, `member` begins at panels of its own, so that each fetches another part of the weights for all.
+    /// Panels of outputs.
+    pub fn count(&self) -> usize {
+        self.bias.len() / PANEL
+    }
+
+    /// Multiply a left side of `rows` rows by the columns of some of the panels; `take` gets row, first column and sums, the bias
+    /// added.
     ///
     /// # Safety
     /// The processor must have what `P` is made of.
@@ -68,19 +74,19 @@ impl Linear {
         packed: &[u32],
         left: &[u32],
         rows: usize,
-        member: Option<Member<'_>>,
+        panels: Range<usize>,
         mut take: impl FnMut(usize, usize, &mut [f32]),
     ) {
-        let count = self.bias.len() / PANEL;
+        let first = panels.start * PANEL;
         let panels = Panels {
-            words: &packed[self.panels..],
+            words: &packed[self.panels + first * self.depth..],
             stride: PANEL,
             next: PANEL * self.depth,
-            count,
-            from: member.map_or(0, |member| member.share_of(count)),
+            count: panels.len(),
         };
         unsafe {
             products.multiply(left, rows, panels, self.depth, |row, column, sums| {
+                let column = first + column;
                 add(sums, &self.bias[column..][..sums.len()]);
                 take(row, column, sums);
             });

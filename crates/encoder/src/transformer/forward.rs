@@ -1,17 +1,21 @@
 //! One pass over the texts of a batch.
 
+use std::sync::Mutex;
+
+use rayon::ThreadPool;
+
 use super::arena::Buffer;
-use super::bert::{Bert, Norm, Shape};
+use super::bert::{Bert, Layer, Norm, Shape};
 use super::elementwise::{add, layer_norm};
 #[cfg(target_arch = "x86_64")]
 use super::matrix::Matrix;
 use super::products::{Attention, Products, Text};
 use super::set::Set;
-use super::team::{Member, Present, Team};
+use super::team::{Member, Present, Shared, Team, Written};
 use super::vectors::Vectors;
-use crate::simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Amx, Avx2, Avx512, Avx512Bf16};
+use crate::simd::{PANEL, Portable};
 
 /// Rows of a tile of a product, by the registers that there are, and of one where few are left.
 const TALL_PORTABLE: usize = if cfg!(target_arch = "aarch64") { 6 } else { 3 };
@@ -28,16 +32,14 @@ pub struct Scratch {
     projected: Buffer,
     intermediate: Buffer,
     attention: Attention,
+    /// What it gives to other threads with the same text.
+    written: Written,
 }
 
-/// Tokens of a text that a thread of several has at least: with fewer, fetching the weights takes as long as multiplying by them.
-const LEAST_TOKENS: usize = 16;
-
 /// What a thread takes through the layers.
-#[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
     pub texts: &'a [&'a [i64]],
-    /// Where it has some tokens of the only text.
+    /// Where it is not alone with them.
     pub member: Option<Member<'a>>,
 }
 
@@ -58,39 +60,44 @@ impl Bert {
         Ok(scratch.states.numbers(tokens * self.hidden_size()))
     }
 
-    /// How many threads are of use for one text of so many tokens. With the matrix unit, one: there the time is that of fetching
-    /// the weights, which each thread would do.
-    pub fn threads(&self, tokens: usize) -> usize {
-        #[cfg(target_arch = "x86_64")]
-        if self.instructions == Set::Amx {
-            return 1;
-        }
-        (tokens / LEAST_TOKENS).max(1)
+    /// How many threads are of use for one text: each has a head.
+    pub fn threads(&self) -> usize {
+        self.shape.num_attention_heads
     }
 
-    /// As [`Self::forward`] of one text, on as many threads as there are `scratches`; the states are the same to the bit.
+    /// As [`Self::forward`] of one text, on the caller's thread and those of `others`, which do nothing else, as many as there are
+    /// `scratches` for. The states are the same to the bit.
     ///
     /// # Errors
     /// As [`Self::forward`].
-    pub fn forward_together(&self, text: &[i64], scratches: &mut [&mut Scratch]) -> Result<Vec<f32>, String> {
+    pub fn forward_together<'s>(
+        &self,
+        text: &[i64],
+        scratches: &'s mut [&mut Scratch],
+        others: &ThreadPool,
+    ) -> Result<&'s [f32], String> {
         self.check(&[text])?;
-        let team = Team::new(text.len(), scratches.len());
-        let part = |place: usize, scratch: &mut Scratch| {
-            let (_present, member) = (Present(&team), team.member(place));
-            self.run(Job { texts: &[text], member: Some(member) }, scratch);
-            scratch.states.numbers(member.tokens().len() * self.hidden_size()).to_vec()
+        let threads = scratches.len().min(others.current_num_threads() + 1);
+        let scratches = &mut scratches[..threads];
+        let mut written: Vec<Written> =
+            scratches.iter_mut().map(|scratch| std::mem::take(&mut scratch.written)).collect();
+        let team = Team::new(written.iter().collect());
+        // Each is locked by the one thread that has its place.
+        let places: Vec<_> = scratches.iter_mut().map(Mutex::new).collect();
+        let part = |place: usize| {
+            let Some(Ok(mut scratch)) = places.get(place).map(Mutex::lock) else { return };
+            let _present = Present(&team);
+            self.run(Job { texts: &[text], member: Some(team.member(place)) }, &mut scratch);
         };
-        Ok(std::thread::scope(|scope| {
-            let mut scratches = scratches.iter_mut().enumerate();
-            let own = scratches.next();
-            let others: Vec<_> =
-                scratches.map(|(place, scratch)| scope.spawn(move || part(place, scratch))).collect();
-            let mut states = own.map_or_else(Vec::new, |(place, scratch)| part(place, scratch));
-            for other in others {
-                states.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
-            states
-        }))
+        others.in_place_scope(|scope| {
+            scope.spawn_broadcast(|_, other| part(other.index() + 1));
+            part(0);
+        });
+        for (scratch, written) in scratches.iter_mut().zip(&mut written) {
+            scratch.written = std::mem::take(written);
+        }
+        let tokens = text.len();
+        Ok(scratches.first_mut().map_or(&[], |scratch| scratch.states.numbers(tokens * self.hidden_size())))
     }
 
     fn check(&self, texts: &[&[i64]]) -> Result<(), String> {
@@ -167,22 +174,30 @@ pub(super) unsafe fn forward<P: Products>(
     scratch: &mut Scratch,
     products: &mut P,
 ) {
-    let Shape { hidden_size: hidden, intermediate_size, layer_norm_eps, .. } = bert.shape;
+    let Shape { hidden_size: hidden, intermediate_size, layer_norm_eps, num_attention_heads, .. } =
+        bert.shape;
     let words: &[f32] = &bert.words;
-    let Job { texts, member } = job;
-    let all: usize = texts.iter().map(|t| t.len()).sum();
-    // Rows are counted from the first of the own tokens, but for queries, keys and values.
-    let own = member.map_or(0..all, Member::tokens);
-    let tokens = own.len();
+    let Job { texts, mut member } = job;
+    let tokens: usize = texts.iter().map(|t| t.len()).sum();
     let (depth, deep) = (hidden / P::PER_WORD, intermediate_size / P::PER_WORD);
     let row_of_projected = 3 * hidden / P::PER_PROJECTED;
     let states = scratch.states.numbers(tokens * hidden);
     let inputs = scratch.inputs.words(P::room(tokens, depth));
-    let projected = scratch.projected.words(P::room(all + P::SPARE, row_of_projected));
+    let projected = scratch.projected.words(P::room(tokens + P::SPARE, row_of_projected));
     let intermediate = scratch.intermediate.words(P::room(tokens, deep));
 
+    let share = |member: &Option<Member<'_>>, count| member.as_ref().map_or(0..count, |m| m.share(count));
+    let (heads, head) = (share(&member, num_attention_heads), hidden / num_attention_heads);
+    // Columns of rows of `row` words, shared out in parts of `unit`.
+    let exchange =
+        |member: &mut Option<Member<'_>>, words: &mut [u32], row: usize, unit: usize, height: usize| {
+            if let Some(member) = member {
+                member.exchange(words, Shared { unit, count: row / unit, rows: tokens, height });
+            }
+        };
+
     let places = texts.iter().flat_map(|t| t.iter().enumerate());
-    for (state, (position, &id)) in states.chunks_exact_mut(hidden).zip(places.skip(own.start)) {
+    for (state, (position, &id)) in states.chunks_exact_mut(hidden).zip(places) {
         let word = &words[id as usize * hidden..][..hidden];
         let position = &bert.positions[position * hidden..][..hidden];
         for ((s, w), p) in state.iter_mut().zip(word).zip(position) {
@@ -192,44 +207,44 @@ pub(super) unsafe fn forward<P: Products>(
     // SAFETY (of all below): the caller answers for the instructions.
     unsafe {
         normalize::<P>(states, inputs, &bert.norm, layer_norm_eps);
-        for (i, layer) in bert.layers.iter().enumerate() {
-            layer.attention.apply(products, &bert.packed, inputs, tokens, member, |row, column, sums| {
-                let from = (own.start + row) * row_of_projected + column / P::PER_PROJECTED;
-                P::project(sums, &mut projected[from..][..sums.len() / P::PER_PROJECTED]);
-            });
-            if let Some(member) = member {
-                member.exchange(projected, row_of_projected, i);
+        for layer in &bert.layers {
+            for part in (0..3 * hidden).step_by(hidden) {
+                let panels = (part + heads.start * head) / PANEL..(part + heads.end * head) / PANEL;
+                layer.attention.apply(products, &bert.packed, inputs, tokens, panels, |row, column, sums| {
+                    let from = row * row_of_projected + column / P::PER_PROJECTED;
+                    P::project(sums, &mut projected[from..][..sums.len() / P::PER_PROJECTED]);
+                });
             }
             let mut first = 0;
             for text in texts.iter().filter(|t| !t.is_empty()) {
-                let head = hidden / bert.shape.num_attention_heads;
-                let asked = member.map_or(0..text.len(), Member::tokens);
-                let to = first + asked.start - own.start;
                 let tokens = text.len();
-                let text = Text { projected, first, tokens, asked, to, hidden, head };
+                let text = Text { projected, first, tokens, heads: heads.clone(), hidden, head };
                 products.attend(text, &mut scratch.attention, inputs);
                 first += tokens;
             }
-            layer.attention_output.apply(
-                products,
-                &bert.packed,
-                inputs,
-                tokens,
-                member,
-                |row, column, sums| {
-                    add(&mut states[row * hidden + column..][..sums.len()], sums);
-                },
-            );
-            normalize::<P>(states, inputs, &layer.attention_norm, layer_norm_eps);
+            exchange(&mut member, inputs, depth, head / P::PER_WORD, P::HEIGHT);
+            let Layer { attention_output: linear, attention_norm: norm, .. } = layer;
+            let panels = share(&member, linear.count());
+            linear.apply(products, &bert.packed, inputs, tokens, panels, |row, column, sums| {
+                add(&mut states[row * hidden + column..][..sums.len()], sums);
+            });
+            exchange(&mut member, bytemuck::cast_slice_mut(states), hidden, PANEL, 1);
+            normalize::<P>(states, inputs, norm, layer_norm_eps);
 
-            layer.intermediate.apply(products, &bert.packed, inputs, tokens, member, |row, column, sums| {
+            let Layer { intermediate: linear, .. } = layer;
+            let panels = share(&member, linear.count());
+            linear.apply(products, &bert.packed, inputs, tokens, panels, |row, column, sums| {
                 P::gelu(sums);
                 P::put(intermediate, deep, row, column, sums);
             });
-            layer.output.apply(products, &bert.packed, intermediate, tokens, member, |row, column, sums| {
+            exchange(&mut member, intermediate, deep, PANEL / P::PER_WORD, P::HEIGHT);
+            let Layer { output: linear, output_norm: norm, .. } = layer;
+            let panels = share(&member, linear.count());
+            linear.apply(products, &bert.packed, intermediate, tokens, panels, |row, column, sums| {
                 add(&mut states[row * hidden + column..][..sums.len()], sums);
             });
-            normalize::<P>(states, inputs, &layer.output_norm, layer_norm_eps);
+            exchange(&mut member, bytemuck::cast_slice_mut(states), hidden, PANEL, 1);
+            normalize::<P>(states, inputs, norm, layer_norm_eps);
         }
     }
 }

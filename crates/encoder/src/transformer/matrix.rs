@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use super::products::{Attention, Products, Text};
 use super::short::{gelu, powers};
 use crate::simd::{
-    Block, Instructions, Left, PANEL, Panels, TILE, Tiles, Words, block, multiply_tiled, place, room,
+    Block, Instructions, Left, PANEL, Panel, Panels, TILE, Tiles, Words, block, multiply_tiled, place, room,
 };
 
 /// Numbers in a word.
@@ -74,6 +74,7 @@ unsafe impl<T: Tiles, W: Words, F: Instructions> Products for Matrix<T, W, F> {
     const PER_WORD: usize = PAIR;
     const PER_PROJECTED: usize = PAIR;
     const SPARE: usize = TILE - 1;
+    const HEIGHT: usize = TILE;
 
     fn room(rows: usize, depth: usize) -> usize {
         room(rows, depth)
@@ -116,17 +117,23 @@ unsafe impl<T: Tiles, W: Words, F: Instructions> Products for Matrix<T, W, F> {
         let scores = rooms.scores.numbers(TALL * width);
         let shares = rooms.shares.words(room(TALL, width / PAIR));
         let Block(mixed) = &mut Block::default();
-        for head in (0..hidden).step_by(size) {
+        for head in text.heads.clone().map(|head| head * size) {
             transpose(&text, head, keys);
             interleave(&text, head, values);
-            let (asked, from) = (text.asked.len(), (text.first + text.asked.start) * stride + head);
-            let queries = Left::rows(&text.projected[from..], asked, stride);
-            for first in (0..asked).step_by(TALL) {
-                let count = (asked - first).min(TALL);
+            let queries = Left::rows(&text.projected[text.first * stride + head..], text.tokens, stride);
+            for first in (0..text.tokens).step_by(TALL) {
+                let count = (text.tokens - first).min(TALL);
                 for (i, keys) in keys.chunks_exact(PANEL * size).enumerate() {
                     // SAFETY (of all below): the caller answers for the unit and the instructions.
                     unsafe {
-                        block(&mut self.tiles, queries, first, keys, size, &mut scores[i * PANEL..], width);
+                        block(
+                            &mut self.tiles,
+                            queries,
+                            first,
+                            Panel { words: keys, depth: size, ahead: keys },
+                            &mut scores[i * PANEL..],
+                            width,
+                        );
                     }
                 }
                 let mut parts = [0f32; TALL];
@@ -142,8 +149,7 @@ unsafe impl<T: Tiles, W: Words, F: Instructions> Products for Matrix<T, W, F> {
                             &mut self.tiles,
                             shares,
                             0,
-                            values,
-                            width / PAIR,
+                            Panel { words: values, depth: width / PAIR, ahead: values },
                             mixed.as_flattened_mut(),
                             PANEL,
                         );
@@ -151,7 +157,7 @@ unsafe impl<T: Tiles, W: Words, F: Instructions> Products for Matrix<T, W, F> {
                     for (row, mixed) in mixed.iter_mut().enumerate().take(count) {
                         mixed.iter_mut().for_each(|x| *x *= parts[row]);
                         unsafe {
-                            Self::put(out, hidden, text.to + first + row, PAIR * head + i * PANEL, mixed)
+                            Self::put(out, hidden, text.first + first + row, PAIR * head + i * PANEL, mixed)
                         };
                     }
                 }

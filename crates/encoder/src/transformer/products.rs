@@ -21,6 +21,9 @@ pub unsafe trait Products {
     /// Rows of them that are read past a text's last one, whatever they hold.
     const SPARE: usize;
 
+    /// Rows whose like columns lie one behind the other in a left side.
+    const HEIGHT: usize;
+
     /// Words that a left side of `rows` rows of `depth` words takes.
     fn room(rows: usize, depth: usize) -> usize;
     /// Numbers as words of a left side, from `column` of `row` on.
@@ -38,7 +41,8 @@ pub unsafe trait Products {
     );
     /// Gaussian error linear unit, in place.
     fn gelu(row: &mut [f32]);
-    /// Attention inside `text`; the heads' mixed values go to rows of `out`, a left side of rows of `hidden` numbers.
+    /// Attention inside `text`; the heads' mixed values go to their columns and the text's rows of `out`, a left side of rows of
+    /// `hidden` numbers.
     unsafe fn attend(&mut self, text: Text<'_>, room: &mut Attention, out: &mut [u32]);
 }
 
@@ -66,10 +70,8 @@ pub struct Text<'a> {
     pub first: usize,
     /// At least 1.
     pub tokens: usize,
-    /// The tokens whose queries are asked.
-    pub asked: Range<usize>,
-    /// The row that the first of them has in what comes out.
-    pub to: usize,
+    /// The heads that are asked.
+    pub heads: Range<usize>,
     /// Numbers of a query, of all heads.
     pub hidden: usize,
     /// Numbers of a head's query.

@@ -256,6 +256,7 @@ fn float32_is_the_same_to_the_bit_with_any_width_and_in_any_batch() {
 fn a_text_on_several_threads_has_the_states_that_it_has_on_one() {
     let (config, tensors) = model();
     let (_folder, weights) = saved(&tensors);
+    let others = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
     for set in available() {
         let bert = Bert::pack_for(&config, set, &weights).unwrap();
         for text in texts() {
@@ -263,11 +264,10 @@ fn a_text_on_several_threads_has_the_states_that_it_has_on_one() {
             for threads in [1, 2, 3, 5] {
                 let mut scratches: Vec<Scratch> = (0..threads).map(|_| Scratch::default()).collect();
                 let mut scratches: Vec<&mut Scratch> = scratches.iter_mut().collect();
-                let together = bert.forward_together(&text, &mut scratches).unwrap();
+                let together = bert.forward_together(&text, &mut scratches, &others).unwrap();
                 assert!(together == alone, "{set:?}: {} tokens on {threads} threads", text.len());
             }
         }
-        assert_eq!([bert.threads(1), bert.threads(17)], [1, 1]);
     }
 }
 

@@ -23,6 +23,7 @@ unsafe impl<W: Instructions, F: Instructions, const TALL: usize, const FEW: usiz
     const PER_WORD: usize = W::PER_WORD;
     const PER_PROJECTED: usize = F::PER_WORD;
     const SPARE: usize = 0;
+    const HEIGHT: usize = 1;
 
     fn room(rows: usize, depth: usize) -> usize {
         rows * depth
@@ -56,22 +57,21 @@ unsafe impl<W: Instructions, F: Instructions, const TALL: usize, const FEW: usiz
 
     #[inline(always)]
     unsafe fn attend(&mut self, text: Text<'_>, room: &mut Attention, out: &mut [u32]) {
-        let Text { projected, first, tokens, asked, to, hidden, head: size } = text;
+        let Text { projected, first, tokens, heads, hidden, head: size } = text;
         let stride = 3 * hidden;
         let words = &projected[first * stride..][..tokens * stride];
         let width = tokens.next_multiple_of(PANEL);
         let scale = 1.0 / (size as f32).sqrt();
-        let (keys, scores) = (room.keys.words(size * width), room.scores.numbers(asked.len() * width));
-        for head in (0..hidden).step_by(size) {
+        let (keys, scores) = (room.keys.words(size * width), room.scores.numbers(tokens * width));
+        for head in heads.map(|head| head * size) {
             for (token, projected) in words.chunks_exact(stride).enumerate() {
                 let column = token / PANEL * size * PANEL + token % PANEL;
                 for (i, &key) in projected[hidden + head..][..size].iter().enumerate() {
                     keys[column + i * PANEL] = key;
                 }
             }
-            let queries = Rows { words: &words[asked.start * stride + head..], stride, count: asked.len() };
-            let panels =
-                Panels { words: keys, stride: PANEL, next: size * PANEL, count: width / PANEL, from: 0 };
+            let queries = Rows { words: &words[head..], stride, count: tokens };
+            let panels = Panels { words: keys, stride: PANEL, next: size * PANEL, count: width / PANEL };
             unsafe {
                 multiply::<F, TALL, FEW>(queries, panels, size, |row, column, sums| {
                     scores[row * width + column..][..sums.len()].copy_from_slice(sums);
@@ -80,17 +80,12 @@ unsafe impl<W: Instructions, F: Instructions, const TALL: usize, const FEW: usiz
             for scores in scores.chunks_exact_mut(width) {
                 softmax::<F>(scores, tokens, scale);
             }
-            let shares = Rows { words: bytemuck::cast_slice(scores), stride: width, count: asked.len() };
-            let values = Panels {
-                words: &words[2 * hidden + head..],
-                stride,
-                next: PANEL,
-                count: size / PANEL,
-                from: 0,
-            };
+            let shares = Rows { words: bytemuck::cast_slice(scores), stride: width, count: tokens };
+            let values =
+                Panels { words: &words[2 * hidden + head..], stride, next: PANEL, count: size / PANEL };
             unsafe {
                 multiply::<F, TALL, FEW>(shares, values, tokens, |row, column, sums| {
-                    Self::put(out, hidden / W::PER_WORD, to + row, head + column, sums);
+                    Self::put(out, hidden / W::PER_WORD, first + row, head + column, sums);
                 });
             }
         }
