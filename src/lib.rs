@@ -16,6 +16,7 @@ pub mod engine;
 pub mod baseline;
 pub mod evaluate;
 pub mod validate;
+pub mod propose;
 pub mod tune;
 pub mod model;
 pub mod report;

@@ -11,7 +11,7 @@ use crate::evaluate::Decision;
 use crate::heads::{BlockKind, likeliest};
 use crate::model::{Answers, ModelCard};
 use crate::report::Table;
-use crate::table::NewRow;
+use crate::table::{LABEL, NewRow, PROBABILITY, REASON, renamed};
 
 /// One row with its answer.
 pub struct Answered<'a> {
@@ -176,23 +176,23 @@ impl<'a> Writer<'a> {
             .map(|b| b.name.as_str())
     }
 
-    /// The columns of a CSV: those of the input, where they are asked for, and those of the answer under names of their own.
+    /// The columns of a CSV: those of the input, or else the line, and those of the answer under names of their own.
     fn header(&self) -> Vec<String> {
         let mut header: Vec<String> = if self.form.with_input { self.names.to_vec() } else { Vec::new() };
         let mut taken: BTreeSet<String> = header.iter().map(|name| name.to_lowercase()).collect();
         let tasks = self.tasks().flat_map(|name| [name.to_owned(), format!("{name} probability")]);
-        let own = ["line", "label", "probability"].map(str::to_owned).into_iter();
+        let line = if self.form.with_input { None } else { Some("line") };
+        let own = line.into_iter().chain([LABEL, PROBABILITY]).map(str::to_owned);
         let own = own.chain(self.card.classes.iter().cloned());
         let own =
-            own.chain(self.ends.iter().map(|end| (*end).to_owned())).chain(tasks).chain(["reason".into()]);
+            own.chain(self.ends.iter().map(|end| (*end).to_owned())).chain(tasks).chain([REASON.into()]);
         for name in own {
             let mut different = name.clone();
-            for number in 1.. {
+            for times in 1.. {
                 if taken.insert(different.to_lowercase()) {
                     break;
                 }
-                let number = if number == 1 { String::new() } else { format!(" {number}") };
-                different = format!("{name} (answer{number})");
+                different = renamed(&name, times);
             }
             header.push(different);
         }
@@ -218,7 +218,9 @@ impl<'a> Writer<'a> {
                 let cells: Vec<&str> = self.names.iter().enumerate().map(cell).collect();
                 line.extend(cells.into_iter().map(|cell| self.safe(cell)).collect::<Vec<_>>());
             }
-            line.push(row.line.to_string().into());
+            if !self.form.with_input {
+                line.push(row.line.to_string().into());
+            }
             let reason = match answer {
                 Err(reason) => {
                     line.resize(own - 1, Cow::Borrowed(""));

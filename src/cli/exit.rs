@@ -1,6 +1,7 @@
 //! How a run ends: what is said of an error, and exit codes, which are part of the interface, documented in the README and in
 //! `--help`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::stages::BuildError;
@@ -130,6 +131,23 @@ pub struct BadUsage(pub String);
 #[error("{0}")]
 pub struct BadInput(pub String);
 
+/// A file that was to be labelled and is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no file {}", path.display())]
+pub struct NoInput {
+    /// What was taken for its name.
+    pub path: PathBuf,
+}
+
+impl NoInput {
+    fn hint(&self) -> Option<String> {
+        Some(format!(
+            "a text is labelled with --text: pipeline predict --text {:?}",
+            self.path.display().to_string()
+        ))
+    }
+}
+
 /// All that is said of an error: its message with its causes, and on a line of its own what can be done.
 pub fn told(error: &anyhow::Error) -> String {
     let hint = hint(error).map_or(String::new(), |hint| format!("\n  hint: {hint}"));
@@ -145,6 +163,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(TorchMissing::hint))
         .or_else(|| error.downcast_ref().and_then(BadData::hint))
         .or_else(|| error.downcast_ref().and_then(FailedGates::hint))
+        .or_else(|| error.downcast_ref().and_then(NoInput::hint))
 }
 
 /// The message of an error and those of its causes that it does not already tell.
@@ -171,7 +190,11 @@ impl Exit {
             Self::Usage
         } else if error.is::<TorchMissing>() {
             Self::Missing
-        } else if error.is::<BadRows>() || error.is::<BadData>() || error.is::<BadInput>() {
+        } else if error.is::<BadRows>()
+            || error.is::<BadData>()
+            || error.is::<BadInput>()
+            || error.is::<NoInput>()
+        {
             Self::Data
         } else if error.is::<FailedGates>() {
             Self::Gates
@@ -238,13 +261,14 @@ mod tests {
 
     #[test]
     fn every_kind_of_error_that_comes_here_is_asked_for_its_hint() {
-        let errors: [Error; 6] = [
+        let errors: [Error; 7] = [
             BuildError::NoTestFiles.into(),
             ConfigError::LabelLeak { path: "p".into(), column: "a".into(), key: "k" }.into(),
             PredictError::File { path: "p".into(), reason: "it is gone".into() }.into(),
             TorchMissing { setting: None, reason: "it is gone".into() }.into(),
             BadData { errors: 1 }.into(),
             FailedGates { gates: vec!["accuracy".into()] }.into(),
+            NoInput { path: "My invoice".into() }.into(),
         ];
         for error in errors {
             let error = error.context("while testing");

@@ -8,6 +8,7 @@ mod compare;
 mod exit;
 mod encoders;
 mod few_shot;
+mod init;
 mod output;
 mod predict;
 mod priors;

@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result};
+use tempfile::NamedTempFile;
 
 use super::exit::Exit;
+use crate::stages::BuildError;
+use crate::store::keep;
 
 /// Write to standard output; a reader that has gone away is no error.
 pub fn print(text: &str) -> Result<Exit> {
@@ -21,6 +25,57 @@ pub fn print_on(text: &str) -> Result<bool> {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(e) => Err(e).context("cannot write to standard output"),
+    }
+}
+
+/// Standard output, or a file that is there when all of it is written.
+pub enum Sink {
+    /// Standard output.
+    Printed,
+    /// A file beside the one that it becomes.
+    File(BufWriter<NamedTempFile>),
+}
+
+impl Sink {
+    /// For `path`, or else for standard output.
+    ///
+    /// # Errors
+    /// Nothing can be written there.
+    pub fn new(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else { return Ok(Self::Printed) };
+        let cannot = || format!("cannot write {}", path.display());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if path.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory)).with_context(cannot);
+        }
+        let file = tempfile::Builder::new().suffix(".tmp").tempfile_in(folder).with_context(cannot)?;
+        Ok(Self::File(BufWriter::new(file)))
+    }
+
+    /// Write `text`; whether there is a reader still.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&mut self, text: &str) -> Result<bool> {
+        match self {
+            Self::Printed => print_on(text),
+            Self::File(file) => {
+                file.write_all(text.as_bytes()).map(|()| true).context("cannot write the answers")
+            }
+        }
+    }
+
+    /// Let what was written be the file `path`.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn finish(&mut self, path: &Path) -> Result<()> {
+        if let Self::File(file) = std::mem::replace(self, Self::Printed) {
+            let cannot = || format!("cannot write {}", path.display());
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(cannot)?;
+            keep(file, path).map_err(BuildError::from)?;
+        }
+        Ok(())
     }
 }
 

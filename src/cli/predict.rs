@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::answered::{Form, OutputFormat, Writer, answered};
-use super::exit::{BadInput, BadRows, BadUsage, Exit};
-use super::output::print_on;
+use super::exit::{BadInput, BadRows, BadUsage, Exit, NoInput};
+use super::output::Sink;
 use super::priors::Priors;
 use super::progress::Terminal;
 use crate::config::{Config, nearest};
@@ -25,7 +25,7 @@ use crate::table::{Cells, NewRow, NewTable, NoAnswer, Stated, Wanted, json_rows}
 pub const EXAMPLES: &str = "Examples:
   pipeline predict --text \"Build a pillow fort and read inside with a torch\"
   pipeline predict --field title=\"Sock puppets\" --field how_to_play=\"Draw a face on a sock.\"
-  pipeline predict new.csv --format csv --with-input > labelled.csv
+  pipeline predict new.csv -o labelled.csv          its columns, and the answer behind them
   cat new.jsonl | pipeline predict --input jsonl --format jsonl -
   pipeline predict new.csv --priors spam=0.02,ham=0.98
   pipeline predict new.csv --priors estimate
@@ -63,15 +63,18 @@ pub struct PredictArgs {
     /// Format of the input [default: by the file's name, CSV for standard input]
     #[arg(long, value_name = "FORMAT")]
     input: Option<InputFormat>,
-    /// Format of the output
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    format: OutputFormat,
+    /// Write the answers to this file: whole, or not at all
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Format of the output [default: by the name of --output; a table on a terminal and for --text and --field; else as the input]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<OutputFormat>,
     /// Give no label to rows whose answer has a lower probability; the report shows what that costs
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     min_confidence: f32,
-    /// Put the row's own columns before the answer (in JSON lines, as `input`)
+    /// Leave out the row's own columns, which else stand before the answer (in JSON lines, as `input`); its line is there instead
     #[arg(long)]
-    with_input: bool,
+    only: bool,
     /// Leave cells of a CSV that begin with =, +, - or @ as they are; else a ' is put before them, or a spreadsheet would compute
     /// them
     #[arg(long)]
@@ -96,6 +99,12 @@ const SAID_EVERY: Duration = Duration::from_secs(30);
 
 /// Label the rows given.
 pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
+    if let Some(path) = &args.file
+        && path != Path::new("-")
+        && !path.exists()
+    {
+        return Err(NoInput { path: path.clone() }.into());
+    }
     let files = model_files(args)?;
     if !(0.0..=1.0).contains(&args.min_confidence) {
         return Err(BadUsage(format!(
@@ -120,8 +129,14 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             file.display()
         ));
     }
-    let mut labelling =
-        Labelling { args, predictor: &predictor, priors, terminal: &terminal, counts: Counts::default() };
+    let mut labelling = Labelling {
+        args,
+        predictor: &predictor,
+        priors,
+        terminal: &terminal,
+        sink: Sink::new(args.output.as_deref())?,
+        counts: Counts::default(),
+    };
     let wanted = predictor.card().wanted();
     let stated = Stated::of(&predictor.card().config.data);
     match &args.file {
@@ -179,6 +194,10 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
         }
     }
     let bad = labelling.finish();
+    if let Some(path) = &args.output {
+        labelling.sink.finish(path)?;
+        terminal.note(&format!("{} rows are in {}", labelling.counts.rows, path.display()));
+    }
     // The program ends here: giving back a hundred thousand pieces of memory one by one is a tenth of its time.
     std::mem::forget(predictor);
     if bad > 0 { Err(BadRows { rows: bad }.into()) } else { Ok(Exit::Done) }
@@ -186,12 +205,23 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
 
 impl PredictArgs {
     fn is_json(&self, path: &Path) -> bool {
-        let by_name = match path.extension().and_then(|e| e.to_str()) {
-            Some("jsonl" | "ndjson" | "json") => InputFormat::Jsonl,
-            _ => InputFormat::Csv,
-        };
-        self.input.unwrap_or(by_name) == InputFormat::Jsonl
+        self.input.map_or_else(|| is_json(path), |format| format == InputFormat::Jsonl)
     }
+
+    fn output_format(&self) -> OutputFormat {
+        let as_named = |json: bool| if json { OutputFormat::Jsonl } else { OutputFormat::Csv };
+        match (&self.output, &self.file) {
+            _ if self.json => OutputFormat::Jsonl,
+            _ if self.format.is_some() => self.format.unwrap_or(OutputFormat::Table),
+            (Some(output), _) => as_named(is_json(output)),
+            (None, Some(file)) if !io::stdout().is_terminal() => as_named(self.is_json(file)),
+            _ => OutputFormat::Table,
+        }
+    }
+}
+
+fn is_json(path: &Path) -> bool {
+    matches!(path.extension().and_then(|ending| ending.to_str()), Some("jsonl" | "ndjson" | "json"))
 }
 
 /// What is counted on the way.
@@ -209,6 +239,7 @@ struct Labelling<'a> {
     predictor: &'a Predictor,
     priors: Option<Priors>,
     terminal: &'a Terminal,
+    sink: Sink,
     counts: Counts,
 }
 
@@ -216,9 +247,9 @@ impl Labelling<'_> {
     /// Answer all rows, whose columns have these `names`.
     fn all(&mut self, names: &[String], mut rows: impl Iterator<Item = Result<NewRow>>) -> Result<()> {
         let form = Form {
-            format: if self.args.json { OutputFormat::Jsonl } else { self.args.format },
+            format: self.args.output_format(),
             min_confidence: self.args.min_confidence,
-            with_input: self.args.with_input,
+            with_input: self.args.file.is_some() && !self.args.only,
             raw_cells: self.args.raw_cells,
         };
         let classes = self.predictor.card().classes.len();
@@ -245,7 +276,7 @@ impl Labelling<'_> {
                 apply_shares(&mut answers.label, &from.shares, to);
                 decision = Some(from.with_shares(to));
             }
-            if !print_on(&writer.text(&answered(&batch, &answers, decision.as_ref(), classes))?)? {
+            if !self.sink.write(&writer.text(&answered(&batch, &answers, decision.as_ref(), classes))?)? {
                 break;
             }
             if begin.elapsed() > SAID_EVERY {
@@ -273,12 +304,12 @@ impl Labelling<'_> {
             let decision = from.with_shares(&to);
             for (batch, mut answers) in kept {
                 apply_shares(&mut answers.label, &from.shares, &to);
-                if !print_on(&writer.text(&answered(&batch, &answers, Some(&decision), classes))?)? {
+                if !self.sink.write(&writer.text(&answered(&batch, &answers, Some(&decision), classes))?)? {
                     break;
                 }
             }
         }
-        print_on(&writer.text(&[])?)?;
+        self.sink.write(&writer.text(&[])?)?;
         if started.elapsed() > SAID_EVERY {
             self.terminal.note(&format!(
                 "{} rows in {:.0} s, {}",

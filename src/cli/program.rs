@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::args::{BuildArgs, ProjectArgs, StageArgs, TrainArgs, ValidateArgs};
 use super::exit::{self, Exit};
 use super::output::{print, visible};
-use super::{ablate, build, compare, encoders, few_shot, predict, status, torch, tune, validate};
+use super::{ablate, build, compare, encoders, few_shot, init, predict, status, torch, tune, validate};
 use crate::engine::Engine;
 use crate::stages::Stage;
 
@@ -17,7 +17,7 @@ use crate::stages::Stage;
     name = "pipeline",
     version,
     about = "Raw CSVs to a trained, honestly evaluated text classifier",
-    after_help = "Examples:\n  pipeline build                 run every stage that is stale\n  pipeline build --dry-run       say what would run, and why\n  pipeline predict --text \"Build a pillow fort\"\n\nExit codes: 0 done, 1 failed, 2 bad usage, 3 bad config, 4 bad data,\n5 encoder, model or libtorch missing or unusable, 6 another run is at work,\n7 a gate failed (with --require-gates), 130 interrupted.",
+    after_help = "Examples:\n  pipeline init tickets.csv      look at a table and write a pipeline.toml for it\n  pipeline build                 run every stage that is stale\n  pipeline build --dry-run       say what would run, and why\n  pipeline predict --text \"Build a pillow fort\"\n\nExit codes: 0 done, 1 failed, 2 bad usage, 3 bad config, 4 bad data,\n5 encoder, model or libtorch missing or unusable, 6 another run is at work,\n7 a gate failed (with --require-gates), 130 interrupted.",
     arg_required_else_help = true
 )]
 struct Cli {
@@ -27,6 +27,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Look at a table and write a pipeline.toml for it
+    #[command(after_help = init::EXAMPLES)]
+    Init(init::InitArgs),
     /// Embed every text of the raw files; only unseen texts are computed
     #[command(
         after_help = "Example:\n  pipeline embed --model sentence-transformers/all-MiniLM-L12-v2\n\nLeaves data/embeddings/<name>/<field>.npy with rows.csv; in Python:\n  import numpy as np\n  title = np.load(\"data/embeddings/activities/title.npy\")"
@@ -121,6 +124,7 @@ fn end(done: Result<Exit>) -> ExitCode {
 
 fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
     match task {
+        Task::Init(args) => init::init(&args),
         Task::Embed(args) => build::stage(&args, Stage::Embed, engine),
         Task::Augment(args) => build::stage(&args, Stage::Augment, engine),
         Task::Train(args) => build::train(&args, engine),

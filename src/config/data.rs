@@ -37,6 +37,13 @@ pub struct DataConfig {
     pub max_rejected_share: f64,
 }
 
+impl DataConfig {
+    /// Cells that count as empty where [`DataConfig::missing`] is not set.
+    pub fn missing_by_default() -> Vec<String> {
+        missing()
+    }
+}
+
 fn missing() -> Vec<String> {
     ["NA", "N/A", "#N/A", "<NA>", "null", "nan", "-"].map(str::to_owned).to_vec()
 }

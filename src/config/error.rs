@@ -66,9 +66,12 @@ impl ConfigError {
     /// What can be done about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Read { .. } => {
-                Some("run in the folder that holds pipeline.toml, or name one with --config".to_owned())
-            }
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Some(
+                "`pipeline init TABLE.csv` writes one for a table; else run in the folder that holds pipeline.toml, or name \
+                 one with --config"
+                    .to_owned(),
+            ),
+            Self::Read { .. } => None,
             Self::LabelLeak { column, key, .. } => Some(format!("remove `{column}` from {key}")),
             Self::Parse { .. } | Self::OutOfBounds { .. } | Self::Invalid { .. } => None,
         }

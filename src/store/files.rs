@@ -42,6 +42,15 @@ pub fn write_atomic(
     let mut writer = BufWriter::new(file.as_file());
     fill(&mut writer).and_then(|()| writer.flush()).map_err(&fail)?;
     drop(writer);
+    keep(file, path)
+}
+
+/// Let a temporary file of the same folder be the file `path`.
+///
+/// # Errors
+/// It cannot be synced or renamed.
+pub fn keep(file: tempfile::NamedTempFile, path: &Path) -> Result<(), StoreError> {
+    let fail = StoreError::of("write", path);
     file.as_file().sync_all().map_err(&fail)?;
     make_readable(file.as_file()).map_err(&fail)?;
     file.persist(path).map_err(|e| fail(e.error))?;

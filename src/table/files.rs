@@ -3,32 +3,51 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::answers::is_answers;
 use super::errors::TableError;
 use crate::config::Config;
 
-/// Files matching the patterns, sorted, each once, as paths relative to `project` where they lie below it. `key` is the
-/// config's, for messages.
+/// Files that patterns match.
+#[derive(Debug, Default)]
+pub struct Matching {
+    /// Sorted, each once, as paths relative to the project where they lie below it.
+    pub files: Vec<PathBuf>,
+    /// Likewise, of those that a pattern with wildcards matches: what `pipeline predict` wrote, which is no raw data.
+    pub answers: Vec<PathBuf>,
+}
+
+/// Files matching the patterns. `key` is the config's, for messages.
 ///
 /// # Errors
 /// A pattern is none, or matches no file.
-pub fn matching(patterns: &[String], key: &'static str, project: &Path) -> Result<Vec<PathBuf>, TableError> {
-    let mut paths = BTreeSet::new();
+pub fn matching(patterns: &[String], key: &'static str, project: &Path) -> Result<Matching, TableError> {
+    let (mut paths, mut answers) = (BTreeSet::new(), BTreeSet::new());
     for pattern in patterns {
         let fail = |reason: String| TableError::Pattern { pattern: pattern.clone(), key, reason };
         // Brackets in the project's own path are no pattern.
         let full = Path::new(&glob::Pattern::escape(&project.to_string_lossy())).join(pattern);
-        let found: Vec<PathBuf> = glob::glob(&full.to_string_lossy())
+        let mut found: Vec<PathBuf> = glob::glob(&full.to_string_lossy())
             .map_err(|e| fail(e.to_string()))?
             .filter_map(Result::ok)
             .filter(|p| p.is_file())
             .collect();
+        let relative = |path: PathBuf| path.strip_prefix(project).map(Path::to_owned).unwrap_or(path);
+        // A file that is named as it is called was meant.
+        let named = |path: &Path| glob::Pattern::escape(&path.to_string_lossy()) == *pattern;
+        found.retain(|path| {
+            let meant = named(&relative(path.clone())) || !is_answers(path).unwrap_or(false);
+            if !meant {
+                answers.insert(relative(path.clone()));
+            }
+            meant
+        });
         if found.is_empty() {
             let folder = std::path::absolute(project.join(".")).unwrap_or_else(|_| project.to_owned());
             return Err(TableError::NoFile { pattern: pattern.clone(), key, folder });
         }
-        paths.extend(found.into_iter().map(|p| p.strip_prefix(project).map(Path::to_owned).unwrap_or(p)));
+        paths.extend(found.into_iter().map(relative));
     }
-    Ok(paths.into_iter().collect())
+    Ok(Matching { files: paths.into_iter().collect(), answers: answers.into_iter().collect() })
 }
 
 /// The raw files of a config, for those who only need their content's hash.
@@ -36,8 +55,8 @@ pub fn matching(patterns: &[String], key: &'static str, project: &Path) -> Resul
 /// # Errors
 /// A pattern is none, or matches no file.
 pub fn files(config: &Config, project: &Path) -> Result<Vec<PathBuf>, TableError> {
-    let mut files = matching(&config.data.files, "data.files", project)?;
-    files.extend(matching(&config.data.test_files, "data.test_files", project)?);
+    let mut files = matching(&config.data.files, "data.files", project)?.files;
+    files.extend(matching(&config.data.test_files, "data.test_files", project)?.files);
     files.sort();
     files.dedup();
     Ok(files)

@@ -10,17 +10,25 @@ type Open = fn(&Path, &Path, Stated) -> Result<Box<dyn Source>, TableError>;
 
 /// Endings, in lower case, and what opens such a file. The first format is also that of all other endings.
 const FORMATS: [(&[&str], Open); 1] =
-    [(&["csv"], |path, shown, stated| Ok(Box::new(CsvFile::open(path, shown, stated)?)))];
+    [(&["csv", "tsv", "tab"], |path, shown, stated| Ok(Box::new(CsvFile::open(path, shown, stated)?)))];
 
 /// Open the raw file `path`, which messages call `shown`.
 ///
 /// # Errors
 /// The file is unreadable, empty, or not of its format.
 pub fn open(path: &Path, shown: &Path, stated: Stated) -> Result<Box<dyn Source>, TableError> {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-    let of_ending = FORMATS.iter().find(|(endings, _)| endings.iter().any(|e| ending.as_deref() == Some(e)));
-    let (_, open) = of_ending.unwrap_or(&FORMATS[0]);
+    let (_, open) = of_ending(path).unwrap_or(&FORMATS[0]);
     open(path, shown, stated)
+}
+
+/// Whether a file is named as tables are.
+pub fn is_table(path: &Path) -> bool {
+    of_ending(path).is_some()
+}
+
+fn of_ending(path: &Path) -> Option<&'static (&'static [&'static str], Open)> {
+    let ending = path.extension()?.to_string_lossy().to_lowercase();
+    FORMATS.iter().find(|(endings, _)| endings.iter().any(|e| ending == *e))
 }
 
 #[cfg(test)]

@@ -32,6 +32,11 @@ pub fn alike(labels: &[(String, usize)]) -> Vec<Vec<usize>> {
     groups
 }
 
+/// Whether any of the labels, of those that occur so many times, are alike.
+pub fn are_alike(labels: &[(String, usize)]) -> bool {
+    !alike(labels).is_empty()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -84,6 +84,14 @@ pub fn number(column: &str, value: &str, decimal: Decimal) -> Result<f64, Fault>
     }
 }
 
+/// Whether all of the trimmed cells of a column, none of them missing, are numbers, by the writing that they share.
+pub fn are_numbers<'c>(cells: impl Iterator<Item = &'c str> + Clone) -> bool {
+    let mut written = Written::default();
+    cells.clone().for_each(|cell| written.add(cell));
+    let decimal = written.decimal();
+    cells.into_iter().all(|cell| number("", cell, decimal).is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use super::contradictions::list_contradictions;
 use super::dataset::Dataset;
 use super::duplicates::list_duplicates;
 use super::errors::TableError;
-use super::files::matching;
+use super::files::{Matching, matching};
 use super::formats::open;
 use super::labels::Labels;
 use super::missing::Missing;
@@ -46,8 +46,16 @@ pub fn read(
         },
         report: ReadReport::default(),
     };
-    let stated = matching(&config.data.test_files, "data.test_files", project)?;
-    for path in matching(&config.data.files, "data.files", project)? {
+    let stated = matching(&config.data.test_files, "data.test_files", project)?.files;
+    let Matching { files, answers } = matching(&config.data.files, "data.files", project)?;
+    let passed = |path: &PathBuf| {
+        format!(
+            "{} is what `pipeline predict` wrote and not read; to learn from it, name it in data.files",
+            path.display()
+        )
+    };
+    reading.report.notes.extend(answers.iter().map(passed));
+    for path in files {
         // A pattern of data.files may match a test file too; what is stated to be test is not trained on.
         if !stated.contains(&path) {
             reading.file(project, path, false)?;

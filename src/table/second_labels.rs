@@ -39,7 +39,7 @@ pub fn second_labels(
     let rows: HashMap<&str, usize> =
         dataset.rows.iter().enumerate().map(|(i, r)| (r.title.as_str(), i)).collect();
     let mut found = Vec::new();
-    for path in matching(&config.validate.second_labels, "validate.second_labels", project)? {
+    for path in matching(&config.validate.second_labels, "validate.second_labels", project)?.files {
         for line in read_named(&project.join(&path), Stated::of(&config.data))? {
             let fail = |reason: String| TableError::Header {
                 path: path.clone(),

@@ -57,10 +57,10 @@ fn every_input_and_output_format_says_the_same() {
         csv[0]["probabilities"]
     );
 
-    let table = project.good(&["predict", "new.csv"]).out();
+    let table = project.good(&["predict", "new.csv", "--format", "table"]).out();
     let label = csv[0]["label"].as_str().unwrap();
     assert!(table.contains(label), "{table}");
-    let as_csv = project.good(&["predict", "new.csv", "--format", "csv"]).out();
+    let as_csv = project.good(&["predict", "new.csv", "--only"]).out();
     assert!(as_csv.starts_with("line,label,probability,Toddler (0-3),"), "{as_csv}");
     assert!(as_csv.lines().nth(1).unwrap().starts_with(&format!("2,{label},")), "{as_csv}");
 
@@ -123,7 +123,7 @@ fn unsure_rows_get_no_label_when_asked() {
     assert!(all[0]["label"].is_string());
     let none = lines(&project.good(&["predict", "new.csv", "--json", "--min-confidence", "1"]));
     assert!(none[0]["label"].is_null() && none[0]["probability"] == all[0]["probability"]);
-    let table = project.good(&["predict", "new.csv", "--min-confidence", "1"]).out();
+    let table = project.good(&["predict", "new.csv", "--min-confidence", "1", "--format", "table"]).out();
     assert!(table.contains("(unsure)"), "{table}");
     let finished = project.run(&["predict", "new.csv", "--min-confidence", "2"]);
     assert_eq!(finished.code(), 2);
@@ -157,28 +157,30 @@ fn every_row_is_in_its_place_with_an_answer_or_the_reason() {
         "new.csv",
         "title,how_to_play,label\n,,=a\nShake the rattle,,-5\nNA,null,+b\n-,\"a\n\u{1b}[2Jb\",@c\n",
     );
-    let json = lines(&project.good(&["predict", "new.csv", "--json", "--with-input"]));
+    let json = lines(&project.good(&["predict", "new.csv", "--json"]));
     let reasons: Vec<&Value> = json.iter().map(|row| &row["reason"]).collect();
     let none = "no text in title, how_to_play";
     assert_eq!(reasons, [&none.into(), &Value::Null, &none.into(), &Value::Null]);
     assert_eq!(json[3]["input"]["how_to_play"], "a\n\u{1b}[2Jb");
 
-    let finished = project.good(&["predict", "new.csv", "--format", "csv", "--with-input"]);
+    let finished = project.good(&["predict", "new.csv"]);
     assert!(finished.err().contains("2 rows have no text and no label"), "{}", finished.err());
     assert!(finished.err().contains("3 cells begin with =, +, - or @"), "{}", finished.err());
     let out = finished.out();
     let mut reader = csv::Reader::from_reader(out.as_bytes());
     let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    assert_eq!(header[..6], ["title", "how_to_play", "label", "line", "label (answer)", "probability"]);
+    assert_eq!(
+        header[..6],
+        ["title", "how_to_play", "label", "label (answer)", "probability", "Toddler (0-3)"]
+    );
     assert_eq!(header.last().unwrap(), "reason");
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert_eq!(rows.iter().map(|row| row[2].to_owned()).collect::<Vec<_>>(), ["'=a", "-5", "'+b", "'@c"]);
-    assert_eq!(rows.iter().map(|row| row[3].to_owned()).collect::<Vec<_>>(), ["2", "3", "4", "5"]);
-    assert_eq!((&rows[0][4], &rows[0][header.len() - 1]), ("", none));
-    assert_eq!(rows[1][4].to_owned(), json[1]["label"].as_str().unwrap());
-    let raw = project.good(&["predict", "new.csv", "--format", "csv", "--with-input", "--raw-cells"]).out();
-    assert!(raw.lines().nth(1).unwrap().starts_with(",,=a,2,"), "{raw}");
-    let table = project.good(&["predict", "new.csv"]).out();
+    assert_eq!((&rows[0][3], &rows[0][header.len() - 1]), ("", none));
+    assert_eq!(rows[1][3].to_owned(), json[1]["label"].as_str().unwrap());
+    let raw = project.good(&["predict", "new.csv", "--raw-cells"]).out();
+    assert!(raw.lines().nth(1).unwrap().starts_with(",,=a,,"), "{raw}");
+    let table = project.good(&["predict", "new.csv", "--format", "table"]).out();
     assert!(table.contains("(no text in title, how_to_play)"), "{table}");
 
     project.write(
@@ -372,4 +374,45 @@ fn tasks_and_the_range_behind_the_label_are_predicted_too() {
         project.use_head(head, "[[train.tasks]]\ncolumn = \"season\"\n");
         check(head);
     }
+}
+
+#[test]
+fn the_callers_columns_stay_and_answers_are_never_learned_from() {
+    let project = trained();
+    let config = project.read("pipeline.toml").replace("data/raw/*.csv", "*.csv");
+    for theme in ["home", "sport", "sensory", "friends"] {
+        fs::rename(project.path(&format!("data/raw/{theme}.csv")), project.path(&format!("{theme}.csv")))
+            .unwrap();
+    }
+    project.write("pipeline.toml", config);
+    project.good(&["build", "--quiet"]);
+    fs::create_dir(project.path("new")).unwrap();
+    project.write(
+        "new/rows.csv",
+        "key,title,how_to_play\nk7,Shake the rattle,Shake it.\nk8,Night hike,Read the map.\n",
+    );
+
+    let told = project.good(&["predict", "new/rows.csv", "-o", "labelled.csv"]);
+    assert!(told.out().is_empty() && told.err().contains("2 rows are in labelled.csv"), "{}", told.err());
+    let rows = project.csv("labelled.csv");
+    assert_eq!((rows[1]["key"].as_str(), rows[1]["title"].as_str()), ("k8", "Night hike"));
+    let alone = project.good(&["predict", "new/rows.csv", "--only"]).out();
+    assert_eq!(alone.lines().nth(2).unwrap().split(',').nth(1), Some(rows[1]["label"].as_str()));
+    project.good(&["predict", "new/rows.csv", "-o", "labelled.jsonl"]);
+    assert!(project.read("labelled.jsonl").starts_with("{\"line\":2,\"input\":{\"key\":\"k7\""));
+
+    // The next build reads what it read before, and says so where it reads.
+    assert!(!project.good(&["status"]).out().contains("stale"));
+    let read = project.good(&["embed", "--force"]).err();
+    assert!(read.contains("labelled.csv is what `pipeline predict` wrote and not read"), "{read}");
+
+    // A file that cannot be written is not begun, and one that is there stays.
+    for nowhere in ["nowhere/answers.csv", "new"] {
+        let refused = project.run(&["predict", "new/rows.csv", "-o", nowhere]);
+        assert_eq!(refused.code(), 1);
+        assert!(refused.err().contains(&format!("cannot write {nowhere}")), "{}", refused.err());
+    }
+    let refused = project.run(&["predict", "My invoice is wrong"]);
+    assert_eq!(refused.code(), 4);
+    assert!(refused.err().contains("pipeline predict --text \"My invoice is wrong\""), "{}", refused.err());
 }
