@@ -1,12 +1,15 @@
 //! Options that several commands have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::config::Config;
+use crate::engine::Engine;
+use crate::model::{ModelFiles, Places, Predictor};
+use crate::progress::Progress;
 use crate::stages::{Project, Stage};
 
 /// Options of every command that works on a project.
@@ -75,6 +78,41 @@ pub struct ValidateArgs {
     /// Print results and errors only
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// Options of the commands that use a finished model.
+#[derive(Args, Clone)]
+pub struct ModelArgs {
+    /// Folder of the trained model [default: data/models/NAME, of the config]
+    #[arg(long, value_name = "FOLDER")]
+    pub model: Option<PathBuf>,
+    /// Folder of the encoder that the model was trained with, where it lies elsewhere on this machine; once for each
+    #[arg(long, value_name = "FOLDER")]
+    pub encoder: Vec<PathBuf>,
+    /// Where this processor cannot compute embeddings as the training did, compute them in another way (cosine at least 0.999)
+    #[arg(long)]
+    pub any_arithmetic: bool,
+    /// The project file that names the model
+    #[arg(long, short, value_name = "FILE", default_value = "pipeline.toml")]
+    pub config: PathBuf,
+}
+
+impl ModelArgs {
+    /// The model, and its files.
+    pub fn load(
+        &self,
+        engine: Option<&dyn Engine>,
+        progress: &dyn Progress,
+    ) -> Result<(Predictor, ModelFiles)> {
+        let root = self.config.parent().unwrap_or(Path::new(""));
+        let folder = match &self.model {
+            Some(folder) => folder.clone(),
+            None => root.join("data/models").join(Config::load(&self.config)?.name),
+        };
+        let files = ModelFiles { folder };
+        let places = Places { root, encoders: &self.encoder, any_arithmetic: self.any_arithmetic };
+        Ok((Predictor::load(&files, places, engine, progress)?, files))
+    }
 }
 
 /// A stage by its name.

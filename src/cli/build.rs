@@ -13,7 +13,8 @@ use crate::engine::Engine;
 use crate::model::load_evaluation;
 use crate::progress::Progress;
 use crate::report::summary;
-use crate::stages::{self, BuildSettings, EvaluateSummary, Project, Stage, StageOutcome};
+use crate::stages::{self, BuildError, BuildSettings, EvaluateSummary, Project, Stage, StageOutcome};
+use crate::table;
 
 /// How a run speaks and ends.
 #[derive(Clone, Copy)]
@@ -77,6 +78,9 @@ pub fn build(args: &BuildArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
 fn dry_run(project: &Project, settings: BuildSettings, json: bool) -> Result<Exit> {
     let mut would = stages::due(project, settings)?;
     would.retain(|status| !status.reasons.is_empty());
+    if would.iter().any(|status| status.stage == Stage::Embed) {
+        table::check_columns(&project.config, &project.root).map_err(BuildError::from)?;
+    }
     if json {
         return print_json(&json!({ "would_run": would }));
     }

@@ -1,4 +1,4 @@
-//! How a run ends: what is said of an error, and exit codes, which are part of the interface, documented in the README and in
+//! How a run ends: what is said of an error, and exit codes, which are part of the interface, documented in docs/stages.md and in
 //! `--help`.
 
 use std::path::PathBuf;
@@ -217,7 +217,8 @@ impl Exit {
             BuildError::Table(_)
             | BuildError::EmptyPart { .. }
             | BuildError::EmptyFold { .. }
-            | BuildError::NotComparable(_) => Self::Data,
+            | BuildError::NotComparable(_)
+            | BuildError::NothingToJudge(_) => Self::Data,
             BuildError::Preset(_) | BuildError::Costs { .. } => Self::Config,
             BuildError::NoTestFiles => Self::Config,
             BuildError::Encoder(EncoderError::Interrupted)

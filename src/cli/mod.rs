@@ -5,6 +5,7 @@ mod answered;
 mod args;
 mod build;
 mod compare;
+mod evaluate;
 mod exit;
 mod encoders;
 mod few_shot;

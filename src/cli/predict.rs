@@ -10,14 +10,15 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::answered::{Form, OutputFormat, Writer, answered};
+use super::args::ModelArgs;
 use super::exit::{BadInput, BadRows, BadUsage, Exit, NoInput};
 use super::output::Sink;
 use super::priors::Priors;
 use super::progress::Terminal;
-use crate::config::{Config, nearest};
+use crate::config::nearest;
 use crate::engine::Engine;
 use crate::evaluate::{apply_shares, estimate_shares};
-use crate::model::{Answers, ModelFiles, Places, Predictor};
+use crate::model::{Answers, Predictor};
 use crate::progress::{Background, Progress};
 use crate::stages::BuildError;
 use crate::table::{Cells, NewRow, NewTable, NoAnswer, Stated, Wanted, json_rows};
@@ -35,7 +36,7 @@ empty, and are named. Every row has an answer in its place, or the reason why it
 
 #[derive(Args)]
 pub struct PredictArgs {
-    /// CSV (.csv) or JSON lines (.jsonl) with rows to label; - for standard input
+    /// A table with rows to label: CSV, JSON lines, a spreadsheet (docs/tables.md); - for standard input
     #[arg(value_name = "FILE", conflicts_with_all = ["text", "field"], required_unless_present_any = ["text", "field"])]
     file: Option<PathBuf>,
     /// A text to label; may be given several times. With several text fields it stands in each of them
@@ -44,18 +45,8 @@ pub struct PredictArgs {
     /// A column of one row to label; may be given several times
     #[arg(long, value_name = "NAME=VALUE")]
     field: Vec<String>,
-    /// Folder of the trained model [default: data/models/NAME, of the config]
-    #[arg(long, value_name = "FOLDER")]
-    model: Option<PathBuf>,
-    /// Folder of the encoder that the model was trained with, where it lies elsewhere on this machine; once for each
-    #[arg(long, value_name = "FOLDER")]
-    encoder: Vec<PathBuf>,
-    /// Where this processor cannot compute embeddings as the training did, compute them in another way (cosine at least 0.999)
-    #[arg(long)]
-    any_arithmetic: bool,
-    /// The project file that names the model
-    #[arg(long, short, value_name = "FILE", default_value = "pipeline.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    of: ModelArgs,
     /// Shares of the classes among these rows, where they are others than in training: NAME=SHARE of each class, with commas
     /// between; `even`; or `estimate`, from the answers to all rows of the file (Saerens et al. 2002)
     #[arg(long, value_name = "SHARES")]
@@ -105,7 +96,6 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     {
         return Err(NoInput { path: path.clone() }.into());
     }
-    let files = model_files(args)?;
     if !(0.0..=1.0).contains(&args.min_confidence) {
         return Err(BadUsage(format!(
             "--min-confidence {}: give a share between 0 and 1",
@@ -114,13 +104,8 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
         .into());
     }
     let terminal = Terminal::new(false);
-    let places = Places {
-        root: args.config.parent().unwrap_or(Path::new("")),
-        encoders: &args.encoder,
-        any_arithmetic: args.any_arithmetic,
-    };
     // Loaded before the rows are read: a pipe can be read only once, by the program that labels.
-    let predictor = Predictor::load(&files, places, engine, &terminal)?;
+    let (predictor, files) = args.of.load(engine, &terminal)?;
     let priors = args.priors.as_deref().map(|text| Priors::parse(text, &predictor)).transpose()?;
     if !predictor.is_calibrated() {
         let file = files.calibration();
@@ -437,13 +422,4 @@ fn field_values(args: &PredictArgs, wanted: &Wanted<'_>) -> Result<BTreeMap<Stri
         }
     }
     Ok(values)
-}
-
-fn model_files(args: &PredictArgs) -> Result<ModelFiles> {
-    if let Some(folder) = &args.model {
-        return Ok(ModelFiles { folder: folder.clone() });
-    }
-    let name = Config::load(&args.config)?.name;
-    let root = args.config.parent().unwrap_or(Path::new("")).to_owned();
-    Ok(ModelFiles { folder: root.join("data/models").join(name) })
 }

@@ -8,7 +8,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::args::{BuildArgs, ProjectArgs, StageArgs, TrainArgs, ValidateArgs};
 use super::exit::{self, Exit};
 use super::output::{print, visible};
-use super::{ablate, build, compare, encoders, few_shot, init, predict, status, torch, tune, validate};
+use super::{
+    ablate, build, compare, encoders, evaluate, few_shot, init, predict, status, torch, tune, validate,
+};
 use crate::engine::Engine;
 use crate::stages::Stage;
 
@@ -84,6 +86,9 @@ enum Task {
     /// Label new texts with a trained model
     #[command(after_help = predict::EXAMPLES)]
     Predict(predict::PredictArgs),
+    /// Say what a trained model is worth on labelled rows that it has not seen
+    #[command(after_help = evaluate::EXAMPLES)]
+    Evaluate(evaluate::EvaluateArgs),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  pipeline completions bash > ~/.local/share/bash-completion/completions/pipeline"
@@ -136,6 +141,7 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Tune(args) => tune::tune(&args, engine),
         Task::BenchFewShot(args) => few_shot::few_shot(&args, engine),
         Task::Encoders(args) => encoders::encoders(&args),
+        Task::Evaluate(args) => evaluate::evaluate(&args, engine),
         Task::Predict(args) => predict::predict(&args, engine),
         Task::Completions { shell } => {
             let mut script = Vec::new();

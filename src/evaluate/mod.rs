@@ -15,6 +15,7 @@ mod metrics;
 mod noise;
 mod paired;
 mod resample;
+mod scored;
 mod scores;
 mod tuning;
 #[cfg(test)]
@@ -29,7 +30,9 @@ pub use calibration::{
 };
 pub use calibration_error::miscalibration_p;
 pub use decision::{Aim, Decision, Known, apply_shares, estimate_shares};
-pub use diagnosis::{Contradictions, Drift, Evidence, Finding, Ill, Leak, Level, Shift, diagnose};
+pub use diagnosis::{
+    Contradictions, Drift, Evidence, Finding, Ill, Leak, Level, Shift, accuracy_difference, diagnose,
+};
 pub use evaluation::{
     AimFigures, CrossValidation, Evaluation, HEAD, ModelFigures, ModelFolds, TaskFigures, TestBaseline,
     Training, ValueError,
@@ -45,4 +48,5 @@ pub use paired::{
 };
 pub use projection::principal_components;
 pub use resample::{Sample, wilson};
+pub use scored::{Expected, Scored};
 pub use tuning::{TunedTrial, Tuning};

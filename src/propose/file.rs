@@ -33,7 +33,7 @@ pub fn proposal(found: &Found<'_>) -> String {
         "# What is learned from what. `pipeline build` trains and evaluates; every key is in docs/configuration.md of pipeline.\n\
          name = {}\n\n[data]\n# {}\nfiles = {}\n",
         quoted(found.name),
-        found.about,
+        one_line(found.about),
         list(found.files.iter())
     );
     if !found.tests.is_empty() {

@@ -10,7 +10,7 @@ const CLASSES_SHOWN: usize = 4;
 const FINDINGS_SHOWN: usize = 5;
 
 /// The figures shown; the report has all.
-const FIGURES: [Figure; 4] = [Figure::Accuracy, Figure::MacroF1, Figure::LogLoss, Figure::Ece];
+pub(super) const FIGURES: [Figure; 4] = [Figure::Accuracy, Figure::MacroF1, Figure::LogLoss, Figure::Ece];
 
 /// Verdict, training, figures, classes, baselines, findings, gates: about thirty lines.
 pub fn summary(e: &Evaluation) -> String {
@@ -58,7 +58,7 @@ pub fn verdict(e: &Evaluation) -> String {
     gravest.map_or(gates.clone(), |finding| format!("{gates}; {}", finding.finding))
 }
 
-fn plain(e: Estimate, range: [f64; 2]) -> [String; 2] {
+pub(super) fn plain(e: Estimate, range: [f64; 2]) -> [String; 2] {
     [format!("{:.3}", e.value), interval(e, range)]
 }
 
@@ -103,7 +103,7 @@ fn decided(e: &Evaluation) -> String {
     }
 }
 
-fn classes((judged, what): (&Metrics, &str)) -> Table {
+pub(super) fn classes((judged, what): (&Metrics, &str)) -> Table {
     let mut shown: Vec<_> = judged.per_class.iter().collect();
     let mut heading = format!("class ({what})");
     if shown.len() > CLASSES_SHOWN {

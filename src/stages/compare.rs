@@ -65,16 +65,16 @@ pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, Bu
 /// Whence an answer is.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Side {
+pub(super) enum Side {
     Test,
     OutOfFold,
 }
 
 /// Class and probabilities of one row.
-struct Answer {
-    part: Side,
+pub(super) struct Answer {
+    pub part: Side,
     /// Hash of the row as its file has it, and of its texts.
-    contents: [String; 2],
+    pub contents: [String; 2],
     truth: usize,
     predicted: usize,
     /// Its group of near-duplicates.
@@ -94,7 +94,7 @@ struct Line {
 }
 
 /// The answers of a model in the order of its file.
-fn answers(files: &ModelFiles, of: &Evaluation) -> Result<Vec<Answer>, BuildError> {
+pub(super) fn answers(files: &ModelFiles, of: &Evaluation) -> Result<Vec<Answer>, BuildError> {
     let path = files.predictions();
     let read = |path: &Path| -> Result<Vec<Answer>, String> {
         let mut reader = csv::Reader::from_path(path).map_err(|e| e.to_string())?;

@@ -92,6 +92,9 @@ pub enum BuildError {
     /// Two models cannot be compared.
     #[error("the models cannot be compared: {0}")]
     NotComparable(String),
+    /// Labelled rows say nothing of a model.
+    #[error("the rows say nothing of the model: {0}")]
+    NothingToJudge(String),
     /// The user asked to stop between two stages.
     #[error("interrupted; what is finished is kept, run the same command to go on")]
     Interrupted,
@@ -117,6 +120,7 @@ impl BuildError {
             Self::NoTestFiles => "name its files in data.test_files",
             Self::NotComparable(_) => "evaluate both on the same data, with the same [split] and seed",
             Self::Costs { .. } => "write the class as the label column has it",
+            Self::NothingToJudge(_) => "give labelled rows that the model has not learned from",
             Self::Store(_) | Self::Preset(_) | Self::Interrupted => return None,
         };
         Some(hint.to_owned())

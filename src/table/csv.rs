@@ -1,12 +1,12 @@
 //! CSV files: bytes to numbered lines of decoded cells.
 
-use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use encoding_rs::{Encoding, UTF_8};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
+use super::bytes::opened;
 use super::dialect;
 use super::encoding::{self, Mended};
 use super::errors::TableError;
@@ -53,7 +53,7 @@ impl CsvFile {
     }
 
     fn look(&mut self, stated: Stated) -> io::Result<Result<(), TableError>> {
-        let found = match encoding::find(File::open(&self.path)?, stated.encoding)? {
+        let found = match encoding::find(opened(&self.path)?, stated.encoding)? {
             Ok(found) => found,
             Err(reason) => return Ok(Err(self.fault(reason.into()))),
         };
@@ -84,7 +84,7 @@ impl CsvFile {
 
     /// In UTF-8, save where the file is not what it says; without a byte-order mark.
     fn bytes(&self) -> io::Result<Bytes> {
-        let mut file = File::open(&self.path)?;
+        let mut file = opened(&self.path)?;
         if self.encoding != UTF_8 {
             return Ok(Box::new(DecodeReaderBytesBuilder::new().encoding(Some(self.encoding)).build(file)));
         }

@@ -2,15 +2,21 @@
 
 use std::path::Path;
 
+use super::bytes::PACKED;
 use super::csv::CsvFile;
 use super::errors::TableError;
+use super::json_lines::JsonLines;
 use super::source::{Source, Stated};
+use super::spreadsheet::Spreadsheet;
 
 type Open = fn(&Path, &Path, Stated) -> Result<Box<dyn Source>, TableError>;
 
 /// Endings, in lower case, and what opens such a file. The first format is also that of all other endings.
-const FORMATS: [(&[&str], Open); 1] =
-    [(&["csv", "tsv", "tab"], |path, shown, stated| Ok(Box::new(CsvFile::open(path, shown, stated)?)))];
+const FORMATS: [(&[&str], Open); 3] = [
+    (&["csv", "tsv", "tab"], |path, shown, stated| Ok(Box::new(CsvFile::open(path, shown, stated)?))),
+    (&["jsonl", "ndjson"], |path, shown, _| Ok(Box::new(JsonLines::open(path, shown)?))),
+    (&["xlsx", "xlsm", "xlsb", "xls", "ods"], |path, shown, _| Ok(Box::new(Spreadsheet::open(path, shown)?))),
+];
 
 /// Open the raw file `path`, which messages call `shown`.
 ///
@@ -27,13 +33,29 @@ pub fn is_table(path: &Path) -> bool {
 }
 
 fn of_ending(path: &Path) -> Option<&'static (&'static [&'static str], Open)> {
-    let ending = path.extension()?.to_string_lossy().to_lowercase();
-    FORMATS.iter().find(|(endings, _)| endings.iter().any(|e| ending == *e))
+    let name = path.file_name()?.to_string_lossy().to_lowercase();
+    let name = PACKED.iter().find_map(|packed| name.strip_suffix(packed)?.strip_suffix('.')).unwrap_or(&name);
+    let (_, ending) = name.rsplit_once('.')?;
+    FORMATS.iter().find(|(endings, _)| endings.contains(&ending))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_format_is_told_by_the_ending_under_that_of_the_packing() {
+        for (name, expected) in [
+            ("a.csv.gz", true),
+            ("a.JSONL.ZST", true),
+            ("a.xlsx", true),
+            ("a.gz", false),
+            ("gz", false),
+            ("a.pdf", false),
+        ] {
+            assert_eq!(is_table(Path::new(name)), expected, "{name}");
+        }
+    }
 
     #[test]
     fn files_of_unknown_endings_are_csv() {

@@ -5,14 +5,13 @@ use std::fmt;
 use std::io::{self, BufRead};
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::cell::shorten;
 use super::columns::{Column, InputColumns, find_decimals};
 use super::dataset::Cells;
 use super::errors::TableError;
 use super::fault::Fault;
 use super::formats::open;
+use super::json_lines::object_of;
 use super::missing::Missing;
 use super::source::{Line, Source, Stated};
 
@@ -206,12 +205,7 @@ pub fn json_rows<'a>(
                 Ok(_) => number += 1,
                 Err(error) => return Some(Err(error)),
             }
-            let mark = if number == 1 { bytes.strip_prefix("\u{feff}".as_bytes()) } else { None };
-            let line = mark.unwrap_or(&bytes).trim_ascii();
-            if line.is_empty() {
-                continue;
-            }
-            let object = json_object(line);
+            let Some(object) = object_of(&bytes, number == 1) else { continue };
             let (input, cells) = match object {
                 Err(reason) => (Vec::new(), Err(NoAnswer::Bad(reason))),
                 Ok(input) => {
@@ -222,19 +216,6 @@ pub fn json_rows<'a>(
             return Some(Ok(NewRow { line: number, input, cells }));
         }
     })
-}
-
-fn json_object(line: &[u8]) -> Result<Vec<(String, String)>, String> {
-    let text =
-        std::str::from_utf8(line).map_err(|e| format!("is not UTF-8 (byte {})", e.valid_up_to() + 1))?;
-    let object: serde_json::Map<String, Value> = serde_json::from_str(text)
-        .map_err(|e| format!("is not a JSON object (write one object a line): {e}"))?;
-    let cell = |value: Value| match value {
-        Value::Null => String::new(),
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
-    Ok(object.into_iter().map(|(name, value)| (name, cell(value))).collect())
 }
 
 #[cfg(test)]

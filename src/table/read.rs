@@ -9,7 +9,7 @@ use super::contradictions::list_contradictions;
 use super::dataset::Dataset;
 use super::duplicates::list_duplicates;
 use super::errors::TableError;
-use super::files::{Matching, matching};
+use super::files::{Matching, files, matching};
 use super::formats::open;
 use super::labels::Labels;
 use super::missing::Missing;
@@ -65,6 +65,18 @@ pub fn read(
         reading.file(project, path, true)?;
     }
     Ok(reading.finish())
+}
+
+/// Look whether every raw file has the columns that `config` names.
+///
+/// # Errors
+/// As [`read`], of the files' headers.
+pub fn check_columns(config: &Config, project: &Path) -> Result<(), TableError> {
+    for path in files(config, project)? {
+        let source = open(&project.join(&path), &path, Stated::of(&config.data))?;
+        Columns::find(config, source.as_ref())?;
+    }
+    Ok(())
 }
 
 /// What was read so far.

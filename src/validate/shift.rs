@@ -67,6 +67,12 @@ fn shares(
         distinct.iter().for_each(|&(_, class)| counts[class] += 1.0);
         counts
     });
+    share_difference(&counts, names)
+}
+
+/// The p of two sides' having the same shares of the classes, by Pearson's χ² on the rows of each class, and the class whose share
+/// differs most with its two shares. `names` are the classes'.
+pub fn share_difference(counts: &[Vec<f64>; 2], names: &[String]) -> (f64, (String, f64, f64)) {
     let totals = [0, 1].map(|side: usize| counts[side].iter().sum::<f64>().max(1.0));
     let (mut statistic, mut seen, mut furthest) = (0.0, 0, (String::new(), 0.0, 0.0));
     for (class, name) in names.iter().enumerate() {

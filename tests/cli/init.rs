@@ -12,7 +12,7 @@ fn bare() -> Project {
 }
 
 /// Tickets of three kinds, as a spreadsheet of a land with decimal commas writes them.
-fn tickets(rows: usize) -> String {
+pub fn tickets(rows: usize) -> String {
     let of_kind = [
         (
             "Billing",

@@ -23,6 +23,19 @@ fn the_label_cannot_be_an_input() {
 }
 
 #[test]
+fn a_dry_run_looks_whether_the_columns_are_there() {
+    let project = Project::small();
+    project.configure("numeric = [\"duration_mins\"]", "numeric = [\"duration_min\"]");
+    let refused = project.run(&["build", "--dry-run"]);
+    assert_eq!(refused.code(), 4);
+    assert!(
+        refused.err().contains("lacks `duration_min` (did you mean `duration_mins`?)"),
+        "{}",
+        refused.err()
+    );
+}
+
+#[test]
 fn a_value_out_of_range_is_named() {
     insta::assert_snapshot!(refusal("train = 0.6", "train = 0.9"));
 }

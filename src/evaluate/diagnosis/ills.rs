@@ -5,6 +5,7 @@ use super::evidence::{Evidence, Leak};
 use super::finding::{COUNTED, Finding, Ill, ill, percent};
 use crate::evaluate::figure::Figure;
 use crate::evaluate::interval::{Estimate, signed};
+use crate::evaluate::metrics::Metrics;
 
 /// The p value below which chance is no explanation: a twentieth, over the ten tests here (Bonferroni).
 pub(super) const SIGNIFICANT: f64 = 0.005;
@@ -102,7 +103,13 @@ fn contradictions(e: &Evidence<'_>) -> Option<Finding> {
 
 /// Accuracy on the test part minus that out of fold, and the two-sided p of their being equal.
 pub(super) fn test_against_folds(e: &Evidence<'_>) -> (f64, f64) {
-    let [test, folds] = [e.test, e.out_of_fold].map(|m| m.of(Figure::Accuracy));
+    accuracy_difference(e.test, e.out_of_fold)
+}
+
+/// The accuracy of answers to some rows minus that of answers to others, and the two-sided p of their being equal, by the two
+/// intervals.
+pub fn accuracy_difference(test: &Metrics, folds: &Metrics) -> (f64, f64) {
+    let [test, folds] = [test, folds].map(|m| m.of(Figure::Accuracy));
     let difference = test.value - folds.value;
     // Each interval reaches towards the other value.
     let (towards_folds, towards_test) = if difference < 0.0 {

@@ -1,0 +1,72 @@
+//! `pipeline evaluate`: what a finished model is worth on labelled rows.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::args::ModelArgs;
+use super::exit::{BadInput, Exit};
+use super::output::{print, print_json};
+use super::progress::Terminal;
+use crate::engine::Engine;
+use crate::evaluate::Scored;
+use crate::progress::{Background, Progress};
+use crate::report::scored_text;
+use crate::stages::score;
+
+pub const EXAMPLES: &str = "Examples:
+  pipeline evaluate march.csv
+  pipeline evaluate march.csv --model data/models/tickets --json
+
+The file has the model's columns and the label's. Rows that it has learned from, known by their texts, and labels that it has
+not learned are left out and counted. Beside each figure stands what the model's own evaluation found.";
+
+#[derive(Args)]
+pub struct EvaluateArgs {
+    /// Tables of labelled rows
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    of: ModelArgs,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measure and print.
+pub fn evaluate(args: &EvaluateArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
+    if let Some(missing) = args.files.iter().find(|file| !file.exists()) {
+        return Err(BadInput(format!("there is no file {}", missing.display())).into());
+    }
+    let terminal = Terminal::new(false);
+    let (predictor, files) = args.of.load(engine, &terminal)?;
+    let found = score(&predictor, &files, &args.files, &Background(&terminal))?;
+    notes(&found).iter().for_each(|note| terminal.note(&format!("note: {note}")));
+    if args.json { print_json(&json!(found)) } else { print(&scored_text(&found)) }
+}
+
+fn notes(found: &Scored) -> Vec<String> {
+    let rows = |count: usize| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+    let mut notes = found.notes.clone();
+    if let Some(first) = &found.first_rejected {
+        notes.push(format!("{} cannot be used; the first: {first}", rows(found.rejected)));
+    }
+    if found.learned > 0 {
+        notes
+            .push(format!("{} with texts that the model has learned from are left out", rows(found.learned)));
+    }
+    if !found.unknown.is_empty() {
+        let all: usize = found.unknown.iter().map(|(_, rows)| rows).sum();
+        let named: Vec<String> =
+            found.unknown.iter().take(5).map(|(label, rows)| format!("{label} ({rows})")).collect();
+        let more = if found.unknown.len() > named.len() { ", …" } else { "" };
+        notes.push(format!(
+            "{} with labels that the model has not learned are left out: {}{more}",
+            rows(all),
+            named.join(", ")
+        ));
+    }
+    notes
+}
