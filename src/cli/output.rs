@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
@@ -28,12 +29,14 @@ pub fn print_on(text: &str) -> Result<bool> {
     }
 }
 
-/// Standard output, or a file that is there when all of it is written.
+/// Standard output, or a file.
 pub enum Sink {
     /// Standard output.
     Printed,
-    /// A file beside the one that it becomes.
-    File(BufWriter<NamedTempFile>),
+    /// A pipe or a device, which cannot be written whole or not at all.
+    Stream(File),
+    /// A file beside the one that it becomes when all is written.
+    File(BufWriter<NamedTempFile>, PathBuf),
 }
 
 impl Sink {
@@ -44,12 +47,20 @@ impl Sink {
     pub fn new(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self::Printed) };
         let cannot = || format!("cannot write {}", path.display());
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if path.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory)).with_context(cannot);
+        match path.metadata() {
+            Ok(there) if there.is_dir() => {
+                return Err(io::Error::from(io::ErrorKind::IsADirectory)).with_context(cannot);
+            }
+            Ok(there) if !there.is_file() => {
+                return Ok(Self::Stream(File::options().write(true).open(path).with_context(cannot)?));
+            }
+            _ => {}
         }
+        // What a link points to is written, not the link.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = tempfile::Builder::new().suffix(".tmp").tempfile_in(folder).with_context(cannot)?;
-        Ok(Self::File(BufWriter::new(file)))
+        Ok(Self::File(BufWriter::new(file), path))
     }
 
     /// Write `text`; whether there is a reader still.
@@ -57,23 +68,26 @@ impl Sink {
     /// # Errors
     /// It cannot be written.
     pub fn write(&mut self, text: &str) -> Result<bool> {
-        match self {
-            Self::Printed => print_on(text),
-            Self::File(file) => {
-                file.write_all(text.as_bytes()).map(|()| true).context("cannot write the answers")
-            }
+        let written = match self {
+            Self::Printed => return print_on(text),
+            Self::Stream(stream) => stream.write_all(text.as_bytes()),
+            Self::File(file, _) => file.write_all(text.as_bytes()),
+        };
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true).context("cannot write the answers"),
         }
     }
 
-    /// Let what was written be the file `path`.
+    /// Let what was written be the file.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn finish(&mut self, path: &Path) -> Result<()> {
-        if let Self::File(file) = std::mem::replace(self, Self::Printed) {
-            let cannot = || format!("cannot write {}", path.display());
-            let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(cannot)?;
-            keep(file, path).map_err(BuildError::from)?;
+    pub fn finish(&mut self) -> Result<()> {
+        if let Self::File(file, path) = std::mem::replace(self, Self::Printed) {
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error);
+            let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+            keep(file, &path).map_err(BuildError::from)?;
         }
         Ok(())
     }

@@ -180,7 +180,7 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     }
     let bad = labelling.finish();
     if let Some(path) = &args.output {
-        labelling.sink.finish(path)?;
+        labelling.sink.finish()?;
         terminal.note(&format!("{} rows are in {}", labelling.counts.rows, path.display()));
     }
     // The program ends here: giving back a hundred thousand pieces of memory one by one is a tenth of its time.

@@ -406,6 +406,17 @@ fn the_callers_columns_stay_and_answers_are_never_learned_from() {
     let read = project.good(&["embed", "--force"]).err();
     assert!(read.contains("labelled.csv is what `pipeline predict` wrote and not read"), "{read}");
 
+    // What is no file is written to and stays what it is; of a link, what it points to is written.
+    let pipe = project.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut child = project.command(&["predict", "new/rows.csv", "--only", "-o", "pipe"]).spawn().unwrap();
+    assert_eq!(fs::read_to_string(&pipe).unwrap(), alone);
+    assert!(child.wait().unwrap().success() && !fs::metadata(&pipe).unwrap().is_file());
+    std::os::unix::fs::symlink("labelled.csv", project.path("link.csv")).unwrap();
+    project.good(&["predict", "new/rows.csv", "--only", "-o", "link.csv"]);
+    assert!(project.path("link.csv").is_symlink());
+    assert_eq!(project.read("labelled.csv"), alone);
+
     // A file that cannot be written is not begun, and one that is there stays.
     for nowhere in ["nowhere/answers.csv", "new"] {
         let refused = project.run(&["predict", "new/rows.csv", "-o", nowhere]);
