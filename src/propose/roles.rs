@@ -170,7 +170,7 @@ fn reads_as_text(facts: &Facts) -> bool {
         && varied
         && facts.addresses < 0.5
         && !tells_time(&facts.name)
-        && (facts.words >= WORDS || named && facts.words >= WORDS_OF_TITLE || named && facts.name == "text")
+        && (facts.words >= WORDS || named && facts.words >= WORDS_OF_TITLE || facts.name == "text")
 }
 
 /// What a column is that is neither label nor text.

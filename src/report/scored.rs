@@ -2,10 +2,7 @@
 
 use super::table::Table;
 use super::terminal::{FIGURES, classes, plain};
-use crate::evaluate::{Expected, Metrics, Scored, signed};
-
-/// From this p on a difference may be chance; two are looked at.
-const SIGNIFICANT: f64 = 0.005;
+use crate::evaluate::{Expected, Metrics, SIGNIFICANT, Scored, signed};
 
 /// Confusions shown.
 const SHOWN: usize = 5;

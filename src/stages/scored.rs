@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::compare::{Answer, Side, answers};
 use super::error::BuildError;
 use crate::evaluate::{Expected, Predictions, Scored, accuracy_difference, evaluate};
-use crate::heads::likeliest;
 use crate::model::{ModelCard, ModelFiles, Predictor, load_evaluation};
 use crate::progress::Progress;
 use crate::table::{self, Cells, ContentHash, Dataset, Row, folded, normalise};
@@ -61,10 +60,7 @@ pub fn score(
     let probabilities = predictor.rows(&cells, progress)?.answers.label;
     let count = card.classes.len();
     let truth: Vec<usize> = judged.iter().map(|(_, class)| *class).collect();
-    let decided: Vec<usize> = probabilities
-        .chunks_exact(count)
-        .map(|p| predictor.decision().map_or_else(|| likeliest(p), |decision| decision.answer(p)))
-        .collect();
+    let decided = predictor.decision().map(|decision| decision.answers(&probabilities, count));
     let groups = groups_of(judged.iter().map(|(row, _)| *row));
     let predictions = Predictions {
         truth: &truth,
@@ -72,7 +68,7 @@ pub fn score(
         classes: count,
         ordered: config.label.range.is_some(),
         groups: Some(&groups),
-        decided: Some(&decided),
+        decided: decided.as_deref(),
     };
     let metrics = evaluate(predictions, &card.classes, config.seed_for("bootstrap of a file"));
     let expected = evaluation.map(|evaluation| {

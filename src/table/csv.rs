@@ -96,10 +96,6 @@ impl CsvFile {
         }
         Ok(Box::new(Cursor::new(first).chain(file)))
     }
-
-    fn unreadable(&self, source: io::Error) -> TableError {
-        TableError::Read { path: self.shown.clone(), source }
-    }
 }
 
 /// The first record that is neither blank nor states the delimiter.
@@ -153,8 +149,8 @@ impl Source for CsvFile {
         Ok(Box::new(CsvLines { file: self, records, mended: Counts::default() }))
     }
 
-    fn fault(&self, reason: String) -> TableError {
-        TableError::Header { path: self.shown.clone(), reason, remedy: None }
+    fn shown(&self) -> &Path {
+        &self.shown
     }
 }
 

@@ -46,10 +46,6 @@ impl JsonLines {
         let input = opened(&self.path).map_err(|e| self.unreadable(e))?;
         Ok(Objects { input: BufReader::new(input), number: 0 })
     }
-
-    fn unreadable(&self, source: io::Error) -> TableError {
-        TableError::Read { path: self.shown.clone(), source }
-    }
 }
 
 /// The lines that are not blank: number, bytes, and the cells by name or why there are none.
@@ -123,8 +119,8 @@ impl Source for JsonLines {
         Ok(Box::new(JsonRows { file: self, objects: self.objects()? }))
     }
 
-    fn fault(&self, reason: String) -> TableError {
-        TableError::Header { path: self.shown.clone(), reason, remedy: None }
+    fn shown(&self) -> &Path {
+        &self.shown
     }
 }
 
@@ -133,11 +129,7 @@ struct JsonRows<'a> {
     objects: Objects,
 }
 
-impl Lines for JsonRows<'_> {
-    fn mended(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
+impl Lines for JsonRows<'_> {}
 
 impl Iterator for JsonRows<'_> {
     type Item = Result<Line, TableError>;

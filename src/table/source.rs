@@ -1,6 +1,8 @@
 //! What every format of raw files gives: the names of its columns, and numbered lines of cells.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 use encoding_rs::Encoding;
 
@@ -48,8 +50,18 @@ pub trait Source {
     /// The file cannot be read any more.
     fn lines(&self) -> Result<Box<dyn Lines + '_>, TableError>;
 
+    /// What messages call the file.
+    fn shown(&self) -> &Path;
+
     /// An error about the whole file, which it names.
-    fn fault(&self, reason: String) -> TableError;
+    fn fault(&self, reason: String) -> TableError {
+        TableError::Header { path: self.shown().to_owned(), reason, remedy: None }
+    }
+
+    /// The error that the file cannot be read.
+    fn unreadable(&self, source: io::Error) -> TableError {
+        TableError::Read { path: self.shown().to_owned(), source }
+    }
 
     /// Where the column called `name` stands, else that which differs in upper and lower case only; `None` where there is none.
     /// Columns that nobody asks for may have one name.
@@ -71,8 +83,10 @@ pub trait Source {
 
 /// The rows of a file in order.
 pub trait Lines: Iterator<Item = Result<Line, TableError>> {
-    /// What was mended in the lines so far, for people, a sentence each.
-    fn mended(&self) -> Vec<String>;
+    /// What was mended in the lines so far, for people, a sentence each; nothing by default.
+    fn mended(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// One row as it stands in the file.

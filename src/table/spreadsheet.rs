@@ -143,18 +143,14 @@ impl Source for Spreadsheet {
         Ok(Box::new(Rows(self.rows.iter())))
     }
 
-    fn fault(&self, reason: String) -> TableError {
-        TableError::Header { path: self.shown.clone(), reason, remedy: None }
+    fn shown(&self) -> &Path {
+        &self.shown
     }
 }
 
 struct Rows<'a>(std::slice::Iter<'a, (u64, Vec<String>)>);
 
-impl Lines for Rows<'_> {
-    fn mended(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
+impl Lines for Rows<'_> {}
 
 impl Iterator for Rows<'_> {
     type Item = Result<Line, TableError>;

@@ -8,7 +8,7 @@ use crate::evaluate::interval::{Estimate, signed};
 use crate::evaluate::metrics::Metrics;
 
 /// The p value below which chance is no explanation: a twentieth, over the ten tests here (Bonferroni).
-pub(super) const SIGNIFICANT: f64 = 0.005;
+pub const SIGNIFICANT: f64 = 0.005;
 
 /// Pairs, columns and words listed.
 const LISTED: usize = 5;

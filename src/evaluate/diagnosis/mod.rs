@@ -11,4 +11,4 @@ mod tests;
 pub use diagnose::diagnose;
 pub use evidence::{Contradictions, Drift, Evidence, Leak, Shift};
 pub use finding::{Finding, Ill, Level};
-pub use ills::accuracy_difference;
+pub use ills::{SIGNIFICANT, accuracy_difference};
