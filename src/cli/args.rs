@@ -98,13 +98,18 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// The folder of the project file.
+    pub fn root(&self) -> &Path {
+        self.config.parent().unwrap_or(Path::new(""))
+    }
+
     /// The model, and its files.
     pub fn load(
         &self,
         engine: Option<&dyn Engine>,
         progress: &dyn Progress,
     ) -> Result<(Predictor, ModelFiles)> {
-        let root = self.config.parent().unwrap_or(Path::new(""));
+        let root = self.root();
         let folder = match &self.model {
             Some(folder) => folder.clone(),
             None => root.join("data/models").join(Config::load(&self.config)?.name),

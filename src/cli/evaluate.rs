@@ -42,7 +42,7 @@ pub fn evaluate(args: &EvaluateArgs, engine: Option<&dyn Engine>) -> Result<Exit
     }
     let terminal = Terminal::new(false);
     let (predictor, files) = args.of.load(engine, &terminal)?;
-    let found = score(&predictor, &files, &args.files, &Background(&terminal))?;
+    let found = score(&predictor, &files, args.of.root(), &args.files, &Background(&terminal))?;
     notes(&found).iter().for_each(|note| terminal.note(&format!("note: {note}")));
     if args.json { print_json(&json!(found)) } else { print(&scored_text(&found)) }
 }

@@ -15,6 +15,7 @@ mod predict;
 mod priors;
 mod program;
 mod progress;
+mod runs;
 mod status;
 mod torch;
 mod tune;

@@ -9,7 +9,7 @@ use super::args::{BuildArgs, ProjectArgs, StageArgs, TrainArgs, ValidateArgs};
 use super::exit::{self, Exit};
 use super::output::{print, visible};
 use super::{
-    ablate, build, compare, encoders, evaluate, few_shot, init, predict, status, torch, tune, validate,
+    ablate, build, compare, encoders, evaluate, few_shot, init, predict, runs, status, torch, tune, validate,
 };
 use crate::engine::Engine;
 use crate::stages::Stage;
@@ -58,9 +58,12 @@ enum Task {
         after_help = "Example:\n  pipeline validate --json > findings.json\n\nEnds with 4 when the data has errors; [validate] in pipeline.toml says what is one."
     )]
     Validate(ValidateArgs),
+    /// List the models that were trained; restore or prune them
+    #[command(after_help = runs::EXAMPLES)]
+    Runs(runs::RunsArgs),
     /// Compare two evaluated models, row by row and fold by fold
     #[command(
-        after_help = "Example:\n  pipeline compare activities wider\n  pipeline compare data/models/activities ../elsewhere/model\n\nDifferences are first minus second, each with its 95 % interval."
+        after_help = "Examples:\n  pipeline compare 3 7\n  pipeline compare activities wider\n  pipeline compare data/models/activities ../elsewhere/model\n\nDifferences are first minus second, each with its 95 % interval."
     )]
     Compare(compare::CompareArgs),
     /// Compare presets (heads, inputs, losses, augmentation) on the same folds
@@ -136,6 +139,7 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Build(args) => build::build(&args, engine),
         Task::Status(args) => status::status(&args),
         Task::Validate(args) => validate::validate(&args, engine),
+        Task::Runs(args) => runs::runs(&args),
         Task::Compare(args) => compare::compare(&args),
         Task::Ablate(args) => ablate::ablate(&args, engine),
         Task::Tune(args) => tune::tune(&args, engine),

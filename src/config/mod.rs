@@ -7,6 +7,7 @@
 mod augment;
 mod check;
 mod data;
+mod difference;
 mod effect;
 mod encoder;
 mod ensemble;
@@ -35,6 +36,7 @@ mod walk;
 
 pub use augment::{AugmentConfig, EdaConfig, MixupConfig, SmoteConfig, SmoteKind, SynonymConfig};
 pub use data::DataConfig;
+pub use difference::{Difference, differences};
 pub use encoder::EncoderConfig;
 pub use ensemble::EnsembleConfig;
 pub use error::ConfigError;

@@ -31,8 +31,8 @@ pub use calibration::{
 pub use calibration_error::miscalibration_p;
 pub use decision::{Aim, Decision, Known, apply_shares, estimate_shares};
 pub use diagnosis::{
-    Contradictions, Drift, Evidence, Finding, Ill, Leak, Level, SIGNIFICANT, Shift, accuracy_difference,
-    diagnose,
+    Contradictions, Drift, Evidence, Finding, Ill, Leak, Level, SIGNIFICANT, Shift, TextShift,
+    accuracy_difference, diagnose,
 };
 pub use evaluation::{
     AimFigures, CrossValidation, Evaluation, HEAD, ModelFigures, ModelFolds, TaskFigures, TestBaseline,

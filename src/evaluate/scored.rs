@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::diagnosis::TextShift;
 use super::metrics::Metrics;
 
 /// What a model is worth on labelled rows.
@@ -17,6 +18,9 @@ pub struct Scored {
     pub metrics: Metrics,
     /// What its evaluation found, where the model has one, and on which rows; and how the two differ.
     pub expected: Option<Expected>,
+    /// How well the texts are told from those of the training; `None` where either are fewer than ten, or the embeddings of the
+    /// training are not here.
+    pub texts: Option<TextShift>,
     /// Rows left out since their texts are those of rows that it has learned from.
     pub learned: usize,
     /// Labels that it has not learned, with their rows, which are left out; the most frequent first.

@@ -117,7 +117,10 @@ impl Predictor {
     }
 
     /// One matrix a text field, and how many of the texts that were computed now were cut.
-    fn embed(
+    ///
+    /// # Errors
+    /// The encoder failed, or the user interrupted.
+    pub fn embed(
         &self,
         rows: &[&Cells],
         progress: &dyn Progress,

@@ -32,7 +32,14 @@ pub fn scored_text(s: &Scored) -> String {
         classes((&s.metrics, "these rows"))
     );
     text += &confusions(&s.metrics);
-    let differences: String = expected.map(differences).unwrap_or_default();
+    let mut differences: String = expected.map(differences).unwrap_or_default();
+    if let Some(texts) = s.texts.filter(|texts| texts.is_found()) {
+        differences += &format!(
+            "  ! the texts are of another kind than those of training: a classifier tells which of the two a text is from with an area \
+             under the ROC curve of {:.2} (p = {:.1e})\n",
+            texts.auc, texts.p
+        );
+    }
     if !differences.is_empty() {
         text += &format!("\n{differences}");
     }

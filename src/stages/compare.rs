@@ -5,13 +5,15 @@ use std::path::Path;
 
 use csv::StringRecord;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::error::BuildError;
 use super::evaluate::TEXTS;
+use crate::config::{Difference, differences};
 use crate::evaluate::{
     ByExample, ByFold, Comparison, Evaluation, Figure, Predictions, difference, fold_differences, mcnemar,
 };
-use crate::model::{ModelFiles, PredictError, load_evaluation};
+use crate::model::{ModelFiles, PredictError, load_card, load_evaluation};
 
 /// Seed of the bootstrap: two saved models are compared the same way every time.
 const SEED: u64 = 42;
@@ -60,6 +62,12 @@ pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, Bu
     };
     let [first, second] = names;
     Ok(Comparison { first, second, out_of_fold, test, folds })
+}
+
+/// Settings that two models were not trained with alike; `None` where one of them does not say with what it was.
+pub fn settings(first: &ModelFiles, second: &ModelFiles) -> Option<Vec<Difference>> {
+    let [first, second] = [first, second].map(|files| load_card(files).ok().map(|card| json!(card.config)));
+    Some(differences(&first?, &second?))
 }
 
 /// Whence an answer is.

@@ -14,6 +14,9 @@ use super::project::Project;
 use crate::store::write_json;
 use crate::table;
 
+/// What the matrices are of, beside them.
+pub const INDEX: &str = "index.json";
+
 /// The embed stage.
 pub const EMBED: Declaration =
     Declaration { version: 2, reads: &[], config: |_| json!({}), run: |context| context.embed() };
@@ -99,7 +102,7 @@ impl Context<'_> {
                 vec![row.to_string(), file, line]
             }),
         )?;
-        let about = folder.join("index.json");
+        let about = folder.join(INDEX);
         let matrices: BTreeMap<&String, String> = dataset
             .text_fields
             .iter()

@@ -95,6 +95,24 @@ pub enum BuildError {
     /// Labelled rows say nothing of a model.
     #[error("the rows say nothing of the model: {0}")]
     NothingToJudge(String),
+    /// A run that was kept cannot be used.
+    #[error("the run cannot be used: {}: {reason}", path.display())]
+    Run {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no run of that number.
+    #[error("{name} has no run {number}{}", if *pruned { ": its files were pruned" } else { "" })]
+    NoRun {
+        /// The number asked for.
+        number: u32,
+        /// Whether there was one.
+        pruned: bool,
+        /// The project's.
+        name: String,
+    },
     /// The user asked to stop between two stages.
     #[error("interrupted; what is finished is kept, run the same command to go on")]
     Interrupted,
@@ -119,6 +137,8 @@ impl BuildError {
             Self::EmptyFold { .. } => "give more rows, or lower evaluate.folds",
             Self::NoTestFiles => "name its files in data.test_files",
             Self::NotComparable(_) => "evaluate both on the same data, with the same [split] and seed",
+            Self::Run { .. } => "move its folder away, or put the file back",
+            Self::NoRun { .. } => "`pipeline runs` lists those that there are",
             Self::Costs { .. } => "write the class as the label column has it",
             Self::NothingToJudge(_) => "give labelled rows that the model has not learned from",
             Self::Store(_) | Self::Preset(_) | Self::Interrupted => return None,

@@ -78,6 +78,16 @@ impl Project {
         ModelFiles { folder: self.root.join("data/models").join(&self.config.name) }
     }
 
+    /// The models that were trained, each under its number.
+    pub fn runs_folder(&self) -> PathBuf {
+        self.root.join("data/runs").join(&self.config.name)
+    }
+
+    /// The run of a number.
+    pub fn run_folder(&self, number: u32) -> PathBuf {
+        self.runs_folder().join(number.to_string())
+    }
+
     /// `path` relative to the project, for manifests and messages.
     pub fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned()

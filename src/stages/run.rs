@@ -11,6 +11,7 @@ use super::declaration::Finished;
 use super::error::BuildError;
 use super::list::declaration;
 use super::project::Project;
+use super::runs::keep;
 use super::stage::Stage;
 use super::staleness::{Reason, Sources, StageStatus, ingredients, plan, status};
 use crate::config::HeadKind;
@@ -104,6 +105,10 @@ pub fn build(
         check_networks(project.config.train.heads(), engine)?;
     }
     let _lock = Lock::take(&project.state_folder())?;
+    // A model that an older program left is no run yet, and a second one never overwrites the first.
+    if planned.iter().any(|s| s.stage >= Stage::Train && !s.reasons.is_empty()) {
+        keep(project)?;
+    }
     let mut sources = Sources::measure(project)?;
     let mut outcomes = Vec::new();
     for stage in Stage::ALL.into_iter().filter(|&s| s <= settings.to) {
@@ -121,6 +126,12 @@ pub fn build(
         let summary = run(project, stage, &mut sources, engine, progress)?;
         let ran_because = reasons.iter().map(ToString::to_string).collect();
         outcomes.push(StageOutcome { stage, ran_because, summary, seconds: begin.elapsed().as_secs_f64() });
+    }
+    if outcomes.iter().any(|outcome| outcome.stage == Stage::Evaluate) {
+        // The model is there, whatever comes of keeping it.
+        if let Err(error) = keep(project) {
+            progress.note(&format!("warning: the model is not kept as a run: {error}"));
+        }
     }
     Ok(outcomes)
 }

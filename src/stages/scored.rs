@@ -1,17 +1,26 @@
 //! `pipeline evaluate`: what a finished model is worth on labelled rows that it has not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::compare::{Answer, Side, answers};
+use super::embed::INDEX;
 use super::error::BuildError;
-use crate::evaluate::{Expected, Predictions, Scored, accuracy_difference, evaluate};
+use super::project::Project;
+use crate::config::Config;
+use crate::embed::{Embeddings, read_npy};
+use crate::evaluate::{Expected, Predictions, Scored, TextShift, accuracy_difference, evaluate};
+use crate::inputs::raw_inputs;
 use crate::model::{ModelCard, ModelFiles, Predictor, load_evaluation};
 use crate::progress::Progress;
 use crate::table::{self, Cells, ContentHash, Dataset, Row, folded, normalise};
-use crate::validate::share_difference;
+use crate::validate::{share_difference, text_shift};
 
-/// Judge `predictor`, of the model in `files`, by the labelled rows of `tables`.
+/// Judge `predictor`, of the model in `files`, by the labelled rows of `tables`. Beside them stand the texts of the training where
+/// the project in `root` has their embeddings.
 ///
 /// # Errors
 /// The tables cannot be read, lack columns, or too few of their rows can be used; no row is left to judge by; or the encoder or
@@ -19,6 +28,7 @@ use crate::validate::share_difference;
 pub fn score(
     predictor: &Predictor,
     files: &ModelFiles,
+    root: &Path,
     tables: &[PathBuf],
     progress: &dyn Progress,
 ) -> Result<Scored, BuildError> {
@@ -81,7 +91,20 @@ pub fn score(
         let (shares_p, share) = share_difference(&[there, here], &card.classes);
         Expected { rows, metrics: found.clone(), accuracy_difference, accuracy_p, shares_p, share }
     });
+    let learned = learned_embeddings(root, predictor);
+    let mut notes = report.notes;
+    if learned.is_none() {
+        notes.push(
+            "whether the texts are of another kind is not told: the embeddings of the training are not here"
+                .into(),
+        );
+    }
+    let texts = match learned {
+        Some(learned) => told_apart(learned, &predictor.embed(&cells, progress)?.0, &groups, &config),
+        None => None,
+    };
     Ok(Scored {
+        texts,
         name: card.config.name.clone(),
         files: tables.to_vec(),
         metrics,
@@ -90,8 +113,47 @@ pub fn score(
         unknown,
         rejected: report.rejects.len(),
         first_rejected: report.rejects.first().map(ToString::to_string),
-        notes: report.notes,
+        notes,
     })
+}
+
+/// The embeddings that the embed stage left for the model's training, a matrix a text field; `None` where they are not here, or are
+/// another encoder's.
+fn learned_embeddings(root: &Path, predictor: &Predictor) -> Option<Vec<Embeddings>> {
+    let project = Project { root: root.to_owned(), config: predictor.card().config.clone() };
+    let folder = project.embeddings_folder();
+    let index: Value = serde_json::from_slice(&fs::read(folder.join(INDEX)).ok()?).ok()?;
+    if index["fingerprint"] != predictor.encoders().fingerprint().as_str() {
+        return None;
+    }
+    let fields = project.config.encoded_fields();
+    fields.iter().map(|field| read_npy(&Project::matrix(&folder, field)).ok()).collect()
+}
+
+/// How well rows in groups are told from those that were learned, by their embeddings.
+fn told_apart(
+    learned: Vec<Embeddings>,
+    here: &[Embeddings],
+    groups: &[usize],
+    config: &Config,
+) -> Option<TextShift> {
+    let before = learned.first()?.rows();
+    let both: Vec<Embeddings> = learned
+        .into_iter()
+        .zip(here)
+        .map(|(mut both, here)| {
+            both.values.extend_from_slice(&here.values);
+            both
+        })
+        .collect();
+    let none = Cells::default();
+    let raw = raw_inputs(&both, std::iter::repeat_n(&none, before + groups.len()), None);
+    // Every row that was learned is a group of its own, beside those of the new ones.
+    let groups: Vec<usize> =
+        (0..before).map(|row| groups.len() + row).chain(groups.iter().copied()).collect();
+    let rows: Vec<usize> = (0..groups.len()).collect();
+    let (before, after) = rows.split_at(before);
+    text_shift(&raw, [before, after], &groups, config.seed_for("shift"))
 }
 
 /// Hashes of the texts of all rows outside the test part.

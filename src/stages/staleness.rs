@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use pipeline_encoder::Place;
 use serde::Serialize;
@@ -11,6 +12,7 @@ use super::error::BuildError;
 use super::list::declaration;
 use super::project::Project;
 use super::stage::Stage;
+use crate::config::{Difference, differences};
 use crate::model::load_card;
 use crate::store::{Manifest, Output, checksum};
 use crate::table;
@@ -22,8 +24,8 @@ pub enum Reason {
     Never,
     /// Its code gives other outputs than the one that ran.
     Version(u32, u32),
-    /// A config value changed: key, before, now.
-    Config(String, String, String),
+    /// A config value changed.
+    Config(Difference),
     /// An input is new, gone or different.
     Input(String, &'static str),
     /// A file that it left is gone or was changed.
@@ -39,7 +41,9 @@ impl fmt::Display for Reason {
         match self {
             Self::Never => write!(f, "it has not been run"),
             Self::Version(before, now) => write!(f, "its code changed (version {before} → {now})"),
-            Self::Config(key, before, now) => write!(f, "config {key} changed ({before} → {now})"),
+            Self::Config(Difference { key, before, now }) => {
+                write!(f, "config {key} changed ({before} → {now})")
+            }
             Self::Input(name, how) => write!(f, "{name} {how}"),
             Self::Output(name, how) => write!(f, "its output {name} {how}"),
             Self::Upstream(stage) => write!(f, "{} is stale", stage.name()),
@@ -95,7 +99,7 @@ pub fn status(project: &Project, stage: Stage, sources: &Sources) -> Result<Stag
     if manifest.version != declaration(stage).version {
         reasons.push(Reason::Version(manifest.version, declaration(stage).version));
     }
-    differing_values("", &manifest.config, &now.config, &mut reasons);
+    reasons.extend(differences(&manifest.config, &now.config).into_iter().map(Reason::Config));
     let names: std::collections::BTreeSet<&String> =
         manifest.inputs.keys().chain(now.inputs.keys()).collect();
     for name in names {
@@ -204,40 +208,22 @@ pub fn ingredients(project: &Project, stage: Stage, sources: &Sources) -> Ingred
     Ingredients { config: sections, inputs }
 }
 
-/// Name every value that differs, by its dotted key.
-fn differing_values(key: &str, before: &Value, now: &Value, reasons: &mut Vec<Reason>) {
-    if before == now {
-        return;
-    }
-    if let (Value::Object(a), Value::Object(b)) = (before, now) {
-        let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-        for name in keys {
-            let dotted = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-            let value = |o: &serde_json::Map<String, Value>| o.get(name).cloned().unwrap_or(Value::Null);
-            differing_values(&dotted, &value(a), &value(b), reasons);
-        }
-    } else {
-        let show = |v: &Value| if v.is_null() { "unset".to_owned() } else { v.to_string() };
-        reasons.push(Reason::Config(key.to_owned(), show(before), show(now)));
-    }
+/// The raw files among what the project's stage was made from, and their contents.
+pub fn raw_files<'a>(
+    project: &Project,
+    manifest: &'a Manifest,
+) -> impl Iterator<Item = (&'a String, &'a String)> {
+    let made = [project.embeddings_folder(), project.split_file(), project.augmented_folder()];
+    let made = made.map(|path| PathBuf::from(project.relative(&path)));
+    let is_raw = move |name: &str| {
+        name != ENCODER && name != ARITHMETIC && !made.iter().any(|made| Path::new(name).starts_with(made))
+    };
+    manifest.inputs.iter().filter(move |(name, _)| is_raw(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_changed_value_is_named_by_its_key() {
-        let mut reasons = Vec::new();
-        let before = json!({"train": {"dropout": 0.3, "epochs": 5}, "seed": 1});
-        let now = json!({"train": {"dropout": 0.5, "epochs": 5, "patience": 3}, "seed": 1});
-        differing_values("", &before, &now, &mut reasons);
-        let said: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            said,
-            ["config train.dropout changed (0.3 → 0.5)", "config train.patience changed (unset → 3)"]
-        );
-    }
 
     #[test]
     fn a_card_that_cannot_be_read_makes_the_train_stage_stale() {

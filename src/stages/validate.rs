@@ -1,6 +1,8 @@
 //! `pipeline validate`: the embed stage if it is stale, then everything that the data alone can tell, and, once a model
 //! has been trained, which labels its like would doubt.
 
+use std::path::PathBuf;
+
 use rayon::prelude::*;
 
 use super::context::Context;
@@ -73,7 +75,7 @@ pub fn validate(
         name: &config.name,
         dataset: &dataset,
         report: &report,
-        columns: columns(project)?,
+        columns: columns(project, &dataset.files)?,
         vectors: &vectors,
         dims: raw.embedding_dims,
         suspects,
@@ -85,12 +87,12 @@ pub fn validate(
 }
 
 /// Profiles of all columns of all files, also of those that the config does not name.
-fn columns(project: &Project) -> Result<Vec<ColumnProfile>, BuildError> {
+fn columns(project: &Project, files: &[PathBuf]) -> Result<Vec<ColumnProfile>, BuildError> {
     let mut profiler = ColumnProfiler::default();
-    for file in table::files(&project.config, &project.root)? {
-        for row in table::read_named(&project.root.join(&file), table::Stated::of(&project.config.data))? {
+    for file in files {
+        for row in table::read_named(&project.root.join(file), table::Stated::of(&project.config.data))? {
             if let Ok(cells) = row.values {
-                profiler.add(&file, row.line, &cells, &project.config.validate);
+                profiler.add(file, row.line, &cells, &project.config.validate);
             }
         }
     }

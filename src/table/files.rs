@@ -12,7 +12,9 @@ use crate::config::Config;
 pub struct Matching {
     /// Sorted, each once, as paths relative to the project where they lie below it.
     pub files: Vec<PathBuf>,
-    /// Likewise, of those that a pattern with wildcards matches: what `pipeline predict` wrote, which is no raw data.
+    /// Those of them that a pattern names as they are called, without a wildcard: they are meant, whatever is in them.
+    pub named: BTreeSet<PathBuf>,
+    /// As `files`, of those that a pattern with wildcards matches: what `pipeline predict` wrote, which is no raw data.
     pub answers: Vec<PathBuf>,
 }
 
@@ -21,7 +23,7 @@ pub struct Matching {
 /// # Errors
 /// A pattern is none, or matches no file.
 pub fn matching(patterns: &[String], key: &'static str, project: &Path) -> Result<Matching, TableError> {
-    let (mut paths, mut answers) = (BTreeSet::new(), BTreeSet::new());
+    let (mut paths, mut names, mut answers) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for pattern in patterns {
         let fail = |reason: String| TableError::Pattern { pattern: pattern.clone(), key, reason };
         // Brackets in the project's own path are no pattern.
@@ -32,14 +34,16 @@ pub fn matching(patterns: &[String], key: &'static str, project: &Path) -> Resul
             .filter(|p| p.is_file())
             .collect();
         let relative = |path: PathBuf| path.strip_prefix(project).map(Path::to_owned).unwrap_or(path);
-        // A file that is named as it is called was meant.
         let named = |path: &Path| glob::Pattern::escape(&path.to_string_lossy()) == *pattern;
         found.retain(|path| {
-            let meant = named(&relative(path.clone())) || !is_answers(path).unwrap_or(false);
-            if !meant {
-                answers.insert(relative(path.clone()));
+            let shown = relative(path.clone());
+            if named(&shown) {
+                names.insert(shown);
+            } else if is_answers(path).unwrap_or(false) {
+                answers.insert(shown);
+                return false;
             }
-            meant
+            true
         });
         if found.is_empty() {
             let folder = std::path::absolute(project.join(".")).unwrap_or_else(|_| project.to_owned());
@@ -47,7 +51,7 @@ pub fn matching(patterns: &[String], key: &'static str, project: &Path) -> Resul
         }
         paths.extend(found.into_iter().map(relative));
     }
-    Ok(Matching { files: paths.into_iter().collect(), answers: answers.into_iter().collect() })
+    Ok(Matching { files: paths.into_iter().collect(), named: names, answers: answers.into_iter().collect() })
 }
 
 /// The raw files of a config, for those who only need their content's hash.

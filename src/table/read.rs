@@ -9,14 +9,14 @@ use super::contradictions::list_contradictions;
 use super::dataset::Dataset;
 use super::duplicates::list_duplicates;
 use super::errors::TableError;
-use super::files::{Matching, files, matching};
+use super::files::matching;
 use super::formats::open;
 use super::labels::Labels;
 use super::missing::Missing;
 use super::report::{ReadReport, Reject};
 use super::rows::{Layout, Origin, parse};
 use super::sentinels::{Sentinel, sentinel};
-use super::source::Stated;
+use super::source::{Source, Stated};
 use crate::config::Config;
 use crate::progress::Progress;
 
@@ -46,8 +46,9 @@ pub fn read(
         },
         report: ReadReport::default(),
     };
-    let stated = matching(&config.data.test_files, "data.test_files", project)?.files;
-    let Matching { files, answers } = matching(&config.data.files, "data.files", project)?;
+    let answers = each_file(config, project, |path, named, in_test_files| {
+        reading.file(project, path, named, in_test_files)
+    })?;
     let passed = |path: &PathBuf| {
         format!(
             "{} is what `pipeline predict` wrote and not read; to learn from it, name it in data.files",
@@ -55,15 +56,6 @@ pub fn read(
         )
     };
     reading.report.notes.extend(answers.iter().map(passed));
-    for path in files {
-        // A pattern of data.files may match a test file too; what is stated to be test is not trained on.
-        if !stated.contains(&path) {
-            reading.file(project, path, false)?;
-        }
-    }
-    for path in stated {
-        reading.file(project, path, true)?;
-    }
     Ok(reading.finish())
 }
 
@@ -72,11 +64,76 @@ pub fn read(
 /// # Errors
 /// As [`read`], of the files' headers.
 pub fn check_columns(config: &Config, project: &Path) -> Result<(), TableError> {
-    for path in files(config, project)? {
-        let source = open(&project.join(&path), &path, Stated::of(&config.data))?;
-        Columns::find(config, source.as_ref())?;
+    each_file(config, project, |path, named, _| {
+        let source = open(&project.join(path), path, Stated::of(&config.data))?;
+        Ok(columns_of(config, source.as_ref(), named)?.err())
+    })
+    .map(|_| ())
+}
+
+/// Go over the files of `config`: the path of each, whether it is named as it is called, and whether it is to be judged by.
+/// `read` says of a file that is no raw file why it is passed over. Returned are the files of answers, which are not gone over.
+///
+/// # Errors
+/// A pattern matches nothing; what `read` says; or that file lacks columns, where none has them.
+fn each_file(
+    config: &Config,
+    project: &Path,
+    mut read: impl FnMut(&Path, bool, bool) -> Result<Option<OtherTable>, TableError>,
+) -> Result<Vec<PathBuf>, TableError> {
+    let stated = matching(&config.data.test_files, "data.test_files", project)?;
+    let mut learned = matching(&config.data.files, "data.files", project)?;
+    // A pattern of data.files may match a test file too; what is stated to be test is not trained on.
+    learned.files.retain(|path| !stated.files.contains(path));
+    for (matching, in_test_files) in [(&learned, false), (&stated, true)] {
+        let mut others = Vec::new();
+        for path in &matching.files {
+            others.extend(read(path, matching.named.contains(path), in_test_files)?);
+        }
+        if let (true, Some(other)) = (others.len() == matching.files.len(), others.into_iter().next()) {
+            return Err(other.lacks);
+        }
     }
-    Ok(())
+    Ok(learned.answers)
+}
+
+/// A table that a pattern happens to match.
+struct OtherTable {
+    /// Why it is passed over, for people.
+    why: String,
+    /// The error that it would be if it were meant.
+    lacks: TableError,
+}
+
+/// The columns of a file that is meant, or of which nobody says that it is; such a one may be another table: without a label, or
+/// without any column that is read.
+///
+/// # Errors
+/// It lacks a column and is no other table.
+fn columns_of<'a>(
+    config: &'a Config,
+    source: &dyn Source,
+    named: bool,
+) -> Result<Result<Columns<'a>, OtherTable>, TableError> {
+    let lacks = match Columns::find(config, source) {
+        Err(lacks) if !named => lacks,
+        found => return found.map(Ok),
+    };
+    let is_there = |name: &&str| source.place(name).is_ok_and(|place| place.is_some());
+    let (labels, columns) = (config.label_columns(), config.columns());
+    let inputs: Vec<&&str> = columns.iter().filter(|name| !labels.contains(name)).collect();
+    let path = source.shown().display();
+    let why = if !columns.iter().any(is_there) {
+        format!("{path} has none of the columns that are read, and is passed over")
+    } else if !labels.iter().any(is_there) && inputs.into_iter().all(is_there) {
+        let labels = labels.join("`, `");
+        format!(
+            "{path} has no `{labels}`, and nothing is learned from it; `pipeline predict {path}` labels its rows"
+        )
+    } else {
+        return Err(lacks);
+    };
+    Ok(Err(OtherTable { why, lacks }))
 }
 
 /// What was read so far.
@@ -90,11 +147,24 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn file(&mut self, project: &Path, path: PathBuf, in_test_files: bool) -> Result<(), TableError> {
-        let source = open(&project.join(&path), &path, Stated::of(&self.config.data))?;
+    /// Read the rows of a file, unless it is another table, of which nobody said that it is meant.
+    fn file(
+        &mut self,
+        project: &Path,
+        path: &Path,
+        named: bool,
+        in_test_files: bool,
+    ) -> Result<Option<OtherTable>, TableError> {
+        let source = open(&project.join(path), path, Stated::of(&self.config.data))?;
+        let columns = match columns_of(self.config, source.as_ref(), named)? {
+            Ok(columns) => columns,
+            Err(other) => {
+                self.report.notes.push(other.why.clone());
+                return Ok(Some(other));
+            }
+        };
         let note = |note: &String| format!("{}: {note}", path.display());
         self.report.notes.extend(source.notes().iter().map(note));
-        let columns = Columns::find(self.config, source.as_ref())?;
         let origin = Origin { file: self.dataset.files.len(), in_test_files };
         let layout = Layout { config: self.config, columns: &columns, missing: &self.missing };
         let mut lines = source.lines()?;
@@ -116,7 +186,7 @@ impl Reading<'_> {
             match parse(&line, origin, &layout, &mut self.labels) {
                 Ok(row) => self.dataset.rows.push(row),
                 Err(fault) => self.report.rejects.push(Reject {
-                    file: path.clone(),
+                    file: path.to_owned(),
                     line: line.number,
                     column: fault.column,
                     value: shorten(&fault.value, 200),
@@ -133,8 +203,8 @@ impl Reading<'_> {
             short.said("shorter than the header; what they lack is empty"),
         ];
         self.report.notes.extend(said.iter().flatten().map(note));
-        self.dataset.files.push(path);
-        Ok(())
+        self.dataset.files.push(path.to_owned());
+        Ok(None)
     }
 
     fn finish(self) -> (Dataset, ReadReport) {

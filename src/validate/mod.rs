@@ -12,5 +12,5 @@ pub use columns::{ColumnProfile, ColumnProfiler, Quartiles};
 pub use data::{ClassCount, Mentions, NearDuplicates, RowCounts, ValidateInput, Validation, validate};
 pub use drift::{Moments, drift, tells_time};
 pub use leaks::{LeakInput, leaks};
-pub use shift::{share_difference, shift};
+pub use shift::{share_difference, shift, text_shift};
 pub use suspects::{Suspect, suspects};

@@ -3,7 +3,7 @@
 use statrs::distribution::{ChiSquared, ContinuousCDF, Normal};
 
 use super::halves::{Halves, answers_of_others};
-use crate::evaluate::Shift;
+use crate::evaluate::{Shift, TextShift};
 use crate::inputs::RawInputs;
 
 /// Rows of either side that are looked at.
@@ -12,26 +12,34 @@ const MOST_ROWS: usize = 1000;
 /// How the rows `test` differ from the rows `rest`, all of them indices of `raw`, `classes` and `groups`. `None` where either
 /// side has fewer than ten rows. `names` are the classes'.
 ///
-/// Texts: a logistic regression on the embeddings tells which side a row is from, on rows that it has not learned
-/// (cross-validated; adversarial validation). The area under the ROC curve is judged by the normal approximation of the rank sum
-/// (Mann & Whitney 1947). Shares: Pearson's χ², a group of near-duplicates of one class counted once.
+/// Shares: Pearson's χ², a group of near-duplicates of one class counted once.
 pub fn shift(
     raw: &RawInputs,
-    [rest, test]: [&[usize]; 2],
+    sides: [&[usize]; 2],
     classes: &[usize],
     groups: &[usize],
     names: &[String],
     seed: u64,
 ) -> Option<Shift> {
-    if rest.len().min(test.len()) < 10 {
+    let texts = text_shift(raw, sides, groups, seed)?;
+    let (shares_p, share) = shares(sides, classes, groups, names);
+    Some(Shift { texts, shares_p, share })
+}
+
+/// How well the texts of two sides, indices of `raw` and `groups`, are told apart. `None` where either has fewer than ten rows.
+///
+/// A logistic regression on the embeddings tells which side a row is from, on rows that it has not learned (cross-validated;
+/// adversarial validation). The area under the ROC curve is judged by the normal approximation of the rank sum (Mann & Whitney
+/// 1947).
+pub fn text_shift(raw: &RawInputs, sides: [&[usize]; 2], groups: &[usize], seed: u64) -> Option<TextShift> {
+    if sides.iter().any(|side| side.len() < 10) {
         return None;
     }
-    let halves = Halves::draw([rest, test], groups, MOST_ROWS, seed);
+    let halves = Halves::draw(sides, groups, MOST_ROWS, seed);
     let scores = answers_of_others(raw, &halves.rows, &halves.sides, 2, &halves.groups);
     let second: Vec<f64> = scores.chunks_exact(2).map(|p| f64::from(p[1])).collect();
-    let (auc, auc_p) = area(&second, &halves.sides);
-    let (shares_p, share) = shares([rest, test], classes, groups, names);
-    Some(Shift { auc, auc_p, shares_p, share })
+    let (auc, p) = area(&second, &halves.sides);
+    Some(TextShift { auc, p })
 }
 
 /// Area under the ROC curve of `scores` for side 1, and its one-sided p.
@@ -121,8 +129,8 @@ mod tests {
             let (rest, test): (Vec<usize>, Vec<usize>) = (0..160).partition(|row| *row < 110);
             shift(&raw, [&rest, &test], &classes, &(0..160).collect::<Vec<_>>(), &names, seed).unwrap()
         };
-        let alarms = (0..200).filter(|&seed| found(0.0, seed).auc_p < 0.005).count();
+        let alarms = (0..200).filter(|&seed| found(0.0, seed).texts.p < 0.005).count();
         assert!(alarms <= 4, "{alarms} of 200");
-        assert!((0..10).all(|seed| found(1.5, seed).auc_p < 0.005));
+        assert!((0..10).all(|seed| found(1.5, seed).texts.p < 0.005));
     }
 }

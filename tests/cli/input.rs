@@ -138,3 +138,49 @@ fn a_label_column_and_a_given_test_file_need_no_code() {
     assert!(rows.iter().all(|r| (r["part"] == "test") == (r["file"] == "test.csv")));
     assert_eq!(stage(&report, "evaluate")["summary"]["test"]["rows"], 2);
 }
+
+#[test]
+fn tables_without_a_label_or_of_something_else_are_passed_over_where_a_pattern_happens_to_match_them() {
+    let project = Project::small();
+    project.use_head("prototypes", "");
+    project.good(&["build", "--quiet"]);
+    let labelled = project.json(&["embed"])["stages"][0]["summary"]["rows_used"].clone();
+    let unlabelled = "title,how_to_play,duration_mins,cost,players\nNight hike,Read the map.,60,free,2\n";
+    project.write("data/raw/new.csv", unlabelled);
+    project.write("data/raw/prices.csv", "article,price\nrope,3\n");
+    for command in [&["build", "--dry-run"][..], &["build"]] {
+        project.good(command);
+    }
+    let judged: serde_json::Value =
+        serde_json::from_str(&project.run(&["validate", "--json"]).out()).unwrap();
+    let columns = judged["columns"].to_string();
+    assert!(columns.contains("\"title\"") && !columns.contains("\"article\""), "{columns}");
+    let read = project.good(&["embed", "--force"]);
+    for said in [
+        "data/raw/new.csv has no `age_min`, `age_max`, and nothing is learned from it; `pipeline predict data/raw/new.csv` \
+         labels its rows",
+        "data/raw/prices.csv has none of the columns that are read, and is passed over",
+    ] {
+        assert!(read.err().contains(said), "{}", read.err());
+    }
+    assert_eq!(project.json(&["embed"])["stages"][0]["summary"]["rows_used"], labelled);
+
+    // What lacks a column but has others is faulty; so is one that is named, and that which is the only one.
+    project.write("data/raw/new.csv", unlabelled.replace("title", "titel"));
+    let refused = project.run(&["build"]);
+    assert_eq!(refused.code(), 4);
+    assert!(
+        refused.err().contains("data/raw/new.csv") && refused.err().contains("`title`"),
+        "{}",
+        refused.err()
+    );
+    project.write("data/raw/new.csv", unlabelled);
+    project.configure("\"data/raw/*.csv\"", "\"data/raw/*.csv\", \"data/raw/new.csv\"");
+    assert!(project.run(&["build"]).err().contains("lacks `age_min`"));
+    project.configure("\"data/raw/*.csv\", \"data/raw/new.csv\"", "\"data/raw/[np]*.csv\"");
+    for command in [&["build"][..], &["build", "--dry-run"]] {
+        let refused = project.run(command);
+        assert_eq!(refused.code(), 4);
+        assert!(refused.err().contains("lacks `age_min`"), "{}", refused.err());
+    }
+}

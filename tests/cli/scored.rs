@@ -79,6 +79,16 @@ fn other_labels_and_other_shares_are_said() {
     assert!(wrong.contains("! these rows are answered worse"), "{wrong}");
     assert!(wrong.contains("Billing") && wrong.contains("Access"), "{wrong}");
 
+    // Of texts that nobody writes in a ticket.
+    let elsewhere = new("Billing", "builds a fort of pillows and rolls down the hill with the children");
+    project.write("elsewhere.csv", format!("{header}{elsewhere}"));
+    let said = project.good(&["evaluate", "elsewhere.csv"]).out();
+    assert!(said.contains("! the texts are of another kind than those of training"), "{said}");
+    std::fs::remove_dir_all(project.path("data/embeddings/tickets")).unwrap();
+    let without = project.good(&["evaluate", "elsewhere.csv"]);
+    assert!(without.err().contains("the embeddings of the training are not here"), "{}", without.err());
+    assert!(!without.out().contains("of another kind"), "{}", without.out());
+
     project.write("other.csv", format!("{header}1;;A new thing;3;web;Other\n"));
     for (file, code, said) in [
         ("other.csv", 4, "1 have labels that it has not learned"),

@@ -1,5 +1,8 @@
 //! What the diagnosis looks at.
 
+use serde::Serialize;
+
+use super::ills::SIGNIFICANT;
 use crate::evaluate::interval::Estimate;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::noise::LabelNoise;
@@ -43,14 +46,30 @@ pub struct Contradictions {
     pub first: Vec<String>,
 }
 
+/// How well texts of two kinds of rows are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TextShift {
+    /// Area under the ROC curve of a classifier on rows that it has not learned; 0.5 where they are alike.
+    pub auc: f64,
+    /// How likely an area so great is if they are alike.
+    pub p: f64,
+}
+
+impl TextShift {
+    /// A smaller area says that a few texts differ.
+    const AREA: f64 = 0.65;
+
+    /// Whether they are of two kinds.
+    pub fn is_found(self) -> bool {
+        self.p < SIGNIFICANT && self.auc > Self::AREA
+    }
+}
+
 /// How a given test part differs from the other rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shift {
-    /// How well texts of the test part are told from the others: area under the ROC curve of a classifier on rows that it has
-    /// not learned; 0.5 where they are alike.
-    pub auc: f64,
-    /// How likely an area so great is if they are alike.
-    pub auc_p: f64,
+    /// How well texts of the test part are told from the others.
+    pub texts: TextShift,
     /// How likely class shares so different are if they are drawn from the same.
     pub shares_p: f64,
     /// The class whose share differs most: its name, its share outside the test part and in it.

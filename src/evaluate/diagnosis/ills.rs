@@ -160,17 +160,15 @@ fn other_shares(e: &Evidence<'_>) -> Option<Finding> {
 }
 
 fn another_kind(e: &Evidence<'_>) -> Option<Finding> {
-    /// A smaller area says that a few texts differ.
-    const AREA: f64 = 0.65;
-    let shift = e.shift.as_ref().filter(|shift| shift.auc_p < SIGNIFICANT && shift.auc > AREA)?;
+    let texts = e.shift.as_ref().map(|shift| shift.texts).filter(|texts| texts.is_found())?;
     Some(ill(
         Ill::TestOfAnotherKind,
         "the texts of the given test part are of another kind than the training files'",
         format!(
             "a classifier tells which of the two a text is from with an area under the ROC curve of {:.2}",
-            shift.auc
+            texts.auc
         ),
-        p_value(shift.auc_p),
+        p_value(texts.p),
         "the folds say nothing of such texts; add labelled rows like the test part's to the training files"
             .to_owned(),
     ))

@@ -74,7 +74,11 @@ fn healthy() -> Run {
         contradictions: Contradictions { pairs: 2, rows: 4, near_pairs: 40, first: vec!["a:1 b:2".into()] },
         leaks: vec![],
         naming_rows: 100,
-        shift: Some(Shift { auc: 0.55, auc_p: 0.001, shares_p: 0.4, share: ("a".into(), 0.3, 0.35) }),
+        shift: Some(Shift {
+            texts: TextShift { auc: 0.55, p: 0.001 },
+            shares_p: 0.4,
+            share: ("a".into(), 0.3, 0.35),
+        }),
         drifts: vec![Drift { column: "year".into(), from: "2020".into(), within: 0.9, across: 0.89, p: 0.3 }],
         differences: [estimate(0.6, 0.02), estimate(0.04, 0.02)],
         noise: LabelNoise { rate: estimate(0.01, 0.005), evenness: 0.3, rows: 1200, learned: 0.85 },
@@ -138,7 +142,7 @@ fn each_is_found_alone() {
     spoiled(Ill::TestBelowFolds, Level::Ill, &|r| r.out_of_fold = figures(6000, 10));
     spoiled(Ill::TestAboveFolds, Level::Note, &|r| r.test = figures(1500, 10));
     spoiled(Ill::TestOfOtherShares, Level::Ill, &|r| r.shift.as_mut().unwrap().shares_p = 1e-6);
-    spoiled(Ill::TestOfAnotherKind, Level::Ill, &|r| r.shift.as_mut().unwrap().auc = 0.9);
+    spoiled(Ill::TestOfAnotherKind, Level::Ill, &|r| r.shift.as_mut().unwrap().texts.auc = 0.9);
     spoiled(Ill::Drift, Level::Ill, &|r| (r.drifts[0].across, r.drifts[0].p) = (0.4, 1e-5));
     spoiled(Ill::NoBetterThanBaseline, Level::Ill, &|r| {
         r.out_of_fold.figures.insert(crate::evaluate::Figure::BalancedAccuracy, estimate(0.34, 0.02));

@@ -1,0 +1,308 @@
+//! Runs: every trained model of a project, kept under a number of its own with what it was made from and what it was worth.
+//!
+//! A run is what the manifests of the train and the evaluate stage name, copied: `data/runs/NAME/NUMBER/`. Numbers are never
+//! given twice; of a run that was pruned the record stays.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::error::BuildError;
+use super::project::Project;
+use super::stage::Stage;
+use super::staleness::raw_files;
+use crate::config::{Difference, differences};
+use crate::model::{ModelFiles, Run, RunFigures, load_card, load_evaluation};
+use crate::store::{Lock, Manifest, Output, StoreError, write_atomic, write_json};
+
+/// The record of a run in its folder.
+const RECORD: &str = "run.json";
+
+/// The stages whose outputs are a model.
+const MODEL_STAGES: [Stage; 2] = [Stage::Train, Stage::Evaluate];
+
+/// All runs of a project, the first first; those pruned too.
+///
+/// # Errors
+/// A record cannot be read.
+pub fn runs(project: &Project) -> Result<Vec<Run>, BuildError> {
+    let folder = project.runs_folder();
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(StoreError::of("read", &folder))?,
+    };
+    let mut runs = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(StoreError::of("read", &folder))?.path();
+        if path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok()).is_some() {
+            runs.push(record(&path.join(RECORD))?);
+        }
+    }
+    runs.sort_by_key(|run: &Run| run.run);
+    Ok(runs)
+}
+
+fn record(path: &Path) -> Result<Run, BuildError> {
+    let fail = |reason: String| BuildError::Run { path: path.to_owned(), reason };
+    let bytes = fs::read(path).map_err(|e| fail(e.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|e| fail(e.to_string()))
+}
+
+/// The run that the project's model is; `None` where that model was not kept, or there is none.
+pub fn current(project: &Project, of: &[Run]) -> Option<u32> {
+    let model = Finished::of(project)?.model_blake3();
+    of.iter().rev().find(|run| run.model_blake3 == model).map(|run| run.run)
+}
+
+/// What the manifests say that a model consists of.
+struct Finished {
+    manifests: Vec<(Stage, Manifest)>,
+}
+
+impl Finished {
+    /// The model that was trained last; `None` before the first training and where one was broken off.
+    fn of(project: &Project) -> Option<Self> {
+        let load = |stage| Some((stage, Manifest::load(&project.manifest(stage))?));
+        let manifests: Vec<_> = MODEL_STAGES.into_iter().filter_map(load).collect();
+        manifests.iter().any(|(stage, _)| *stage == Stage::Train).then_some(Self { manifests })
+    }
+
+    /// The model of the run in `folder`.
+    fn kept(folder: &Path) -> Self {
+        let load = |stage: Stage| Some((stage, Manifest::load(&folder.join(manifest_name(stage)))?));
+        Self { manifests: MODEL_STAGES.into_iter().filter_map(load).collect() }
+    }
+
+    /// Paths relative to the project.
+    fn outputs(&self) -> BTreeMap<&String, &Output> {
+        self.manifests.iter().flat_map(|(_, manifest)| &manifest.outputs).collect()
+    }
+
+    fn model_blake3(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (path, output) in self.outputs() {
+            hasher.update(format!("{path}\n{}\n", output.blake3).as_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    fn has(&self, stage: Stage) -> bool {
+        self.manifests.iter().any(|(of, _)| *of == stage)
+    }
+}
+
+fn manifest_name(stage: Stage) -> String {
+    format!("stage.{}.json", stage.name())
+}
+
+/// The file of a run for the output `path` of a stage.
+fn in_run(folder: &Path, path: &str) -> PathBuf {
+    folder.join(Path::new(path).file_name().unwrap_or_default())
+}
+
+/// Keep the project's model as a run unless it is one. Its number; `None` where there is no model, or its files were changed by
+/// hand since.
+///
+/// The caller holds the project's lock.
+///
+/// # Errors
+/// A file cannot be read or written; the run is then not there, or there as a whole.
+pub fn keep(project: &Project) -> Result<Option<u32>, BuildError> {
+    let Some(finished) = Finished::of(project) else { return Ok(None) };
+    let (runs, model_blake3) = (runs(project)?, finished.model_blake3());
+    if let Some(run) = runs.iter().find(|run| run.is_kept() && run.model_blake3 == model_blake3) {
+        return Ok(Some(run.run));
+    }
+    let number = runs.last().map_or(1, |run| run.run + 1);
+    let folder = project.runs_folder();
+    fs::create_dir_all(&folder).map_err(StoreError::of("write", &folder))?;
+    // Filled under another name, which nobody takes for a run, and removed with all in it if that fails.
+    let filled = tempfile::Builder::new().prefix(".new").tempdir_in(&folder);
+    let filled = filled.map_err(StoreError::of("write", &folder))?;
+    let before = runs.iter().rev().find(|run| run.is_kept()).map(|run| project.run_folder(run.run));
+    let mut bytes = 0;
+    for (path, output) in finished.outputs() {
+        let (from, to) = (project.root.join(path), in_run(filled.path(), path));
+        // A file that the run before has, too, is no second one on disk: what is in a run is never written again.
+        let same = before.as_ref().map(|before| in_run(before, path));
+        let linked = same.filter(|same| Output::of(same).is_ok_and(|of| of == *output));
+        let linked = linked.is_some_and(|same| fs::hard_link(same, &to).is_ok());
+        if !linked {
+            fs::copy(&from, &to).map_err(StoreError::of("copy", &from))?;
+        }
+        if Output::of(&to)? != *output {
+            return Ok(None);
+        }
+        bytes += output.bytes;
+    }
+    for (stage, manifest) in &finished.manifests {
+        manifest.save(&filled.path().join(manifest_name(*stage)))?;
+    }
+    let (files, card) = (project.model(), load_card(&project.model())?);
+    let evaluation = finished.has(Stage::Evaluate).then(|| load_evaluation(&files)).transpose()?;
+    let last = if finished.has(Stage::Evaluate) { files.metrics() } else { files.card() };
+    write_json(
+        &filled.path().join(RECORD),
+        &Run {
+            run: number,
+            date: modified(&last)?,
+            pipeline_version: env!("CARGO_PKG_VERSION").into(),
+            commit: commit(&project.root),
+            data_blake3: data_blake3(project),
+            model_blake3,
+            config: json!(card.config),
+            figures: evaluation.as_ref().map(RunFigures::new),
+            bytes,
+        },
+    )?;
+    let to = project.run_folder(number);
+    readable(filled.path())
+        .and_then(|()| fs::rename(filled.keep(), &to))
+        .map_err(StoreError::of("write", &to))?;
+    Ok(Some(number))
+}
+
+/// Temporary folders are made for their owner only; a run is an ordinary folder.
+fn readable(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+}
+
+/// When a file was written, to the second.
+fn modified(path: &Path) -> Result<String, StoreError> {
+    let at: SystemTime =
+        fs::metadata(path).and_then(|of| of.modified()).map_err(StoreError::of("read", path))?;
+    let at = OffsetDateTime::from(at);
+    let at = at.replace_nanosecond(0).unwrap_or(at);
+    Ok(at.format(&Rfc3339).unwrap_or_default())
+}
+
+/// The commit of the folder, where it lies in a repository and git is installed.
+fn commit(root: &Path) -> Option<String> {
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let git = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let said = String::from_utf8(git.stdout).ok()?;
+    (git.status.success() && !said.trim().is_empty()).then(|| said.trim().to_owned())
+}
+
+/// What the raw files were when they were read for the model.
+fn data_blake3(project: &Project) -> String {
+    let mut hasher = blake3::Hasher::new();
+    if let Some(manifest) = Manifest::load(&project.manifest(Stage::Train)) {
+        for (name, content) in raw_files(project, &manifest) {
+            hasher.update(format!("{name}\n{content}\n").as_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// A run by its number.
+///
+/// # Errors
+/// There is no such run, or its files were pruned.
+fn find(project: &Project, number: u32) -> Result<Run, BuildError> {
+    let runs = runs(project)?;
+    let pruned = runs.iter().any(|run| run.run == number && !run.is_kept());
+    let found = runs.into_iter().find(|run| run.run == number && run.is_kept());
+    found.ok_or_else(|| BuildError::NoRun { number, pruned, name: project.config.name.clone() })
+}
+
+/// The files of a run.
+///
+/// # Errors
+/// There is no such run, or its files were pruned.
+pub fn run_files(project: &Project, number: u32) -> Result<ModelFiles, BuildError> {
+    Ok(ModelFiles { folder: project.run_folder(find(project, number)?.run) })
+}
+
+/// Let run `number` be the project's model again; the model that is there is kept first. What in the project's config is other
+/// than in that of the run, as changes from the run's.
+///
+/// # Errors
+/// There is no such run, one of its files is damaged, or a file cannot be written: then the same call again goes on.
+pub fn restore(project: &Project, number: u32) -> Result<(Run, Vec<Difference>), BuildError> {
+    let _lock = Lock::take(&project.state_folder())?;
+    let run = find(project, number)?;
+    keep(project)?;
+    let folder = project.run_folder(number);
+    let finished = Finished::kept(&folder);
+    for (path, output) in finished.outputs() {
+        let kept = in_run(&folder, path);
+        if Output::of(&kept)? != *output {
+            return Err(BuildError::Run { path: kept, reason: "it was changed since it was kept".into() });
+        }
+    }
+    // Without manifests a model that is half the one and half the other is stale.
+    for stage in MODEL_STAGES {
+        let path = project.manifest(stage);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::of("remove", &path)(error).into());
+            }
+            _ => {}
+        }
+    }
+    for path in finished.outputs().into_keys() {
+        let from = in_run(&folder, path);
+        let mut kept = fs::File::open(&from).map_err(StoreError::of("read", &from))?;
+        write_atomic(&project.root.join(path), |w| std::io::copy(&mut kept, w).map(|_| ()))?;
+    }
+    for (stage, manifest) in &finished.manifests {
+        manifest.save(&project.manifest(*stage))?;
+    }
+    let differing = differences(&run.config, &json!(project.config));
+    Ok((run, differing))
+}
+
+/// Which runs are to be pruned.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prune {
+    /// These.
+    Numbers(Vec<u32>),
+    /// All but the last so many.
+    AllBut(usize),
+}
+
+/// Remove the files of runs; their records stay. Those that were pruned, with their sizes before.
+///
+/// # Errors
+/// There is no such run, or a file cannot be removed.
+pub fn prune(project: &Project, which: &Prune) -> Result<Vec<Run>, BuildError> {
+    let _lock = Lock::take(&project.state_folder())?;
+    let pruned: Vec<Run> = match which {
+        Prune::Numbers(numbers) => {
+            numbers.iter().map(|&number| find(project, number)).collect::<Result<_, _>>()?
+        }
+        Prune::AllBut(last) => {
+            let mut kept = runs(project)?;
+            kept.retain(Run::is_kept);
+            kept.truncate(kept.len().saturating_sub(*last));
+            kept
+        }
+    };
+    for run in &pruned {
+        let folder = project.run_folder(run.run);
+        // The record first: a run of which some files are gone must not look whole.
+        write_json(&folder.join(RECORD), &Run { bytes: 0, ..run.clone() })?;
+        for entry in fs::read_dir(&folder).map_err(StoreError::of("read", &folder))? {
+            let path = entry.map_err(StoreError::of("read", &folder))?.path();
+            if path.file_name().is_some_and(|name| name != RECORD) {
+                fs::remove_file(&path).map_err(StoreError::of("remove", &path))?;
+            }
+        }
+    }
+    Ok(pruned)
+}
