@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::compare::{Answer, Side, answers};
 use super::error::BuildError;
+use crate::counting::{counted, grouped};
 use crate::evaluate::{Expected, Predictions, Scored, accuracy_difference, evaluate};
 use crate::model::{ModelCard, ModelFiles, Predictor, load_evaluation};
 use crate::progress::Progress;
@@ -52,8 +53,10 @@ pub fn score(
     if judged.is_empty() {
         let of_unknown: usize = unknown.iter().map(|(_, rows)| rows).sum();
         return Err(BuildError::NothingToJudge(format!(
-            "of {} rows {known} are rows that it has learned from, and {of_unknown} have labels that it has not learned",
-            dataset.rows.len()
+            "of {} it has learned from {}, and the labels of {} it has not learned",
+            counted(dataset.rows.len(), "row", "rows"),
+            grouped(known),
+            grouped(of_unknown)
         )));
     }
     let cells: Vec<&Cells> = judged.iter().map(|(row, _)| &row.cells).collect();
