@@ -1,6 +1,6 @@
 # `make` builds everything and runs what is stale; `make test` runs all tests. Both set up what is missing first.
 # `make slim` is `make` without libtorch. `make install` puts the programs under PREFIX (docs/install.md).
-.PHONY: all setup build run slim validate test lint figures status dist install uninstall clean
+.PHONY: all setup build run slim validate test lint docs figures status dist install uninstall clean
 
 all: run
 
@@ -31,6 +31,12 @@ lint: setup
 	cargo fmt --all --check
 	cargo clippy --release --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --document-private-items
+
+# docs/ as a book in target/book.
+docs:
+	@python3 scripts/setup.py --book
+	.deps/mdbook/bin/mdbook build
+	@echo "the book is target/book/index.html"
 
 # Every figure that the documents state, measured anew and put in its place: hours (scripts/figures --list).
 figures: setup

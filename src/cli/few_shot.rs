@@ -8,6 +8,7 @@ use super::args::ProjectArgs;
 use super::exit::Exit;
 use super::output::{because, print, print_json};
 use super::progress::Terminal;
+use crate::counting::counted;
 use crate::engine::Engine;
 use crate::progress::Progress;
 use crate::stages::{self, FewShotSettings};
@@ -40,21 +41,21 @@ pub fn few_shot(args: &FewShotArgs, engine: Option<&dyn Engine>) -> Result<Exit>
     }
     let each: Vec<String> = found.accuracies.iter().map(|a| format!("{:.2}", 100.0 * a)).collect();
     let rows = match found.rows_of_a_class {
-        [fewest, _] if fewest == found.per_class => format!("{fewest} rows a class"),
+        [fewest, _] if fewest == found.per_class => format!("{} a class", counted(fewest, "row", "rows")),
         [fewest, most] if fewest == most => {
-            format!("{most} rows a class ({} were asked for)", found.per_class)
+            format!("{} a class ({} were asked for)", counted(most, "row", "rows"), found.per_class)
         }
         [fewest, most] => format!("{fewest} to {most} rows a class ({} were asked for)", found.per_class),
     };
-    let test = found.test_rows;
+    let test = counted(found.test_rows, "test row", "test rows");
     print(&match found.deviation {
         Some(deviation) => format!(
-            "accuracy {:.2} ± {:.2} % (mean and standard deviation of {} draws of {rows}, {test} test rows)\n  {}\n",
+            "accuracy {:.2} ± {:.2} % (mean and standard deviation of {} draws of {rows}, {test})\n  {}\n",
             100.0 * found.mean,
             100.0 * deviation,
             found.accuracies.len(),
             each.join("  ")
         ),
-        None => format!("accuracy {:.2} % (one draw of {rows}, {test} test rows)\n", 100.0 * found.mean),
+        None => format!("accuracy {:.2} % (one draw of {rows}, {test})\n", 100.0 * found.mean),
     })
 }

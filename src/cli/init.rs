@@ -11,6 +11,7 @@ use super::exit::{BadInput, BadUsage, Exit};
 use super::output::{print, print_json, visible};
 use super::progress::Terminal;
 use crate::config::{Config, DataConfig, nearest};
+use crate::counting::{counted, grouped};
 use crate::progress::Progress;
 use crate::propose::{Candidates, Column, Facts, Found, Role, about, label_candidates, proposal, roles};
 use crate::stages::BuildError;
@@ -19,12 +20,11 @@ use crate::table::{self, Dataset, Sample, are_alike, is_table, sample, shorten};
 
 pub const EXAMPLES: &str = "Examples:
   pipeline init tickets.csv && pipeline build
-  pipeline init                             the only table of this folder, or of data/raw
+  pipeline init              the only table of this folder, or of data/raw
   pipeline init tickets.csv --label team --text subject --text body
   pipeline init train.csv --test test.csv --yes
 
-Writes pipeline.toml with a comment on every choice, and shows three rows as the model will see them. It asks on a terminal
-alone; elsewhere --label says what cannot be known, or --yes takes the likeliest.";
+Writes pipeline.toml with a comment on every choice, and shows three rows as the model will see them. It asks on a terminal alone; elsewhere --label says what cannot be known, or --yes takes the likeliest.";
 
 #[derive(Args)]
 pub struct InitArgs {
@@ -115,9 +115,11 @@ pub fn init(args: &InitArgs) -> Result<Exit> {
     write_atomic(&args.config, |file| file.write_all(text.as_bytes())).map_err(BuildError::from)?;
     report.notes.iter().for_each(|note| terminal.note(&format!("note: {note}")));
     if let Some(first) = report.rejects.first() {
-        let rejected = report.rejects.len();
-        terminal
-            .note(&format!("note: {rejected} of {} rows cannot be used; the first: {first}", report.read));
+        let rejected = grouped(report.rejects.len());
+        terminal.note(&format!(
+            "note: {rejected} of {} cannot be used; the first: {first}",
+            counted(report.read, "row", "rows")
+        ));
     }
     if args.json {
         return print_json(&json!({
@@ -272,7 +274,11 @@ fn name_of(files: &[PathBuf]) -> String {
 fn rows_of(sample: &Sample) -> String {
     let more = if sample.whole { "" } else { "the first " };
     let found = sample.notes.iter().map(|note| format!("; {note}")).collect::<String>();
-    format!("{more}{} rows with {} columns{found}", sample.rows.len(), sample.columns.len())
+    format!(
+        "{more}{} with {}{found}",
+        counted(sample.rows.len(), "row", "rows"),
+        counted(sample.columns.len(), "column", "columns")
+    )
 }
 
 fn as_json(Column { facts, role }: &Column) -> serde_json::Value {

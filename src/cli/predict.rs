@@ -16,6 +16,7 @@ use super::output::Sink;
 use super::priors::Priors;
 use super::progress::Terminal;
 use crate::config::nearest;
+use crate::counting::counted;
 use crate::engine::Engine;
 use crate::evaluate::{apply_shares, estimate_shares};
 use crate::model::{Answers, Predictor};
@@ -25,14 +26,13 @@ use crate::table::{Cells, NewRow, NewTable, NoAnswer, Stated, Wanted, json_rows}
 
 pub const EXAMPLES: &str = "Examples:
   pipeline predict --text \"Build a pillow fort and read inside with a torch\"
-  pipeline predict --field title=\"Sock puppets\" --field how_to_play=\"Draw a face on a sock.\"
-  pipeline predict new.csv -o labelled.csv          its columns, and the answer behind them
+  pipeline predict --field title=\"Sock puppets\" --field steps=\"Draw a face.\"
+  pipeline predict new.csv -o labelled.csv   its columns and answers
   cat new.jsonl | pipeline predict --input jsonl --format jsonl -
   pipeline predict new.csv --priors spam=0.02,ham=0.98
   pipeline predict new.csv --priors estimate
 
-A CSV needs the model's text columns; a JSON line is an object with them as keys. Columns that are missing count as
-empty, and are named. Every row has an answer in its place, or the reason why it has none.";
+A CSV needs the model's text columns; a JSON line is an object with them as keys. Columns that are missing count as empty, and are named. Every row has an answer in its place, or the reason why it has none.";
 
 #[derive(Args)]
 pub struct PredictArgs {
@@ -181,7 +181,11 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     let bad = labelling.finish();
     if let Some(path) = &args.output {
         labelling.sink.finish()?;
-        terminal.note(&format!("{} rows are in {}", labelling.counts.rows, path.display()));
+        terminal.note(&format!(
+            "{} in {}",
+            counted(labelling.counts.rows, "row is", "rows are"),
+            path.display()
+        ));
     }
     // The program ends here: giving back a hundred thousand pieces of memory one by one is a tenth of its time.
     std::mem::forget(predictor);
@@ -267,8 +271,8 @@ impl Labelling<'_> {
             if begin.elapsed() > SAID_EVERY {
                 begin = Instant::now();
                 self.terminal.step(&format!(
-                    "{} rows, {}",
-                    self.counts.rows,
+                    "{}, {}",
+                    counted(self.counts.rows, "row", "rows"),
                     rate(self.counts.rows, started)
                 ));
             }
@@ -285,7 +289,8 @@ impl Labelling<'_> {
                 .zip(&to)
                 .map(|(class, share)| format!("{class} {share:.3}"));
             let (named, rows) = (named.collect::<Vec<_>>().join(", "), all.len() / classes);
-            self.terminal.note(&format!("note: shares estimated from {rows} rows: {named}"));
+            self.terminal
+                .note(&format!("note: shares estimated from {}: {named}", counted(rows, "row", "rows")));
             let decision = from.with_shares(&to);
             for (batch, mut answers) in kept {
                 apply_shares(&mut answers.label, &from.shares, &to);
@@ -297,17 +302,17 @@ impl Labelling<'_> {
         self.sink.write(&writer.text(&[])?)?;
         if started.elapsed() > SAID_EVERY {
             self.terminal.note(&format!(
-                "{} rows in {:.0} s, {}",
-                self.counts.rows,
+                "{} in {:.0} s, {}",
+                counted(self.counts.rows, "row", "rows"),
                 started.elapsed().as_secs_f64(),
                 rate(self.counts.rows, started)
             ));
         }
         if writer.escaped > 0 {
             self.terminal.note(&format!(
-                "note: {} cells begin with =, +, - or @; a ' stands before them, or a spreadsheet would compute them \
+                "note: {} with =, +, - or @; a ' stands before them, or a spreadsheet would compute them \
                  (--raw-cells leaves them)",
-                writer.escaped
+                counted(writer.escaped, "cell begins", "cells begin")
             ));
         }
         Ok(())
@@ -342,11 +347,12 @@ impl Labelling<'_> {
         if truncated > 0 {
             let limit = self.predictor.encoders().max_tokens();
             self.terminal.note(&format!(
-                "note: {truncated} texts are longer than {limit} tokens; only their beginning counts"
+                "note: {} longer than {limit} tokens; only the beginning counts",
+                counted(truncated, "text is", "texts are")
             ));
         }
         if without_text > 0 {
-            let rows = if without_text == 1 { "1 row has" } else { &format!("{without_text} rows have") };
+            let rows = counted(without_text, "row has", "rows have");
             self.terminal.note(&format!("note: {rows} no text and no label"));
         }
         bad

@@ -19,7 +19,8 @@ use crate::stages::Stage;
     name = "pipeline",
     version,
     about = "Raw CSVs to a trained, honestly evaluated text classifier",
-    after_help = "Examples:\n  pipeline init tickets.csv      look at a table and write a pipeline.toml for it\n  pipeline build                 run every stage that is stale\n  pipeline build --dry-run       say what would run, and why\n  pipeline predict --text \"Build a pillow fort\"\n\nExit codes: 0 done, 1 failed, 2 bad usage, 3 bad config, 4 bad data,\n5 encoder, model or libtorch missing or unusable, 6 another run is at work,\n7 a gate failed (with --require-gates), 130 interrupted.",
+    after_help = "Examples:\n  pipeline init tickets.csv      write a pipeline.toml for a table\n  pipeline build                 run every stage that is stale\n  pipeline build --dry-run       say what would run, and why\n  pipeline predict --text \"Build a pillow fort\"\n\nExit codes: 0 done, 1 failed, 2 bad usage, 3 bad config, 4 bad data, 5 encoder, model or libtorch missing or unusable, 6 another run is at work, 7 a gate failed (with --require-gates), 130 interrupted.",
+    max_term_width = 100,
     arg_required_else_help = true
 )]
 struct Cli {
@@ -68,17 +69,17 @@ enum Task {
     Compare(compare::CompareArgs),
     /// Compare presets (heads, inputs, losses, augmentation) on the same folds
     #[command(
-        after_help = "Examples:\n  pipeline ablate\n  pipeline ablate --list\n  pipeline ablate network network-smote network-focal\n\nNo preset sees the test part. Differences are to the first preset, each with its 95 % interval (corrected\nresampled t); data/ablation/NAME.json has every figure."
+        after_help = "Examples:\n  pipeline ablate\n  pipeline ablate --list\n  pipeline ablate network network-smote network-focal\n\nNo preset sees the test part. Differences are to the first preset, each with its 95 % interval (corrected resampled t); data/ablation/NAME.json has every figure."
     )]
     Ablate(ablate::AblateArgs),
     /// Search for a better config by nested cross-validation
     #[command(
-        after_help = "Examples:\n  pipeline tune\n  pipeline tune --minutes 10\n\n[tune.space] declares what is tried, such as \"train.dropout\" = { low = 0.2, high = 0.7 }; without it a space that\nsuits the head. The test part takes no part. A search that was stopped goes on where it was;\ndata/tuning/NAME.json records every config tried."
+        after_help = "Examples:\n  pipeline tune\n  pipeline tune --minutes 10\n\n[tune.space] declares what is tried, such as \"train.dropout\" = { low = 0.2, high = 0.7 }; without it a space that suits the head. The test part takes no part. A search that was stopped goes on where it was; data/tuning/NAME.json records every config tried."
     )]
     Tune(tune::TuneArgs),
     /// Measure the encoder with a few training rows a class (as MTEB does)
     #[command(
-        after_help = "Example:\n  pipeline bench-few-shot --config examples/banking77.toml --per-class 8 --draws 10\n\nThe config names the training files (data.files) and the test files (data.test_files)."
+        after_help = "Example:\n  pipeline bench-few-shot --config banking77.toml --per-class 8 --draws 10\n\nThe config names the training files (data.files) and the test files (data.test_files)."
     )]
     BenchFewShot(few_shot::FewShotArgs),
     /// Say how fast this processor runs an encoder in each way, and which way and encoders are here
@@ -94,7 +95,7 @@ enum Task {
     Evaluate(evaluate::EvaluateArgs),
     /// Print a completion script for a shell
     #[command(
-        after_help = "Example:\n  pipeline completions bash > ~/.local/share/bash-completion/completions/pipeline"
+        after_help = "Examples:\n  pipeline completions bash > /etc/bash_completion.d/pipeline\n  pipeline completions zsh > ~/.zfunc/_pipeline"
     )]
     Completions {
         /// The shell

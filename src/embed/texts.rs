@@ -7,6 +7,7 @@ use pipeline_encoder::{Encode, EncoderError};
 use serde::{Deserialize, Serialize};
 
 use super::cache::{Cache, CacheError};
+use crate::counting::counted;
 use crate::progress::Progress;
 
 /// Texts whose presence in the cache is looked up together; it bounds memory, not the result.
@@ -35,7 +36,10 @@ pub enum EmbedError {
     #[error(transparent)]
     Cache(#[from] CacheError),
     /// The user asked to stop.
-    #[error("interrupted: {computed} texts were computed and are kept; run the same command to go on")]
+    #[error(
+        "interrupted: {} computed and kept; run the same command to go on",
+        counted(*computed, "text is", "texts are")
+    )]
     Interrupted {
         /// Texts computed by this run.
         computed: usize,

@@ -4,6 +4,7 @@ use toml::Value;
 
 use super::facts::Facts;
 use super::roles::{Column, Role};
+use crate::counting::{counted, grouped};
 use crate::table::shorten;
 
 /// What a first config is made of.
@@ -79,12 +80,12 @@ fn left_out(column: &Column) -> Option<String> {
 /// What stands in a column, for people.
 pub fn about(facts: &Facts) -> String {
     if facts.numbers {
-        return format!("numbers, {} different", facts.distinct());
+        return format!("numbers, {} different", grouped(facts.distinct()));
     }
     if facts.differs() || facts.words >= 3.0 {
-        return format!("{:.0} words a cell, {} different", facts.words, facts.distinct());
+        return format!("{:.0} words a cell, {} different", facts.words, grouped(facts.distinct()));
     }
-    format!("{} values: {}", facts.distinct(), most_frequent(facts))
+    format!("{}: {}", counted(facts.distinct(), "value", "values"), most_frequent(facts))
 }
 
 /// The most frequent values and their shares.

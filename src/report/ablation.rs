@@ -1,6 +1,7 @@
 //! The table of an ablation, for a terminal.
 
 use super::table::Table;
+use crate::counting::counted;
 use crate::evaluate::{Ablation, Estimate, Figure, signed};
 use crate::split::FoldCounts;
 
@@ -47,8 +48,11 @@ pub fn ablation_text(a: &Ablation) -> String {
         )
     });
     let FoldCounts { folds, repeats } = a.folds;
-    let mut text =
-        format!("{}: {folds} × {repeats} folds of {} rows outside the test part\n\n{table}", a.name, a.rows);
+    let mut text = format!(
+        "{}: {folds} × {repeats} folds of {} outside the test part\n\n{table}",
+        a.name,
+        counted(a.rows, "row", "rows")
+    );
     text += &chosen.unwrap_or_default();
     if a.classes.len() <= CLASSES_SHOWN {
         let mut table = Table::new(["F1 of each class".to_owned()].into_iter().chain(a.classes.clone()));

@@ -1,6 +1,7 @@
 //! Two models side by side, for a terminal.
 
 use super::table::Table;
+use crate::counting::counted;
 use crate::evaluate::{Comparison, Estimate, McNemar, signed};
 
 /// Differences of every figure on the test part, out of fold and by fold, and McNemar's test.
@@ -21,9 +22,15 @@ pub fn comparison_text(c: &Comparison) -> String {
     for (part, by) in [("test", &c.test), ("out of fold", &c.out_of_fold)] {
         let McNemar { only_first, only_second, p } = by.mcnemar;
         text += &format!(
-            "  {part}: {} rows of both ({} of {} alone, {} of {} alone, left out), {only_first} right in {} alone, {only_second} in {} \
+            "  {part}: {} of both ({} of {} alone, {} of {} alone, left out), {only_first} right in {} alone, {only_second} in {} \
              alone, McNemar p = {p:.3}\n",
-            by.rows, by.unmatched[0], c.first, by.unmatched[1], c.second, c.first, c.second
+            counted(by.rows, "row", "rows"),
+            by.unmatched[0],
+            c.first,
+            by.unmatched[1],
+            c.second,
+            c.first,
+            c.second
         );
     }
     if c.folds.is_none() {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::chart::{self, MapPoint};
 use super::terminal::{gate_mark, gate_numbers, interval, verdict};
+use crate::counting::{counted, grouped};
 use crate::evaluate::{AimFigures, Evaluation, Figure};
 use crate::heads::Epoch;
 
@@ -62,6 +63,8 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
     // `.html` in the name makes every value escaped.
     let added = environment.add_template("report.html", include_str!("report.html.jinja"));
     environment.add_filter("percent", |v: f64| format!("{:.1} %", 100.0 * v));
+    environment.add_filter("grouped", grouped);
+    environment.add_filter("counted", |count: usize, one: &str, more: &str| counted(count, one, more));
     environment.add_filter("number", |v: f64| format!("{v:.3}"));
     environment.add_filter("interval", |v: Value| {
         let end = |key: &str| v.get_attr(key).ok().and_then(|n| f64::try_from(n).ok()).unwrap_or(f64::NAN);

@@ -2,6 +2,7 @@
 
 use super::table::Table;
 use super::terminal::{FIGURES, classes, plain};
+use crate::counting::counted;
 use crate::evaluate::{Expected, Metrics, SIGNIFICANT, Scored, signed};
 
 /// Confusions shown.
@@ -10,14 +11,12 @@ const SHOWN: usize = 5;
 /// Figures beside those that were to be expected, classes, confusions, and how the rows differ from those learned from.
 pub fn scored_text(s: &Scored) -> String {
     let count = s.metrics.per_class.len();
-    let here = format!("{} rows", s.metrics.rows);
+    let here = counted(s.metrics.rows, "row", "rows");
     let mut header = vec![String::new(), here, "95 % interval".into()];
     let expected = s.expected.as_ref();
-    header.extend(
-        expected
-            .into_iter()
-            .flat_map(|e| [format!("{} ({} rows)", e.rows, e.metrics.rows), "95 % interval".into()]),
-    );
+    header.extend(expected.into_iter().flat_map(|e| {
+        [format!("{} ({})", e.rows, counted(e.metrics.rows, "row", "rows")), "95 % interval".into()]
+    }));
     let mut table = Table::new(header);
     for figure in FIGURES {
         let cells = |metrics: &Metrics| plain(metrics.of(figure), figure.range(count));

@@ -1,6 +1,7 @@
 //! The summary at the end of a training, a screenful.
 
 use super::table::Table;
+use crate::counting::{counted, grouped};
 use crate::evaluate::{Aim, Estimate, Evaluation, Figure, Gate, Level, Metrics, signed};
 
 /// Classes shown in full; of more, the worst are shown.
@@ -18,19 +19,22 @@ pub fn summary(e: &Evaluation) -> String {
     let t = &e.training;
     let how = if !t.has_epochs {
         let loss = if t.left_out { "left out" } else { "train" };
-        format!("{} effective parameters, without epochs (loss: {loss}", t.parameters)
+        format!("{} effective parameters, without epochs (loss: {loss}", grouped(t.parameters))
     } else {
         let end = if t.stopped_early { "stopped early" } else { "ran to the end" };
         let (parameters, epochs, best) = (t.parameters, t.epochs, t.best_epoch);
-        format!("{parameters} parameters; {epochs} epochs, {end}, epoch {best} kept (loss: train")
+        let (parameters, epochs) = (grouped(parameters), counted(epochs, "epoch", "epochs"));
+        format!("{parameters} parameters; {epochs}, {end}, epoch {best} kept (loss: train")
     };
     let [train, validation] = t.losses;
     let more = match t.learned_validation {
-        true => format!("{} of the validation part", t.part_rows[1]),
-        false => format!("{} augmented", t.augmented),
+        true => format!("{} of the validation part", grouped(t.part_rows[1])),
+        false => format!("{} augmented", grouped(t.augmented)),
     };
-    text +=
-        &format!("  {} rows and {more}, {how} {train:.3}, validation {validation:.3})\n\n", t.part_rows[0]);
+    text += &format!(
+        "  {} and {more}, {how} {train:.3}, validation {validation:.3})\n\n",
+        counted(t.part_rows[0], "row", "rows")
+    );
     let decided = decided(e);
     text += &format!("{}{decided}{}{}{}{}\n", figures(e), classes(e.judged()), tasks(e), range(e), models(e));
     for finding in e.findings.iter().take(FINDINGS_SHOWN) {
@@ -51,8 +55,8 @@ pub fn verdict(e: &Evaluation) -> String {
     let failed = e.gates.iter().filter(|g| !g.passed).count();
     let applied = e.gates.iter().filter(|g| g.not_applied.is_none()).count();
     let gates = match failed {
-        0 => format!("all {applied} gates passed"),
-        n => format!("{n} of {applied} gates failed"),
+        0 => format!("all {} passed", counted(applied, "gate", "gates")),
+        n => format!("{n} of {} failed", counted(applied, "gate", "gates")),
     };
     let gravest = e.findings.iter().find(|finding| finding.level == Level::Ill);
     gravest.map_or(gates.clone(), |finding| format!("{gates}; {}", finding.finding))
@@ -75,8 +79,8 @@ const SHARE: [f64; 2] = [0.0, 1.0];
 
 fn figures(e: &Evaluation) -> Table {
     let cv = &e.cross_validation;
-    let test = format!("test ({} rows)", e.test.rows);
-    let folds = format!("{} × {} folds ({})", cv.folds, cv.repeats, cv.rows);
+    let test = format!("test ({})", counted(e.test.rows, "row", "rows"));
+    let folds = format!("{} × {} folds ({})", cv.folds, cv.repeats, counted(cv.rows, "row", "rows"));
     let header = ["", &test, "95 % interval", &folds, "95 % interval"];
     let mut table = Table::new(header);
     for figure in FIGURES {
@@ -115,7 +119,7 @@ pub(super) fn classes((judged, what): (&Metrics, &str)) -> Table {
     for class in shown {
         let [f1, interval] = plain(class.f1, SHARE);
         let [precision, recall] = [class.precision, class.recall].map(|e| format!("{:.3}", e.value));
-        table.push([class.class.clone(), class.support.to_string(), precision, recall, f1, interval]);
+        table.push([class.class.clone(), grouped(class.support), precision, recall, f1, interval]);
     }
     table
 }
@@ -128,7 +132,7 @@ fn tasks(e: &Evaluation) -> String {
         ["task (test)", "rows", "accuracy", "95 % interval", "macro-F1", "95 % interval", "most frequent"];
     let mut table = Table::new(header);
     for task in &e.tasks {
-        let start = [task.column.clone(), task.metrics.rows.to_string()].into_iter();
+        let start = [task.column.clone(), grouped(task.metrics.rows)].into_iter();
         let figures = [Figure::Accuracy, Figure::MacroF1].map(|f| plain(task.metrics.of(f), SHARE));
         table.push(start.chain(figures.into_iter().flatten()).chain([format!("{:.3}", task.majority.value)]));
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::table::Table;
+use crate::counting::counted;
 use crate::evaluate::{Figure, Tuning, signed};
 
 /// Configs shown.
@@ -13,11 +14,11 @@ const SHOWN: usize = 8;
 /// The best configs, what searching is worth on rows it has not seen, and what to write into the config.
 pub fn tuning_text(t: &Tuning) -> String {
     let mut text = format!(
-        "{}: {} configs tried on {} folds of {} rows outside the test part\n\n",
+        "{}: {} tried on {} folds of {} outside the test part\n\n",
         t.name,
-        t.trials.len(),
+        counted(t.trials.len(), "config", "configs"),
         t.inner_folds,
-        t.rows
+        counted(t.rows, "row", "rows")
     );
     let mut tried: Vec<_> = t.trials.iter().map(|trial| (trial.value, trial)).collect();
     tried.sort_by(|a, b| a.0.value.total_cmp(&b.0.value));

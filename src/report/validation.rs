@@ -1,6 +1,7 @@
 //! The summary of a validation.
 
 use super::table::Table;
+use crate::counting::{counted, grouped};
 use crate::evaluate::Estimate;
 use crate::validate::{ColumnProfile, Quartiles, Validation};
 
@@ -11,19 +12,23 @@ const LISTED: usize = 10;
 pub fn validation_text(v: &Validation) -> String {
     let rows = &v.rows;
     let mut text = format!(
-        "data {}\n  {} rows read, {} used, {} rejected, {} repeat another\n\n",
-        v.name, rows.read, rows.used, rows.rejected, rows.repeated
+        "data {}\n  {} read, {} used, {} rejected, {} another\n\n",
+        v.name,
+        counted(rows.read, "row", "rows"),
+        grouped(rows.used),
+        grouped(rows.rejected),
+        counted(rows.repeated, "repeats", "repeat")
     );
     let mut classes = Table::new(["class", "rows", "share"]);
     for class in &v.classes {
-        classes.push([class.class.clone(), class.rows.to_string(), format!("{:.1} %", 100.0 * class.share)]);
+        classes.push([class.class.clone(), grouped(class.rows), format!("{:.1} %", 100.0 * class.share)]);
     }
     text += &format!("{classes}\n");
     let mut columns =
         Table::new(["column", "missing", "different", "min", "25 %", "median", "75 %", "max", ""]);
     for column in &v.columns {
         let (figures, unit) = figures(column);
-        let cells = [column.column.clone(), column.missing.to_string(), column.distinct.to_string()];
+        let cells = [column.column.clone(), grouped(column.missing), grouped(column.distinct)];
         let shown = figures.map_or([const { String::new() }; 5], |q| {
             [q.min, q.lower, q.median, q.upper, q.max].map(|n| format!("{n}"))
         });
@@ -33,18 +38,22 @@ pub fn validation_text(v: &Validation) -> String {
     for column in
         v.columns.iter().filter(|c| !c.values.is_empty() && c.values.len() <= 12 && c.numbers.is_none())
     {
-        let values: Vec<String> = column.values.iter().map(|(value, n)| format!("{value} {n}")).collect();
+        let values: Vec<String> =
+            column.values.iter().map(|(value, n)| format!("{value} {}", grouped(*n))).collect();
         text += &format!("  {}: {}\n", column.column, values.join(", "));
     }
     for near in &v.near_duplicates {
         let share = 100.0 * near.share;
-        text +=
-            &format!("  near-duplicates at cosine ≥ {}: {} rows ({share:.2} %)\n", near.cosine, near.rows);
+        text += &format!(
+            "  near-duplicates at cosine ≥ {}: {} ({share:.2} %)\n",
+            near.cosine,
+            counted(near.rows, "row", "rows")
+        );
         for [a, b] in near.pairs.iter().take(LISTED) {
             text += &format!("    {a} ~ {b}\n");
         }
     }
-    text += &format!("  texts that name the label: {} rows\n", v.label_mentions.rows);
+    text += &format!("  texts that name the label: {}\n", grouped(v.label_mentions.rows));
     text += &listed(&v.label_mentions.first);
     if let Some(suspects) = &v.suspects {
         text += &format!("  probably mislabelled ({} listed, most suspect first):\n", suspects.len());
@@ -61,8 +70,8 @@ pub fn validation_text(v: &Validation) -> String {
         let (raw, kappa, alpha) =
             (interval(agreement.raw), interval(agreement.kappa), interval(agreement.alpha));
         text += &format!(
-            "  second labels, {} rows: same class {raw}, Cohen's κ {kappa}, Krippendorff's ordinal α {alpha}\n",
-            agreement.rows
+            "  second labels, {}: same class {raw}, Cohen's κ {kappa}, Krippendorff's ordinal α {alpha}\n",
+            counted(agreement.rows, "row", "rows")
         );
         let mut table = Table::new(
             ["first label \\ second"].into_iter().chain(v.classes.iter().map(|c| c.class.as_str())),

@@ -1,7 +1,7 @@
 //! `pipeline compare`: two evaluated models, example by example and fold by fold.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf, absolute};
 
 use csv::StringRecord;
 use serde::Deserialize;
@@ -9,7 +9,9 @@ use serde_json::json;
 
 use super::error::BuildError;
 use super::evaluate::TEXTS;
+use super::runs::RECORD;
 use crate::config::{Difference, differences};
+use crate::counting::{counted, grouped};
 use crate::evaluate::{
     ByExample, ByFold, Comparison, Evaluation, Figure, Predictions, difference, fold_differences, mcnemar,
 };
@@ -46,8 +48,10 @@ pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, Bu
     let smaller = rows + (0..2).map(|of| test.unmatched[of] + out_of_fold.unmatched[of]).min().unwrap_or(0);
     if test.rows == 0 || (rows as f64) < LEAST_SHARE * smaller as f64 {
         return Err(BuildError::NotComparable(format!(
-            "{rows} of {smaller} rows are in the same part of both, {} of them test rows (by content and class)",
-            test.rows
+            "{} of {} in the same part of both, {} of them test rows (by content and class)",
+            grouped(rows),
+            counted(smaller, "row is", "rows are"),
+            grouped(test.rows)
         )));
     }
     let (cv_a, cv_b) = (&a.cross_validation, &b.cross_validation);
@@ -57,7 +61,13 @@ pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, Bu
         ByFold { folds: x.folds.len(), difference }
     });
     let names = match a.name == b.name {
-        true => [first, second].map(|files| files.folder.display().to_string()),
+        true => {
+            let [a, b] = told_apart([&first.folder, &second.folder]);
+            [(first, a), (second, b)].map(|(files, name)| match files.folder.join(RECORD).exists() {
+                true => format!("run {name}"),
+                false => name,
+            })
+        }
         false => [a.name, b.name],
     };
     let [first, second] = names;
@@ -68,6 +78,18 @@ pub fn compare(first: &ModelFiles, second: &ModelFiles) -> Result<Comparison, Bu
 pub fn settings(first: &ModelFiles, second: &ModelFiles) -> Option<Vec<Difference>> {
     let [first, second] = [first, second].map(|files| load_card(files).ok().map(|card| json!(card.config)));
     Some(differences(&first?, &second?))
+}
+
+/// What two folders are called beside each other: their names, with as many folders above them as tell them apart.
+fn told_apart(folders: [&Path; 2]) -> [String; 2] {
+    let full = folders.map(|folder| absolute(folder).unwrap_or_else(|_| folder.to_owned()));
+    let parts = full.each_ref().map(|path| path.components().collect::<Vec<_>>());
+    let ends = |count: usize| {
+        parts.each_ref().map(|of| of[of.len().saturating_sub(count)..].iter().collect::<PathBuf>())
+    };
+    let most = parts.iter().map(Vec::len).max().unwrap_or_default();
+    let apart = (1..=most).map(ends).find(|[first, second]| first != second).unwrap_or(full);
+    apart.map(|path| path.display().to_string())
 }
 
 /// Whence an answer is.

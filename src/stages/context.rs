@@ -6,6 +6,7 @@ use pipeline_encoder::Encoders;
 
 use super::error::BuildError;
 use super::project::Project;
+use crate::counting::{counted, grouped};
 use crate::embed::{Cache, EmbedReport, Embeddings, embed, read_npy};
 use crate::engine::{Engine, load_encoders, on_disk};
 use crate::progress::Progress;
@@ -41,9 +42,9 @@ impl Context<'_> {
         let report = embed(texts, cache, encoders.max_tokens(), &mut load, self.progress)?;
         if report.truncated > 0 {
             self.progress.note(&format!(
-                "{} of {} texts are longer than {} tokens; only their beginning is embedded",
-                report.truncated,
-                report.texts,
+                "{} of {} longer than {} tokens; only the beginning is embedded",
+                grouped(report.truncated),
+                counted(report.texts, "text is", "texts are"),
                 encoders.max_tokens()
             ));
         }
@@ -68,7 +69,11 @@ impl Context<'_> {
                 let path = Project::matrix(folder, field);
                 let matrix = read_npy(&path)?;
                 if matrix.rows() != rows {
-                    let reason = format!("it has {} rows, the data has {rows}", matrix.rows());
+                    let reason = format!(
+                        "it has {}, the data has {}",
+                        counted(matrix.rows(), "row", "rows"),
+                        grouped(rows)
+                    );
                     return Err(BuildError::Artefact { path, reason });
                 }
                 Ok(matrix)

@@ -11,6 +11,7 @@ use super::declaration::{Declaration, Finished};
 use super::error::BuildError;
 use super::files::{RowPlace, place, write_csv, write_matrix};
 use super::project::Project;
+use crate::counting::counted;
 use crate::store::write_json;
 use crate::table;
 
@@ -54,27 +55,29 @@ impl Context<'_> {
         let more = report.bad().count().saturating_sub(10);
         if more > 0 {
             self.progress.note(&format!(
-                "… and {more} more rejected rows, all in {}",
+                "… and {}, all in {}",
+                counted(more, "more rejected row", "more rejected rows"),
                 self.project.relative(&listing)
             ));
         }
         if report.unlabelled() > 0 {
-            let (count, file) = (report.unlabelled(), self.project.relative(&listing));
-            let rows = if count == 1 { "row has" } else { "rows have" };
-            self.progress.note(&format!("{count} {rows} no label and can teach nothing, listed in {file}"));
+            let file = self.project.relative(&listing);
+            let rows = counted(report.unlabelled(), "row has", "rows have");
+            self.progress.note(&format!("{rows} no label and can teach nothing, listed in {file}"));
         }
         let contradictions = rejects.join("contradictions.csv");
         if !report.contradictions.is_empty() {
-            let (count, file) = (report.contradictions.len(), self.project.relative(&contradictions));
-            let rows = if count == 1 { "row has" } else { "rows have" };
+            let file = self.project.relative(&contradictions);
+            let rows = counted(report.contradictions.len(), "row has", "rows have");
             self.progress.note(&format!(
-                "warning: {count} {rows} the text of another row and another label, listed in {file}"
+                "warning: {rows} the text of another row and another label, listed in {file}"
             ));
         }
         if !report.duplicates.is_empty() {
-            let (count, file) =
-                (report.duplicates.len(), self.project.relative(&rejects.join("duplicates.csv")));
-            self.progress.note(&format!("{count} rows repeat another and are left out, listed in {file}"));
+            let file = self.project.relative(&rejects.join("duplicates.csv"));
+            let rows =
+                counted(report.duplicates.len(), "row repeats another and is", "rows repeat another and are");
+            self.progress.note(&format!("{rows} left out, listed in {file}"));
         }
         table::check_classes(&dataset)?;
 

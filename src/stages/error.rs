@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use pipeline_encoder::{EncoderError, FolderError};
 
 use crate::augment::{AugmentError, LexiconError};
+use crate::counting::counted;
 use crate::embed::{CacheError, EmbedError, ExportError};
 use crate::heads::HeadError;
 use crate::model::PredictError;
@@ -48,7 +49,11 @@ pub enum BuildError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// A part would have no rows.
-    #[error("the {part} part would have no rows ({rows} usable rows in {groups} groups of near-duplicates)")]
+    #[error(
+        "the {part} part would have no rows ({} in {} of near-duplicates)",
+        counted(*rows, "usable row", "usable rows"),
+        counted(*groups, "group", "groups")
+    )]
     EmptyPart {
         /// Name of the part.
         part: &'static str,
@@ -66,7 +71,10 @@ pub enum BuildError {
         reason: String,
     },
     /// A fold would have nothing to learn from, to stop on, or to be evaluated on.
-    #[error("{rows} rows outside the test part are too few for {folds} folds: one would have no {side} rows")]
+    #[error(
+        "{} outside the test part: too few for {folds} folds, one would have no {side} rows",
+        counted(*rows, "row", "rows")
+    )]
     EmptyFold {
         /// Rows outside the test part.
         rows: usize,

@@ -12,6 +12,7 @@ use super::rows::{Rows, Truth};
 use super::train::Learning;
 use crate::augment::{TextAugmenter, Variant, keep_in_band, with_originals};
 use crate::config::{DecisionKind, HeadKind};
+use crate::counting::counted;
 use crate::embed::Cache;
 use crate::evaluate::{
     Aim, Decision, Figure, Known, Predictions, apply_temperature, fit_temperature, point_figures,
@@ -53,8 +54,8 @@ impl Context<'_> {
         let counts = self.fold_counts(used.len());
         if config.evaluate.repeats.is_none() && counts.repeats == 1 {
             self.progress.note(&format!(
-                "{} rows are dealt to {} folds once; evaluate.repeats = 3 does so three times, in three times as long",
-                used.len(),
+                "{} dealt to {} folds once; evaluate.repeats = 3 does so three times, in three times as long",
+                counted(used.len(), "row is", "rows are"),
                 counts.folds
             ));
         }

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::error::BuildError;
 use crate::config::{Config, TaskConfig};
+use crate::counting::{counted, grouped};
 use crate::inputs::{RawInputs, raw_inputs};
 use crate::split::Part;
 use crate::table::Dataset;
@@ -103,7 +104,11 @@ impl Context<'_> {
             groups.push(group.ok_or_else(|| failed("a group is no number".into()))?);
         }
         if parts.len() != rows {
-            return Err(failed(format!("it has {} rows, the data has {rows}", parts.len())));
+            return Err(failed(format!(
+                "it has {}, the data has {}",
+                counted(parts.len(), "row", "rows"),
+                grouped(rows)
+            )));
         }
         Ok(Dealt { parts, groups })
     }

@@ -22,7 +22,7 @@ use crate::model::{ModelFiles, Run, RunFigures, load_card, load_evaluation};
 use crate::store::{Lock, Manifest, Output, StoreError, write_atomic, write_json};
 
 /// The record of a run in its folder.
-const RECORD: &str = "run.json";
+pub(super) const RECORD: &str = "run.json";
 
 /// The stages whose outputs are a model.
 const MODEL_STAGES: [Stage; 2] = [Stage::Train, Stage::Evaluate];
@@ -106,8 +106,16 @@ fn in_run(folder: &Path, path: &str) -> PathBuf {
     folder.join(Path::new(path).file_name().unwrap_or_default())
 }
 
-/// Keep the project's model as a run unless it is one. Its number; `None` where there is no model, or its files were changed by
-/// hand since.
+/// Whether a run has what predicting needs.
+fn predicts(project: &Project, folder: &Path) -> bool {
+    let files = project.model();
+    [files.card(), files.inputs(), files.head()]
+        .iter()
+        .all(|path| in_run(folder, &path.to_string_lossy()).exists())
+}
+
+/// Keep the project's model as a run unless it is one; a file that was changed by hand is left out. Its number; `None` where
+/// there is no model, or not the whole of it.
 ///
 /// The caller holds the project's lock.
 ///
@@ -133,20 +141,24 @@ pub fn keep(project: &Project) -> Result<Option<u32>, BuildError> {
         let same = before.as_ref().map(|before| in_run(before, path));
         let linked = same.filter(|same| Output::of(same).is_ok_and(|of| of == *output));
         let linked = linked.is_some_and(|same| fs::hard_link(same, &to).is_ok());
-        if !linked {
-            fs::copy(&from, &to).map_err(StoreError::of("copy", &from))?;
+        if !linked && fs::copy(&from, &to).is_err() {
+            continue;
         }
-        if Output::of(&to)? != *output {
-            return Ok(None);
+        if Output::of(&to)? == *output {
+            bytes += output.bytes;
+        } else {
+            fs::remove_file(&to).map_err(StoreError::of("remove", &to))?;
         }
-        bytes += output.bytes;
+    }
+    if !predicts(project, filled.path()) {
+        return Ok(None);
     }
     for (stage, manifest) in &finished.manifests {
         manifest.save(&filled.path().join(manifest_name(*stage)))?;
     }
     let (files, card) = (project.model(), load_card(&project.model())?);
-    let evaluation = finished.has(Stage::Evaluate).then(|| load_evaluation(&files)).transpose()?;
-    let last = if finished.has(Stage::Evaluate) { files.metrics() } else { files.card() };
+    let evaluation = load_evaluation(&files).ok().filter(|_| finished.has(Stage::Evaluate));
+    let last = if evaluation.is_some() { files.metrics() } else { files.card() };
     write_json(
         &filled.path().join(RECORD),
         &Run {
@@ -239,10 +251,16 @@ pub fn restore(project: &Project, number: u32) -> Result<(Run, Vec<Difference>),
     keep(project)?;
     let folder = project.run_folder(number);
     let finished = Finished::kept(&folder);
-    for (path, output) in finished.outputs() {
-        let kept = in_run(&folder, path);
-        if Output::of(&kept)? != *output {
-            return Err(BuildError::Run { path: kept, reason: "it was changed since it was kept".into() });
+    let there = |path: &str| in_run(&folder, path).exists();
+    let kept: Vec<_> = finished.outputs().into_iter().filter(|(path, _)| there(path)).collect();
+    let refused = |path: PathBuf, reason: &str| BuildError::Run { path, reason: reason.to_owned() };
+    if !predicts(project, &folder) {
+        return Err(refused(folder, "it lacks a file of the model"));
+    }
+    for (path, output) in &kept {
+        let path = in_run(&folder, path);
+        if Output::of(&path)? != **output {
+            return Err(refused(path, "it was changed since it was kept"));
         }
     }
     // Without manifests a model that is half the one and half the other is stale.
@@ -255,7 +273,7 @@ pub fn restore(project: &Project, number: u32) -> Result<(Run, Vec<Difference>),
             _ => {}
         }
     }
-    for path in finished.outputs().into_keys() {
+    for (path, _) in kept {
         let from = in_run(&folder, path);
         let mut kept = fs::File::open(&from).map_err(StoreError::of("read", &from))?;
         write_atomic(&project.root.join(path), |w| std::io::copy(&mut kept, w).map(|_| ()))?;

@@ -11,6 +11,7 @@ use super::embed::INDEX;
 use super::error::BuildError;
 use super::project::Project;
 use crate::config::Config;
+use crate::counting::{counted, grouped};
 use crate::embed::{Embeddings, read_npy};
 use crate::evaluate::{Expected, Predictions, Scored, TextShift, accuracy_difference, evaluate};
 use crate::inputs::raw_inputs;
@@ -62,8 +63,10 @@ pub fn score(
     if judged.is_empty() {
         let of_unknown: usize = unknown.iter().map(|(_, rows)| rows).sum();
         return Err(BuildError::NothingToJudge(format!(
-            "of {} rows {known} are rows that it has learned from, and {of_unknown} have labels that it has not learned",
-            dataset.rows.len()
+            "of {} it has learned from {}, and the labels of {} it has not learned",
+            counted(dataset.rows.len(), "row", "rows"),
+            grouped(known),
+            grouped(of_unknown)
         )));
     }
     let cells: Vec<&Cells> = judged.iter().map(|(row, _)| &row.cells).collect();

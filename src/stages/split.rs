@@ -10,6 +10,7 @@ use super::declaration::{Declaration, Finished};
 use super::error::BuildError;
 use super::files::{RowPlace, place, write_csv};
 use super::stage::Stage;
+use crate::counting::{counted, grouped};
 use crate::inputs::raw_inputs;
 use crate::report::Table;
 use crate::split::{Part, deal, for_each_near_pair, groups, mean_cosine_vectors};
@@ -114,7 +115,8 @@ impl Context<'_> {
                 "kept (split.given_test_duplicates)"
             };
             self.progress.note(&format!(
-                "{repeated} rows have a near-duplicate in the given test part and are {what}"
+                "{} in the given test part, {what}",
+                counted(repeated, "row has a near-duplicate", "rows have near-duplicates")
             ));
         }
         parts
@@ -128,7 +130,7 @@ impl Context<'_> {
         let mut log = Table::new(["class", "train", "validation", "test"]);
         for (class, name) in dataset.classes.iter().enumerate() {
             let counts = Part::USED.map(|part| count(class, part));
-            log.push([name.clone()].into_iter().chain(counts.map(|c| c.to_string())));
+            log.push([name.clone()].into_iter().chain(counts.map(grouped)));
         }
         for part in Part::USED {
             let without = dataset.classes.iter().enumerate().filter(|(class, _)| count(*class, part) == 0);
@@ -165,7 +167,8 @@ impl Context<'_> {
                 .to_owned()
         };
         self.progress.note(&format!(
-            "warning: {rows} rows ({:.0} %) stay in one part because they {why}",
+            "warning: {} ({:.0} %) stay in one part because they {why}",
+            counted(*rows, "row", "rows"),
             100.0 * share
         ));
     }

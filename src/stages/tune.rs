@@ -15,6 +15,7 @@ use super::stage::Stage;
 use super::staleness::{Reason, Sources};
 use super::trial::Trial;
 use crate::config::{Config, ConfigError, SpaceAxis, TrainConfig, TuneMetric};
+use crate::counting::counted;
 use crate::engine::Engine;
 use crate::evaluate::{Figure, Folded, TunedTrial, Tuning, fold_differences, fold_means};
 use crate::progress::{Background, Progress};
@@ -210,8 +211,8 @@ impl Tuner<'_> {
         }
         self.progress.finish();
         self.progress.note(&format!(
-            "{of}: {} configs tried{}, best {} {:.3}",
-            found.trials.len(),
+            "{of}: {} tried{}, best {} {:.3}",
+            counted(found.trials.len(), "config", "configs"),
             if unfit > 0 {
                 format!(" ({unfit} more whose values do not fit together)")
             } else {

@@ -12,6 +12,7 @@ use super::encoding::{self, Mended};
 use super::errors::TableError;
 use super::records::{Record, Records};
 use super::source::{Line, Lines, Source, Stated, Unreadable};
+use crate::counting::counted;
 
 /// A CSV file with its encoding, its delimiter and its header found.
 pub struct CsvFile {
@@ -179,7 +180,7 @@ impl Count {
         match self.count {
             0 => None,
             1 => Some(format!("1 {one}, in line {}", self.first)),
-            count => Some(format!("{count} {more}, the first in line {}", self.first)),
+            count => Some(format!("{}, the first in line {}", counted(count, one, more), self.first)),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::errors::TableError;
+use crate::counting::counted;
 
 /// One usable row of raw data.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,18 +101,18 @@ pub fn check_classes(dataset: &Dataset) -> Result<(), TableError> {
     match present.len() {
         0 => Err(TableError::NothingToLearn("the files hold no usable row".into())),
         1 => Err(TableError::NothingToLearn(format!(
-            "all {} rows are of the class `{}`; a classifier needs at least two",
-            dataset.rows.len(),
+            "{} of the one class `{}`; a classifier needs at least two",
+            counted(dataset.rows.len(), "row is", "rows are"),
             dataset.classes[dataset.rows[0].class]
         ))),
         _ => dataset.tasks.iter().enumerate().try_for_each(|(i, (column, values))| match &values[..] {
             [] => Err(TableError::NothingToLearn(format!(
-                "the task column `{column}` (train.tasks) has no usable cell in {} rows: all are empty or lists",
-                dataset.rows.len()
+                "the task column `{column}` (train.tasks) has no usable cell in {}: all are empty or lists",
+                counted(dataset.rows.len(), "row", "rows")
             ))),
             [only] => Err(TableError::NothingToLearn(format!(
-                "the task column `{column}` (train.tasks) has `{only}` in all {} rows that have a cell; a task needs two values",
-                dataset.rows.iter().filter(|row| row.tasks[i].is_some()).count()
+                "the task column `{column}` (train.tasks) has no value but `{only}`, in {}; a task needs two",
+                counted(dataset.rows.iter().filter(|row| row.tasks[i].is_some()).count(), "row", "rows")
             ))),
             _ => Ok(()),
         }),

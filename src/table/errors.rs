@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::counting::{counted, grouped};
+
 /// Why no dataset could be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
@@ -45,7 +47,8 @@ pub enum TableError {
     },
     /// Too many rows were rejected.
     #[error(
-        "{rejected} of {read} rows cannot be used, more than data.max_rejected_share = {limit} allows; the first:\n{first}"
+        "{} of {} cannot be used, more than data.max_rejected_share = {limit} allows; the first:\n{first}",
+        grouped(*rejected), counted(*read, "row", "rows")
     )]
     TooManyRejects {
         /// Rejected rows.

@@ -9,6 +9,7 @@ use super::fault::{Fault, fault};
 use super::likeness::alike;
 use super::numbers::number;
 use crate::config::{Config, LabelConfig, RangeRule};
+use crate::counting::counted;
 
 /// Classes as they are met.
 pub enum Labels<'a> {
@@ -105,7 +106,7 @@ fn unlabelled(fault: Fault) -> Fault {
 }
 
 fn shown((label, rows): &(String, usize)) -> String {
-    format!("{:?} ({rows} row{})", shorten(label, 40), if *rows == 1 { "" } else { "s" })
+    format!("{:?} ({})", shorten(label, 40), counted(*rows, "row", "rows"))
 }
 
 fn alike_note(group: &[usize], labels: &[(String, usize)]) -> String {
@@ -122,8 +123,8 @@ fn lists(labels: &[(String, usize)]) -> Option<String> {
     let rows: usize = lists.iter().map(|(_, rows)| rows).sum();
     let most = lists.iter().max_by_key(|(_, rows)| rows)?;
     Some(format!(
-        "warning: the label of {rows} row{} is a list, such as {}; each list is a class of its own",
-        if rows == 1 { "" } else { "s" },
+        "warning: the label of {} is a list, such as {}; each list is a class of its own",
+        counted(rows, "row", "rows"),
         shown(most)
     ))
 }

@@ -18,6 +18,7 @@ use super::rows::{Layout, Origin, parse};
 use super::sentinels::{Sentinel, sentinel};
 use super::source::{Source, Stated};
 use crate::config::Config;
+use crate::counting::{counted, grouped};
 use crate::progress::Progress;
 
 /// Read all files that `config` names below `project`.
@@ -236,8 +237,8 @@ impl LinesOfAKind {
     }
 
     fn said(&self, what: &str) -> Option<String> {
-        let rows = if self.count == 1 { "row is" } else { "rows are" };
-        (self.count > 0).then(|| format!("{} {rows} {what}, the first in line {}", self.count, self.first))
+        let rows = counted(self.count, "row is", "rows are");
+        (self.count > 0).then(|| format!("{rows} {what}, the first in line {}", self.first))
     }
 }
 
@@ -248,9 +249,10 @@ fn sentinels(config: &Config, dataset: &Dataset) -> Vec<String> {
     let note = |column: &str, found: Option<Sentinel>| {
         let Sentinel { value, rows, others: [low, high] } = found?;
         Some(format!(
-            "warning: {column} is {value} in {rows} of {} rows and between {low} and {high} in all others; if it stands for a \
+            "warning: {column} is {value} in {} of {} and between {low} and {high} in all others; if it stands for a \
              value that is not there, add \"{value}\" to data.missing",
-            dataset.rows.len()
+            grouped(rows),
+            counted(dataset.rows.len(), "row", "rows")
         ))
     };
     let features = config.features.numeric.iter().enumerate();

@@ -9,6 +9,7 @@ use super::missing::Missing;
 use super::numbers::number;
 use super::source::Line;
 use crate::config::Config;
+use crate::counting::counted;
 
 /// Which file a line is of.
 #[derive(Clone, Copy)]
@@ -48,8 +49,11 @@ pub fn parse(
     let with_count = |mut fault: Fault| {
         // Whoever looks for an empty cell should know that the line ends before it.
         if line_cells.count() < columns.count && fault.value.is_empty() {
-            let counts =
-                format!(" (the line has {} fields, the header {})", line_cells.count(), columns.count);
+            let counts = format!(
+                " (the line has {}, the header {})",
+                counted(line_cells.count(), "field", "fields"),
+                columns.count
+            );
             fault.reason.push_str(&counts);
         }
         fault

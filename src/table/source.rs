@@ -10,6 +10,7 @@ use super::dataset::ContentHash;
 use super::encoding;
 use super::errors::TableError;
 use crate::config::DataConfig;
+use crate::counting::counted;
 
 /// What the config says of how files are to be read; the rest is found in them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -124,7 +125,7 @@ impl Line {
     pub fn whole(&self, columns: usize) -> Result<WholeCells<'_>, Unreadable> {
         let cells = self.cells.as_ref().map_err(Clone::clone)?;
         if cells.iter().skip(columns).any(|c| !c.trim().is_empty()) {
-            let reason = format!("has {} fields, the header has {columns}", cells.len());
+            let reason = format!("has {}, the header has {columns}", counted(cells.len(), "field", "fields"));
             let remedy = Some("a text that holds the delimiter needs quotes around it");
             return Err(Unreadable { reason, remedy });
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::columns::ColumnProfile;
 use super::suspects::Suspect;
 use crate::config::ValidateConfig;
+use crate::counting::counted;
 use crate::evaluate::Agreement;
 use crate::split::for_each_near_pair;
 use crate::table::{Dataset, ReadReport};
@@ -157,8 +158,8 @@ pub fn validate(input: ValidateInput<'_>, config: &ValidateConfig, names_label: 
     let label_mentions = mentions(dataset, names_label);
     if label_mentions.rows > 0 {
         warnings.push(format!(
-            "{} rows name the label in their text (validate.names_label)",
-            label_mentions.rows
+            "{} the label in the text (validate.names_label)",
+            counted(label_mentions.rows, "row names", "rows name")
         ));
     }
     let classes: Vec<ClassCount> = dataset
@@ -171,8 +172,8 @@ pub fn validate(input: ValidateInput<'_>, config: &ValidateConfig, names_label: 
         })
         .collect();
     for class in classes.iter().filter(|c| c.rows < config.min_class_rows) {
-        let (name, rows, wanted) = (&class.class, class.rows, config.min_class_rows);
-        errors.push(format!("class `{name}` has {rows} rows, fewer than validate.min_class_rows = {wanted}"));
+        let (name, rows, wanted) = (&class.class, counted(class.rows, "row", "rows"), config.min_class_rows);
+        errors.push(format!("class `{name}` has {rows}, fewer than validate.min_class_rows = {wanted}"));
     }
     Validation {
         name: input.name.to_owned(),

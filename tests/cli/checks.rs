@@ -165,7 +165,7 @@ fn second_labels_are_compared_and_bad_ones_named() {
     );
     project.write("data/annotations/second.csv", &settled);
     let out = project.good(&["validate"]).out();
-    assert!(out.contains("second labels, 1 rows: same class 0.000"), "{out}");
+    assert!(out.contains("second labels, 1 row: same class 0.000"), "{out}");
     project.write("data/annotations/second.csv", second + "No such title,1,2\n");
     let finished = project.run(&["validate"]);
     assert_eq!(finished.code(), 4);

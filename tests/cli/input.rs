@@ -100,7 +100,7 @@ fn a_header_alone_one_class_and_no_file_are_explained() {
     project.write("data/raw/a.csv", format!("{HEADER}\n{}", (0..9).map(row).collect::<String>()));
     let finished = project.run(&["build"]);
     assert_eq!(finished.code(), 4);
-    assert!(finished.err().contains("all 9 rows are of the class `Teen+ (11+)`"), "{}", finished.err());
+    assert!(finished.err().contains("9 rows are of the one class `Teen+ (11+)`"), "{}", finished.err());
 }
 
 #[test]

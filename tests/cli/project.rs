@@ -116,6 +116,14 @@ impl Project {
         command
     }
 
+    /// A line for a shell.
+    pub fn shell(&self, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.env_remove("RUST_BACKTRACE");
+        command
+    }
+
     pub fn run(&self, args: &[&str]) -> Finished {
         Finished(self.command(args).output().unwrap())
     }

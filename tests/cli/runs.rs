@@ -78,7 +78,7 @@ fn a_run_is_the_model_again_and_its_config_is_spoken_of() {
     assert!(compared["test"]["rows"].as_u64() > Some(0));
     assert_eq!(compared["settings"][0]["key"], "train.head", "{compared}");
     let text = project.good(&["compare", "1", "2"]).out();
-    assert!(text.starts_with("data/runs/small/1 minus data/runs/small/2"), "{text}");
+    assert!(text.starts_with("run 1 minus run 2"), "{text}");
     assert!(text.contains("train.head \"prototypes\" → \"knn\""), "{text}");
 
     let said = project.good(&["runs", "restore", "1"]).out();
@@ -139,9 +139,13 @@ fn a_second_model_never_overwrites_one_that_is_not_kept() {
     assert_eq!(refused.code(), 1);
     assert!(refused.err().contains("data/runs"), "{}", refused.err());
     assert_eq!(fs::read(project.path("data/models/small/head.safetensors")).unwrap(), head);
-    // As where an older program trained it.
+    // As where an older program trained it; what was changed by hand since is no part of it.
     fs::remove_file(project.path("data/runs")).unwrap();
+    project.write("data/models/small/report.html", "mine");
     project.good(&["build", "--quiet"]);
     assert_eq!(numbers(&project.json(&["runs"])), [1, 2]);
     assert_eq!(fs::read(project.path("data/runs/small/1/head.safetensors")).unwrap(), head);
+    assert!(!project.path("data/runs/small/1/report.html").exists());
+    project.good(&["runs", "restore", "1"]);
+    assert_eq!(fs::read(project.path("data/models/small/head.safetensors")).unwrap(), head);
 }

@@ -106,15 +106,54 @@ fn pipeline_cache() -> PathBuf {
         .unwrap_or_else(|| variable("HOME").unwrap().join(".cache/pipeline"))
 }
 
+/// What `--help` says on a terminal of so many columns, of the program or of a command.
+fn help(project: &Project, command: Option<&str>, columns: usize) -> String {
+    let args: Vec<&str> = command.into_iter().chain(["--help"]).collect();
+    let finished = project.command(&args).env("COLUMNS", columns.to_string()).output().unwrap();
+    String::from_utf8(finished.stdout).unwrap()
+}
+
+/// The names of all commands, as the program lists them.
+fn commands(project: &Project) -> Vec<String> {
+    let help = help(project, None, 100);
+    let (_, list) = help.split_once("Commands:\n").unwrap();
+    let lines = list.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+    let names = lines.map(|line| line.split_whitespace().next().unwrap().to_owned());
+    names.filter(|name| name != "help").collect()
+}
+
 #[test]
 fn every_command_has_help_with_an_example() {
     let project = Project::empty();
-    for command in ["embed", "augment", "train", "build", "status", "validate", "predict", "completions"] {
-        let help = project.good(&[command, "--help"]).out();
-        assert!(help.contains("Example"), "{command}: {help}");
+    let commands = commands(&project);
+    assert!(commands.len() > 12 && commands.contains(&"evaluate".to_owned()), "{commands:?}");
+    for command in &commands {
+        let help = help(&project, Some(command), 100);
+        let example = format!("\n  pipeline {command}");
+        assert!(help.contains("\nExample") && help.contains(&example), "{command}: {help}");
     }
     assert!(project.good(&["--help"]).out().contains("Exit codes"));
     assert_eq!(project.run(&["biuld"]).code(), 2);
+}
+
+/// Help is wrapped between words, and examples, which are to be copied, not at all.
+#[test]
+fn help_fits_the_terminal() {
+    let project = Project::empty();
+    let commands = commands(&project);
+    for command in [None].into_iter().chain(commands.iter().map(|name| Some(name.as_str()))) {
+        // Beyond 100 columns lines are not read well.
+        let [narrow, wide] = [(80, 80), (300, 100)].map(|(columns, most)| {
+            let help = help(&project, command, columns);
+            let long = help.lines().find(|line| line.chars().count() > most);
+            assert!(long.is_none(), "{command:?} in {columns} columns: {long:?}");
+            help
+        });
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&narrow), words(&wide), "{command:?}");
+        let example = |line: &&str| line.starts_with("  pipeline ");
+        assert!(narrow.lines().filter(example).eq(wide.lines().filter(example)), "{command:?}: {narrow}");
+    }
 }
 
 #[test]

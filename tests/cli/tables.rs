@@ -129,7 +129,7 @@ fn a_stray_quote_costs_its_line_under_every_line_end() {
     // Each of these quotes is opened, and none is closed: reading must not look to the end of the file for each.
     let content = format!("text,label\n{}", "x\"y,\"z\n".repeat(100_000));
     let finished = project(content, "", "").run(&["embed"]);
-    assert!(finished.err().contains("100000 of 100000 rows cannot be used"), "{}", finished.err());
+    assert!(finished.err().contains("100,000 of 100,000 rows cannot be used"), "{}", finished.err());
 }
 
 #[test]

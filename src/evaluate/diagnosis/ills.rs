@@ -3,6 +3,7 @@
 
 use super::evidence::{Evidence, Leak};
 use super::finding::{COUNTED, Finding, Ill, ill, percent};
+use crate::counting::{counted, grouped};
 use crate::evaluate::figure::Figure;
 use crate::evaluate::interval::{Estimate, signed};
 use crate::evaluate::metrics::Metrics;
@@ -45,7 +46,11 @@ fn leakage(e: &Evidence<'_>) -> Option<Finding> {
         ways.push(format!("and {} more", inputs.len() - LISTED));
     }
     if e.naming_rows as f64 > NAMING_SHARE * rows as f64 {
-        ways.push(format!("{} of {rows} rows name the label in their text", e.naming_rows));
+        ways.push(format!(
+            "{} of {} the label in the text",
+            grouped(e.naming_rows),
+            counted(rows, "row names", "rows name")
+        ));
     }
     if ways.is_empty() {
         return None;
@@ -67,7 +72,7 @@ fn duplicates(e: &Evidence<'_>) -> Option<Finding> {
     Some(ill(
         Ill::DuplicatesAcrossParts,
         "rows of the test or validation part have near-duplicates that were trained on",
-        format!("{pairs} pairs"),
+        counted(pairs, "pair", "pairs"),
         COUNTED.to_owned(),
         "set split.given_test_duplicates = \"drop\"; figures are too good as they are".to_owned(),
     ))
@@ -83,10 +88,10 @@ fn contradictions(e: &Evidence<'_>) -> Option<Finding> {
         return None;
     }
     let mut evidence = format!(
-        "{} of {} pairs of near-duplicates, {} rows: {}",
-        found.pairs,
-        found.near_pairs,
-        found.rows,
+        "{} of {} of near-duplicates, {}: {}",
+        grouped(found.pairs),
+        counted(found.near_pairs, "pair", "pairs"),
+        counted(found.rows, "row", "rows"),
         found.first.iter().take(LISTED).cloned().collect::<Vec<_>>().join("; ")
     );
     if found.pairs > LISTED {
@@ -126,7 +131,13 @@ pub fn accuracy_difference(test: &Metrics, folds: &Metrics) -> (f64, f64) {
 pub(super) fn accuracies(e: &Evidence<'_>) -> String {
     let [test, folds] = [e.test, e.out_of_fold].map(|m| {
         let of = m.of(Figure::Accuracy);
-        format!("{} ({} – {}) of {} rows", percent(of.value), percent(of.low), percent(of.high), m.rows)
+        format!(
+            "{} ({} – {}) of {}",
+            percent(of.value),
+            percent(of.low),
+            percent(of.high),
+            counted(m.rows, "row", "rows")
+        )
     });
     format!("accuracy on the test part {test}, out of fold {folds}")
 }
@@ -274,7 +285,7 @@ fn never_answered(e: &Evidence<'_>) -> Option<Finding> {
         .iter()
         .enumerate()
         .filter(|(class, of)| of.support >= ROWS && confusion.iter().all(|row| row[*class] == 0))
-        .map(|(_, of)| format!("{}: {} rows", of.class, of.support))
+        .map(|(_, of)| format!("{}: {}", of.class, counted(of.support, "row", "rows")))
         .collect();
     (!never.is_empty()).then(|| {
         let advice = match e.balanced {
@@ -331,7 +342,7 @@ fn label_errors(e: &Evidence<'_>) -> Option<Finding> {
                 percent(noise.rate.value),
                 percent(noise.rate.low),
                 percent(noise.rate.high),
-                noise.rows
+                grouped(noise.rows)
             ),
             format!("95 % interval; more than {} with {}", percent(RATE), p_value(p)),
             "mend them: `pipeline validate` lists the most suspect rows first".to_owned(),
@@ -352,11 +363,11 @@ fn miscalibrated(e: &Evidence<'_>) -> Option<Finding> {
             Ill::Miscalibrated,
             "confidence differs from the share that is right, also after temperature scaling",
             format!(
-                "expected calibration error {} ({} – {}) of {} out-of-fold rows",
+                "expected calibration error {} ({} – {}) of {}",
                 percent(error.value),
                 percent(error.low),
                 percent(error.high),
-                e.out_of_fold.rows
+                counted(e.out_of_fold.rows, "out-of-fold row", "out-of-fold rows")
             ),
             format!("{} of a calibrated model", p_value(p)),
             advice.to_owned(),

@@ -5,6 +5,7 @@
 use super::evidence::Evidence;
 use super::finding::{COUNTED, Finding, Ill, note, percent};
 use super::ills::{Chance, SIGNIFICANT, accuracies, against_chance, p_value, test_against_folds};
+use crate::counting::{counted, grouped};
 use crate::evaluate::figure::Figure;
 use crate::evaluate::gates::late_deviation;
 use crate::evaluate::interval::signed;
@@ -88,20 +89,25 @@ fn wide(e: &Evidence<'_>) -> Option<Finding> {
     let more = needed.saturating_sub(e.test.rows).max(1);
     let advice = match e.test_share {
         Some(share) => {
-            let rows = (more as f64 / share.max(0.01)).ceil();
-            format!("label about {rows:.0} more rows (at this test share), or rely on the folds")
+            let rows = counted((more as f64 / share.max(0.01)).ceil() as usize, "more row", "more rows");
+            format!("label about {rows} (at this test share), or rely on the folds")
         }
-        None => format!("label about {more} more rows for the test files, or rely on the folds"),
+        None => {
+            let rows = counted(more, "more row", "more rows");
+            format!("label about {rows} for the test files, or rely on the folds")
+        }
     };
     Some(note(
         Ill::WideInterval,
         "the test part is too small for the conclusion",
         format!(
-            "accuracy {} ± {:.1} points on {} rows; ± {:.0} needs about {needed} test rows, {more} more",
+            "accuracy {} ± {:.1} points on {}; ± {:.0} needs about {} test rows, {} more",
             percent(accuracy.value),
             100.0 * half,
-            e.test.rows,
-            100.0 * e.half_width
+            counted(e.test.rows, "row", "rows"),
+            100.0 * e.half_width,
+            grouped(needed),
+            grouped(more)
         ),
         "95 % interval".to_owned(),
         advice,
@@ -118,7 +124,11 @@ fn near_copies(e: &Evidence<'_>) -> Option<Finding> {
     Some(note(
         Ill::NearCopies,
         "many rows are near-copies of others",
-        format!("{rows} rows, {} groups of near-duplicates or of one title", e.groups),
+        format!(
+            "{}, {} of near-duplicates or of one title",
+            counted(rows, "row", "rows"),
+            counted(e.groups, "group", "groups")
+        ),
         COUNTED.to_owned(),
         "nothing: the rows of a group stay together, and intervals count groups; new rows say more than more copies"
             .to_owned(),
@@ -165,11 +175,11 @@ fn unstable(e: &Evidence<'_>) -> Option<Finding> {
         return None;
     }
     let deviation = late_deviation(e.history).filter(|&d| d > DEVIATION)?;
-    let rows: usize = e.part_rows[1].iter().sum();
+    let rows = counted(e.part_rows[1].iter().sum(), "validation row", "validation rows");
     Some(note(
         Ill::UnstableValidation,
         "validation accuracy jumps from epoch to epoch",
-        format!("standard deviation {} over the last epochs, {rows} validation rows", percent(deviation)),
+        format!("standard deviation {} over the last epochs, {rows}", percent(deviation)),
         COUNTED.to_owned(),
         "average several networks: train.members = 5".to_owned(),
     ))

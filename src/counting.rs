@@ -1,0 +1,41 @@
+//! Counts in messages and reports.
+
+/// A count with what is counted: `1 row`, `1,069 rows`. Where a verb follows, the forms have it: `row has`, `rows have`.
+pub fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { more })
+}
+
+/// A count with commas between thousands, as the documents write it.
+pub fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular_and_thousands_are_grouped() {
+        for (count, expected) in [
+            (0, "0 rows have"),
+            (1, "1 row has"),
+            (2, "2 rows have"),
+            (21, "21 rows have"),
+            (999, "999 rows have"),
+            (1_000, "1,000 rows have"),
+            (1_069, "1,069 rows have"),
+            (100_000, "100,000 rows have"),
+            (1_234_567, "1,234,567 rows have"),
+        ] {
+            assert_eq!(counted(count, "row has", "rows have"), expected);
+        }
+    }
+}
