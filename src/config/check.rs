@@ -119,8 +119,13 @@ impl Config {
         if self.validate.unique_titles && self.data.title.is_none() {
             return Fault::at("validate.unique_titles", "needs data.title");
         }
-        if !self.validate.second_labels.is_empty() && self.data.title.is_none() {
-            return Fault::at("validate.second_labels", "needs data.title, by which rows are found again");
+        for (key, patterns) in [
+            ("validate.second_labels", &self.validate.second_labels),
+            ("validate.passes", &self.validate.passes),
+        ] {
+            if !patterns.is_empty() && self.data.title.is_none() {
+                return Fault::at(key, "needs data.title, by which rows are found again");
+            }
         }
         if let Some(title) = &self.data.title
             && is_label(title)

@@ -35,6 +35,9 @@ pub struct ValidateConfig {
     /// Glob patterns of CSV files with second labels: the title column and the label's columns. Agreement of the two
     /// labellers is reported. None by default.
     pub second_labels: Vec<String>,
+    /// Glob patterns of files with several labelling passes: the title column, the label's columns, and `pass`. How far the passes
+    /// agree is reported. None by default.
+    pub passes: Vec<String>,
 }
 
 impl Section for ValidateConfig {
@@ -77,6 +80,7 @@ impl Default for ValidateConfig {
             range: BTreeMap::new(),
             suspects: 30,
             second_labels: Vec::new(),
+            passes: Vec::new(),
         }
     }
 }

@@ -145,6 +145,7 @@ allowed = { cost = ["free"] }
 range = { minutes = [1.0, 60.0] }
 suspects = 20
 second_labels = ["c.csv"]
+passes = ["p.csv"]
 [tune]
 trials = 8
 folds = 3

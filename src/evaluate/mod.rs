@@ -24,7 +24,7 @@ mod coverage;
 mod reference;
 
 pub use ablation::{Ablated, Ablation, Chosen};
-pub use agreement::{Agreement, agreement};
+pub use agreement::{Agreement, PassAgreement, PassDrift, PassPair, agreement, pass_agreement};
 pub use calibration::{
     Coverage, ReliabilityBin, apply_temperature, fit_temperature, reliability, risk_coverage,
 };

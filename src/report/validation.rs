@@ -2,7 +2,7 @@
 
 use super::table::Table;
 use crate::counting::{counted, grouped};
-use crate::evaluate::Estimate;
+use crate::evaluate::{Estimate, PassAgreement, PassDrift, PassPair, signed};
 use crate::validate::{ColumnProfile, Quartiles, Validation};
 
 /// Findings listed in full for each kind; the JSON has more.
@@ -66,7 +66,6 @@ pub fn validation_text(v: &Validation) -> String {
         }
     }
     if let Some(agreement) = &v.agreement {
-        let interval = |e: Estimate| format!("{:.3} ({:.3} – {:.3})", e.value, e.low, e.high);
         let (raw, kappa, alpha) =
             (interval(agreement.raw), interval(agreement.kappa), interval(agreement.alpha));
         text += &format!(
@@ -81,10 +80,41 @@ pub fn validation_text(v: &Validation) -> String {
         }
         text += &table.to_string();
     }
+    if let Some(passes) = &v.passes {
+        text += &agreement_of_passes(passes);
+    }
     text += &format!("  warnings: {}\n", v.warnings.len());
     text += &listed(&v.warnings);
     text += &format!("  errors: {}\n", v.errors.len());
     text += &listed(&v.errors);
+    text
+}
+
+fn interval(e: Estimate) -> String {
+    format!("{:.3} ({:.3} – {:.3})", e.value, e.low, e.high)
+}
+
+fn agreement_of_passes(found: &PassAgreement) -> String {
+    let mut text = format!(
+        "  {}, {}: all of one class {}, Krippendorff's ordinal α {}\n",
+        counted(found.drift.len(), "labelling pass", "labelling passes"),
+        counted(found.rows, "row", "rows"),
+        interval(found.unanimous),
+        interval(found.alpha)
+    );
+    let mut pairs = Table::new(["passes", "rows", "same class", "Cohen's κ"]);
+    for PassPair { passes: [first, second], agreement } in &found.pairs {
+        let cells = [grouped(agreement.rows), interval(agreement.raw), interval(agreement.kappa)];
+        pairs.push([format!("{first} and {second}")].into_iter().chain(cells));
+    }
+    text += &pairs.to_string();
+    for PassDrift { pass, classes, .. } in &found.drift {
+        if classes.low > 0.0 || classes.high < 0.0 {
+            let off = [classes.value, classes.low, classes.high].map(signed);
+            let [value, low, high] = off;
+            text += &format!("    pass {pass} drifts: {value} classes ({low} – {high}) beside the others\n");
+        }
+    }
     text
 }
 

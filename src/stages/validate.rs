@@ -14,7 +14,7 @@ use super::stage::Stage;
 use super::staleness::Reason;
 use super::train::Learning;
 use crate::engine::Engine;
-use crate::evaluate::agreement;
+use crate::evaluate::{agreement, pass_agreement};
 use crate::inputs::{RawInputs, raw_inputs};
 use crate::model::answers;
 use crate::progress::{Background, Progress};
@@ -70,6 +70,13 @@ pub fn validate(
         let other: Vec<usize> = second.iter().map(|labelled| labelled.second).collect();
         agreement(&first, &other, dataset.classes.len(), config.seed_for("bootstrap-agreement"))
     });
+    let passes = if config.validate.passes.is_empty() {
+        Vec::new()
+    } else {
+        table::passes(config, &project.root, &dataset)?
+    };
+    let passes: Vec<_> = passes.into_iter().map(|pass| (pass.name, pass.classes)).collect();
+    let passes = pass_agreement(&passes, dataset.classes.len(), config.seed_for("bootstrap-passes"));
     let patterns = config.validate.patterns().unwrap_or_default();
     let input = ValidateInput {
         name: &config.name,
@@ -80,6 +87,7 @@ pub fn validate(
         dims: raw.embedding_dims,
         suspects,
         agreement,
+        passes,
     };
     let validation = judge(input, &config.validate, &patterns);
     write_json(&project.validation_file(), &validation)?;

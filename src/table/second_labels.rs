@@ -1,6 +1,6 @@
-//! What a second labeller said of the dataset's rows.
+//! What further labellers said of the dataset's rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::cell::{normalise, text};
@@ -24,6 +24,15 @@ pub struct Labelled {
     pub second: usize,
 }
 
+/// What one of several labelling passes said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    /// Its name.
+    pub name: String,
+    /// Class of each row of the dataset, `None` where it was not labelled.
+    pub classes: Vec<Option<usize>>,
+}
+
 /// Second labels of rows, from the files of `validate.second_labels`, matched by normalised title.
 ///
 /// The first label is the dataset's, or, where a disagreement has been settled since, the one that the file keeps in
@@ -36,31 +45,104 @@ pub fn second_labels(
     project: &Path,
     dataset: &Dataset,
 ) -> Result<Vec<Labelled>, TableError> {
+    let mut found = Vec::new();
+    for_each_label(config, project, dataset, Key::SECOND, |line| {
+        let kept: Vec<String> = config.label_columns().iter().map(|name| format!("first_{name}")).collect();
+        let has_first = kept.iter().all(|name| line.values.contains_key(name));
+        let first = if has_first { line.class(&kept)? } else { dataset.rows[line.row].class };
+        found.push(Labelled { row: line.row, first, second: line.class(&names(config))? });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// What several labelling passes said, from the files of `validate.passes`: a line for each row and pass, with the title, the
+/// label's columns and the column `pass`. In the order of their names.
+///
+/// # Errors
+/// As [`second_labels`]; or a pass labels a row twice.
+pub fn passes(config: &Config, project: &Path, dataset: &Dataset) -> Result<Vec<Pass>, TableError> {
+    let mut found: BTreeMap<String, Vec<Option<usize>>> = BTreeMap::new();
+    for_each_label(config, project, dataset, Key::PASSES, |line| {
+        let name = line.cell(PASS);
+        if name.is_empty() {
+            return Err(format!("it has no `{PASS}`"));
+        }
+        let classes = found.entry(name.to_owned()).or_insert_with(|| vec![None; dataset.rows.len()]);
+        match classes[line.row].replace(line.class(&names(config))?) {
+            None => Ok(()),
+            Some(_) => Err(format!("pass {name} has labelled {:?} already", dataset.rows[line.row].title)),
+        }
+    })?;
+    Ok(found.into_iter().map(|(name, classes)| Pass { name, classes }).collect())
+}
+
+/// The column of a file of passes that names the pass.
+const PASS: &str = "pass";
+
+/// Which files.
+struct Key {
+    name: &'static str,
+    patterns: fn(&Config) -> &[String],
+}
+
+impl Key {
+    const SECOND: Self =
+        Self { name: "validate.second_labels", patterns: |config| &config.validate.second_labels };
+    const PASSES: Self = Self { name: "validate.passes", patterns: |config| &config.validate.passes };
+}
+
+/// A line that labels a row of the dataset.
+struct LabelLine<'a> {
+    config: &'a Config,
+    dataset: &'a Dataset,
+    row: usize,
+    values: &'a BTreeMap<String, String>,
+}
+
+impl LabelLine<'_> {
+    fn cell(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", |value| value.trim())
+    }
+
+    /// The class that the columns `names` say.
+    fn class(&self, names: &[String]) -> Result<usize, String> {
+        class_of(self.config, &self.dataset.classes, names, &|name| self.cell(name))
+    }
+}
+
+fn names(config: &Config) -> Vec<String> {
+    config.label_columns().iter().map(ToString::to_string).collect()
+}
+
+/// Go over the lines of the files of `key`; what `each` finds wrong of one is an error that names it.
+fn for_each_label(
+    config: &Config,
+    project: &Path,
+    dataset: &Dataset,
+    key: Key,
+    mut each: impl FnMut(&LabelLine<'_>) -> Result<(), String>,
+) -> Result<(), TableError> {
     let rows: HashMap<&str, usize> =
         dataset.rows.iter().enumerate().map(|(i, r)| (r.title.as_str(), i)).collect();
-    let mut found = Vec::new();
-    for path in matching(&config.validate.second_labels, "validate.second_labels", project)?.files {
+    for path in matching((key.patterns)(config), key.name, project)?.files {
         for line in read_named(&project.join(&path), Stated::of(&config.data))? {
-            let fail = |reason: String| TableError::Header {
-                path: path.clone(),
-                reason: format!("line {}: {reason}", line.line),
-                remedy: None,
+            let of_line = |values: &BTreeMap<String, String>| {
+                let title = values.get(config.title().unwrap_or_default()).map_or("", |title| title.trim());
+                let row = rows.get(normalise(&text(title)).as_str());
+                let row = *row.ok_or_else(|| format!("no row has the title {title:?}"))?;
+                each(&LabelLine { config, dataset, row, values })
             };
-            let values = line.values.as_ref().map_err(|reason| fail(reason.clone()))?;
-            let cell = |name: &str| values.get(name).map_or("", |v| v.trim());
-            let title = cell(config.title().unwrap_or_default());
-            let row = *rows
-                .get(normalise(&text(title)).as_str())
-                .ok_or_else(|| fail(format!("no row has the title {title:?}")))?;
-            let class = |names: &[String]| class_of(config, &dataset.classes, names, &cell).map_err(fail);
-            let names = config.label_columns().iter().map(ToString::to_string).collect::<Vec<_>>();
-            let kept: Vec<String> = names.iter().map(|name| format!("first_{name}")).collect();
-            let has_first = kept.iter().all(|name| values.contains_key(name));
-            let first = if has_first { class(&kept)? } else { dataset.rows[row].class };
-            found.push(Labelled { row, first, second: class(&names)? });
+            line.values.as_ref().map_err(String::clone).and_then(of_line).map_err(|reason| {
+                TableError::Header {
+                    path: path.clone(),
+                    reason: format!("line {}: {reason}", line.line),
+                    remedy: None,
+                }
+            })?;
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The class that the label cells `names` say.

@@ -7,7 +7,7 @@ use super::columns::ColumnProfile;
 use super::suspects::Suspect;
 use crate::config::ValidateConfig;
 use crate::counting::counted;
-use crate::evaluate::Agreement;
+use crate::evaluate::{Agreement, PassAgreement};
 use crate::split::for_each_near_pair;
 use crate::table::{Dataset, ReadReport};
 
@@ -39,6 +39,8 @@ pub struct Validation {
     pub suspects: Option<Vec<Suspect>>,
     /// Agreement with the second labels; `None` where there are none.
     pub agreement: Option<Agreement>,
+    /// Agreement of the labelling passes; `None` where there are none.
+    pub passes: Option<PassAgreement>,
 }
 
 /// Counts of rows.
@@ -105,6 +107,8 @@ pub struct ValidateInput<'a> {
     pub suspects: Option<Vec<Suspect>>,
     /// Agreement with the second labels, where there are any.
     pub agreement: Option<Agreement>,
+    /// Agreement of the labelling passes, where there are any.
+    pub passes: Option<PassAgreement>,
 }
 
 /// Put all findings together and judge them by `config`.
@@ -192,6 +196,7 @@ pub fn validate(input: ValidateInput<'_>, config: &ValidateConfig, names_label: 
         label_mentions,
         suspects: input.suspects,
         agreement: input.agreement,
+        passes: input.passes,
     }
 }
 
@@ -277,6 +282,7 @@ mod tests {
             dims: 2,
             suspects: None,
             agreement: None,
+            passes: None,
         };
         let config = ValidateConfig { unique_titles: true, min_class_rows: 2, ..ValidateConfig::default() };
         let found = validate(input, &config, &[Regex::new("[0-9]+-year-old").unwrap()]);

@@ -172,3 +172,42 @@ fn second_labels_are_compared_and_bad_ones_named() {
     let expected = format!("line {}: no row has the title \"No such title\"", rows.len() + 2);
     assert!(finished.err().contains(&expected), "{}", finished.err());
 }
+
+#[test]
+fn labelling_passes_are_compared_and_bad_lines_named() {
+    let project = project();
+    project.configure(
+        "unique_titles = true",
+        "unique_titles = true\npasses = [\"data/annotations/passes.csv\"]",
+    );
+    let rows = project.csv("data/raw/home.csv");
+    let line = |row: usize, pass: &str, [low, high]: [&str; 2]| {
+        format!("\"{}\",{pass},{low},{high}\n", rows[row]["title"].replace('"', "\"\""))
+    };
+    let mut passes = String::from("title,pass,age_min,age_max\n");
+    for row in 0..20 {
+        let young = ["1", "2"];
+        passes += &line(row, "a", young);
+        passes += &line(row, "b", young);
+        // The third says a class more of every second row, and has not seen the last.
+        if row < 19 {
+            passes += &line(row, "late", if row % 2 == 0 { ["4", "6"] } else { young });
+        }
+    }
+    project.write("data/annotations/passes.csv", &passes);
+    let out = project.good(&["validate"]).out();
+    assert!(out.contains("3 labelling passes, 20 rows: all of one class 0.500"), "{out}");
+    assert!(out.contains("a and b") && out.contains("pass late drifts: +0.526 classes"), "{out}");
+    let found = project.json(&["validate"]);
+    assert_eq!(found["passes"]["pairs"][0]["kappa"]["value"], 1.0);
+    for (more, said) in [
+        (line(0, "a", ["1", "2"]), "line 61: pass a has labelled"),
+        (line(0, "", ["1", "2"]), "line 61: it has no `pass`"),
+        ("No such title,a,1,2\n".to_owned(), "line 61: no row has the title"),
+    ] {
+        project.write("data/annotations/passes.csv", format!("{passes}{more}"));
+        let refused = project.run(&["validate"]);
+        assert_eq!(refused.code(), 4);
+        assert!(refused.err().contains(said), "{}", refused.err());
+    }
+}
