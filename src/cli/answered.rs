@@ -1,47 +1,44 @@
-//! Rows with their answers, as text.
+//! Rows with their answers, and in which columns these stand, whatever the format.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use anyhow::Result;
-use clap::ValueEnum;
-use serde_json::{Value, json};
-
 use crate::evaluate::Decision;
 use crate::heads::{BlockKind, likeliest};
-use crate::model::{Answers, ModelCard};
-use crate::report::Table;
-use crate::table::{LABEL, NewRow, PROBABILITY, REASON, renamed};
+use crate::model::{ModelCard, Predicted};
+use crate::table::{LABEL, LINE, NewRow, PROBABILITY, REASON, renamed};
 
 /// One row with its answer.
 pub struct Answered<'a> {
-    row: &'a NewRow,
+    pub row: &'a NewRow,
     /// Or why there is none.
-    answer: Result<Answer<'a>, String>,
+    pub answer: Result<Answer<'a>, String>,
 }
 
-struct Answer<'a> {
+pub struct Answer<'a> {
     /// The class that answers, and all probabilities.
-    best: usize,
-    probabilities: &'a [f32],
-    tasks: Vec<TaskAnswer<'a>>,
-    range: Option<[f32; 2]>,
+    pub best: usize,
+    pub probabilities: &'a [f32],
+    pub tasks: Vec<TaskAnswer<'a>>,
+    pub range: Option<[f32; 2]>,
+    /// Of each text field.
+    pub embeddings: Vec<&'a [f32]>,
 }
 
 /// The answer to one task.
-struct TaskAnswer<'a> {
+pub struct TaskAnswer<'a> {
     /// The column that it predicts.
-    column: &'a str,
+    pub column: &'a str,
     /// The likeliest class.
-    class: &'a str,
+    pub class: &'a str,
     /// Its probability, in `[0, 1]`.
-    probability: f32,
+    pub probability: f32,
 }
 
-/// Each row of a batch with its answer; `answers` are those to the rows that have cells, in their order.
+/// Each row of a batch with its answer; those `predicted` are the rows that have cells, in their order.
 pub fn answered<'a>(
     batch: &'a [NewRow],
-    answers: &'a Answers,
+    Predicted { answers, embeddings, .. }: &'a Predicted,
     decision: Option<&Decision>,
     classes: usize,
 ) -> Vec<Answered<'a>> {
@@ -58,6 +55,7 @@ pub fn answered<'a>(
             probabilities,
             tasks: answers.tasks.iter().map(task).collect(),
             range: answers.ranges.get(place).copied(),
+            embeddings: embeddings.iter().map(|field| field.row(place)).collect(),
         }
     };
     let of = |row: &'a NewRow| {
@@ -67,36 +65,59 @@ pub fn answered<'a>(
     batch.iter().map(of).collect()
 }
 
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum OutputFormat {
-    Table,
-    Csv,
-    Jsonl,
-}
-
-/// How answers are written.
+/// What is written of rows and answers.
 pub struct Form {
-    pub format: OutputFormat,
     /// A less likely answer is none.
     pub min_confidence: f32,
     pub with_input: bool,
-    pub raw_cells: bool,
+    /// The text fields whose embeddings are written, and the values that one has; no fields where none are.
+    pub embedded: Vec<String>,
+    pub dims: usize,
 }
 
-/// Writes answers, a batch after another.
-pub struct Writer<'a> {
-    card: &'a ModelCard,
-    form: Form,
+/// What stands in a column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Column {
+    /// The column of the input at this place.
+    Given(usize),
+    /// Where the row begins in the input.
+    Line,
+    Label,
+    Probability,
+    /// The probability of a class.
+    Class(usize),
+    /// One of the numbers behind the label.
+    End(usize),
+    Task(usize),
+    TaskProbability(usize),
+    /// The embedding of a text field.
+    Embedding(usize),
+    /// Why there is no label.
+    Reason,
+}
+
+/// What stands in a column of a row.
+pub enum Cell<'a> {
+    Empty,
+    Text(Cow<'a, str>),
+    Line(u64),
+    Number(f32),
+    Vector(&'a [f32]),
+}
+
+/// The columns of the output.
+pub struct Layout<'a> {
+    pub card: &'a ModelCard,
+    pub form: Form,
     /// Of the input.
-    names: &'a [String],
+    pub names: &'a [String],
     /// Names of the numbers behind the label, where the head has learned them; both are one where the label has one number.
-    ends: Vec<&'a str>,
-    begun: bool,
-    /// Cells that a spreadsheet would have computed.
-    pub escaped: usize,
+    pub ends: Vec<&'a str>,
+    /// All columns in order, under different names.
+    pub columns: Vec<(String, Column)>,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> Layout<'a> {
     /// For the answers of a model to rows with columns of these `names`.
     pub fn new(card: &'a ModelCard, form: Form, names: &'a [String]) -> Self {
         let ends = match &card.config.label.range {
@@ -105,68 +126,54 @@ impl<'a> Writer<'a> {
             }
             _ => Vec::new(),
         };
-        Self { card, form, names, ends, begun: false, escaped: 0 }
+        let mut layout = Self { card, form, names, ends, columns: Vec::new() };
+        layout.columns = layout.own_columns();
+        layout
     }
 
-    /// The next rows; before the first ones the header, also where there are none.
-    ///
-    /// # Errors
-    /// Never, but for a fault of the CSV writer.
-    pub fn text(&mut self, rows: &[Answered<'_>]) -> Result<String> {
-        let first = !std::mem::replace(&mut self.begun, true);
-        match self.form.format {
-            OutputFormat::Jsonl => Ok(rows.iter().map(|row| self.json(row).to_string() + "\n").collect()),
-            OutputFormat::Csv => self.csv(rows, first),
-            OutputFormat::Table if rows.is_empty() && !first => Ok(String::new()),
-            OutputFormat::Table => Ok(self.table(rows)),
+    /// Those of the input, or else the line, and those of the answer under names of their own.
+    fn own_columns(&self) -> Vec<(String, Column)> {
+        let given: &[String] = if self.form.with_input { self.names } else { &[] };
+        let mut columns: Vec<(String, Column)> =
+            given.iter().enumerate().map(|(i, name)| (name.clone(), Column::Given(i))).collect();
+        let mut taken: BTreeSet<String> = columns.iter().map(|(name, _)| name.to_lowercase()).collect();
+        let mut own: Vec<(String, Column)> = Vec::new();
+        if !self.form.with_input {
+            own.push((LINE.into(), Column::Line));
         }
-    }
-
-    /// The label, or why there is none.
-    fn label(&self, answer: &Answer<'_>) -> Result<&'a str, String> {
-        if answer.probabilities[answer.best] < self.form.min_confidence {
-            return Err(format!("less sure than --min-confidence {}", self.form.min_confidence));
+        own.extend([(LABEL.into(), Column::Label), (PROBABILITY.into(), Column::Probability)]);
+        own.extend(self.card.classes.iter().enumerate().map(|(i, class)| (class.clone(), Column::Class(i))));
+        own.extend(self.ends.iter().enumerate().map(|(i, end)| ((*end).to_owned(), Column::End(i))));
+        for (i, task) in self.tasks().enumerate() {
+            own.push((task.to_owned(), Column::Task(i)));
+            own.push((format!("{task} probability"), Column::TaskProbability(i)));
         }
-        Ok(&self.card.classes[answer.best])
-    }
-
-    fn json(&self, Answered { row, answer }: &Answered<'_>) -> Value {
-        let mut object = json!({ "line": row.line });
-        if self.form.with_input {
-            let input = row.input.iter().map(|(name, cell)| (name.clone(), json!(cell)));
-            object["input"] = Value::Object(input.collect());
-        }
-        let answer = match answer {
-            Err(reason) => {
-                object["label"] = Value::Null;
-                object["reason"] = json!(reason);
-                return object;
+        let embeddings = self.embedding_names().into_iter().enumerate();
+        own.extend(embeddings.map(|(i, name)| (name, Column::Embedding(i))));
+        own.push((REASON.into(), Column::Reason));
+        for (name, column) in own {
+            let mut different = name.clone();
+            for times in 1.. {
+                if taken.insert(different.to_lowercase()) {
+                    break;
+                }
+                different = renamed(&name, times);
             }
-            Ok(answer) => answer,
-        };
-        let label = self.label(answer);
-        object["label"] = json!(label.as_ref().ok());
-        if let Err(reason) = label {
-            object["reason"] = json!(reason);
+            columns.push((different, column));
         }
-        object["probability"] = json!(answer.probabilities[answer.best]);
-        let all = self.card.classes.iter().cloned().zip(answer.probabilities.iter().map(|&v| json!(v)));
-        object["probabilities"] = Value::Object(all.collect());
-        if let Some(range) = answer.range {
-            object["range"] =
-                self.ends.iter().zip(range).map(|(name, v)| ((*name).to_owned(), json!(v))).collect();
+        columns
+    }
+
+    /// Names of the embeddings that are written, in the order of the text fields.
+    pub fn embedding_names(&self) -> Vec<String> {
+        match &self.form.embedded[..] {
+            [_] => vec!["embedding".into()],
+            fields => fields.iter().map(|field| format!("{field} embedding")).collect(),
         }
-        if !answer.tasks.is_empty() {
-            let task = |of: &TaskAnswer<'_>| {
-                (of.column.to_owned(), json!({ "label": of.class, "probability": of.probability }))
-            };
-            object["tasks"] = answer.tasks.iter().map(task).collect();
-        }
-        object
     }
 
     /// Names of the tasks.
-    fn tasks(&self) -> impl Iterator<Item = &'a str> {
+    pub fn tasks(&self) -> impl Iterator<Item = &'a str> {
         self.card
             .head
             .blocks()
@@ -176,112 +183,42 @@ impl<'a> Writer<'a> {
             .map(|b| b.name.as_str())
     }
 
-    /// The columns of a CSV: those of the input, or else the line, and those of the answer under names of their own.
-    fn header(&self) -> Vec<String> {
-        let mut header: Vec<String> = if self.form.with_input { self.names.to_vec() } else { Vec::new() };
-        let mut taken: BTreeSet<String> = header.iter().map(|name| name.to_lowercase()).collect();
-        let tasks = self.tasks().flat_map(|name| [name.to_owned(), format!("{name} probability")]);
-        let line = if self.form.with_input { None } else { Some("line") };
-        let own = line.into_iter().chain([LABEL, PROBABILITY]).map(str::to_owned);
-        let own = own.chain(self.card.classes.iter().cloned());
-        let own =
-            own.chain(self.ends.iter().map(|end| (*end).to_owned())).chain(tasks).chain([REASON.into()]);
-        for name in own {
-            let mut different = name.clone();
-            for times in 1.. {
-                if taken.insert(different.to_lowercase()) {
-                    break;
-                }
-                different = renamed(&name, times);
-            }
-            header.push(different);
+    /// The label, or why there is none.
+    pub fn label(&self, answer: &Answer<'_>) -> Result<&'a str, String> {
+        if answer.probabilities[answer.best] < self.form.min_confidence {
+            return Err(format!("less sure than --min-confidence {}", self.form.min_confidence));
         }
-        header
+        Ok(&self.card.classes[answer.best])
     }
 
-    fn csv(&mut self, rows: &[Answered<'_>], first: bool) -> Result<String> {
-        let mut csv = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-        let header = self.header();
-        if first {
-            let cells: Vec<Cow<'_, str>> = header.iter().map(|name| self.safe(name)).collect();
-            csv.write_record(cells.iter().map(AsRef::as_ref))?;
-        }
-        let (own, classes) = (header.len(), self.card.classes.len());
-        for Answered { row, answer } in rows {
-            let mut line: Vec<Cow<'_, str>> = Vec::with_capacity(own);
-            if self.form.with_input {
+    /// What stands in a column of a row.
+    pub fn cell<'c>(&self, column: Column, Answered { row, answer }: &'c Answered<'_>) -> Cell<'c>
+    where
+        'a: 'c,
+    {
+        let text = |text: &'c str| Cell::Text(Cow::Borrowed(text));
+        match (column, answer) {
+            (Column::Given(place), _) => {
                 // Lines of JSON have their keys in any order; rows of a table have all in one.
-                let cell = |(place, name): (usize, &String)| {
-                    let here = row.input.get(place).filter(|(n, _)| n == name);
-                    here.or_else(|| row.input.iter().find(|(n, _)| n == name)).map_or("", |(_, cell)| cell)
-                };
-                let cells: Vec<&str> = self.names.iter().enumerate().map(cell).collect();
-                line.extend(cells.into_iter().map(|cell| self.safe(cell)).collect::<Vec<_>>());
+                let name = &self.names[place];
+                let here = row.input.get(place).filter(|(n, _)| n == name);
+                let cell = here.or_else(|| row.input.iter().find(|(n, _)| n == name));
+                cell.map_or(Cell::Empty, |(_, cell)| text(cell))
             }
-            if !self.form.with_input {
-                line.push(row.line.to_string().into());
-            }
-            let reason = match answer {
-                Err(reason) => {
-                    line.resize(own - 1, Cow::Borrowed(""));
-                    self.safe(reason).into_owned()
-                }
-                Ok(answer) => {
-                    let label = self.label(answer);
-                    line.push(self.safe(label.as_ref().copied().unwrap_or_default()));
-                    line.push(answer.probabilities[answer.best].to_string().into());
-                    line.extend(answer.probabilities.iter().take(classes).map(|p| p.to_string().into()));
-                    let ends = answer.range.into_iter().flatten().take(self.ends.len());
-                    line.extend(ends.map(|v| Cow::from(v.to_string())));
-                    for task in &answer.tasks {
-                        line.push(self.safe(task.class).into_owned().into());
-                        line.push(task.probability.to_string().into());
-                    }
-                    label.err().unwrap_or_default()
-                }
-            };
-            line.push(reason.into());
-            csv.write_record(line.iter().map(AsRef::as_ref))?;
+            (Column::Line, _) => Cell::Line(row.line),
+            (Column::Reason, Err(reason)) => text(reason),
+            (_, Err(_)) => Cell::Empty,
+            (Column::Reason, Ok(answer)) => match self.label(answer) {
+                Ok(_) => Cell::Empty,
+                Err(reason) => Cell::Text(Cow::Owned(reason)),
+            },
+            (Column::Label, Ok(answer)) => self.label(answer).map_or(Cell::Empty, text),
+            (Column::Probability, Ok(answer)) => Cell::Number(answer.probabilities[answer.best]),
+            (Column::Class(i), Ok(answer)) => Cell::Number(answer.probabilities[i]),
+            (Column::End(i), Ok(answer)) => answer.range.map_or(Cell::Empty, |range| Cell::Number(range[i])),
+            (Column::Task(i), Ok(answer)) => text(answer.tasks[i].class),
+            (Column::TaskProbability(i), Ok(answer)) => Cell::Number(answer.tasks[i].probability),
+            (Column::Embedding(i), Ok(answer)) => Cell::Vector(answer.embeddings[i]),
         }
-        Ok(String::from_utf8(csv.into_inner()?)?)
-    }
-
-    /// A cell that no spreadsheet takes for a formula; a number is none.
-    fn safe<'c>(&mut self, cell: &'c str) -> Cow<'c, str> {
-        let formula = cell.len() > 1 && cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let computes = formula && cell.parse::<f64>().is_err();
-        if self.form.raw_cells || !computes {
-            return Cow::Borrowed(cell);
-        }
-        self.escaped += 1;
-        Cow::Owned(format!("'{cell}"))
-    }
-
-    fn table(&self, rows: &[Answered<'_>]) -> String {
-        let mut header: Vec<String> =
-            ["line", "label", "probability", "next likeliest"].map(str::to_owned).to_vec();
-        header.extend(self.ends.iter().map(|end| (*end).to_owned()));
-        header.extend(self.tasks().map(str::to_owned));
-        let mut table = Table::new(header);
-        for Answered { row, answer } in rows {
-            let mut line = vec![row.line.to_string()];
-            match answer {
-                Err(reason) => line.push(format!("({reason})")),
-                Ok(answer) => {
-                    let (p, best) = (answer.probabilities, answer.best);
-                    let others = (0..p.len()).filter(|&c| c != best);
-                    let next = others.max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap_or(best);
-                    line.push(self.label(answer).map_or("(unsure)".into(), str::to_owned));
-                    line.push(format!("{:.1} %", 100.0 * p[best]));
-                    line.push(format!("{} {:.1} %", self.card.classes[next], 100.0 * p[next]));
-                    let ends = answer.range.into_iter().flatten().take(self.ends.len());
-                    line.extend(ends.map(|v| format!("{v:.1}")));
-                    let task = |of: &TaskAnswer<'_>| format!("{} {:.1} %", of.class, 100.0 * of.probability);
-                    line.extend(answer.tasks.iter().map(task));
-                }
-            }
-            table.push(line);
-        }
-        table.to_string()
     }
 }

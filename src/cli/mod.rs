@@ -2,6 +2,9 @@
 
 mod ablate;
 mod answered;
+mod answered_text;
+mod answered_typed;
+mod written;
 mod args;
 mod build;
 mod compare;

@@ -15,17 +15,9 @@ use crate::store::keep;
 
 /// Write to standard output; a reader that has gone away is no error.
 pub fn print(text: &str) -> Result<Exit> {
-    print_on(text).map(|_| Exit::Done)
-}
-
-/// As [`print()`]; whether the reader is still there.
-pub fn print_on(text: &str) -> Result<bool> {
-    let mut out = io::stdout().lock();
-    let text = if out.is_terminal() { visible(text) } else { Cow::Borrowed(text) };
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(e) => Err(e).context("cannot write to standard output"),
+    match Sink::Printed.write_all(text.as_bytes()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e).context("cannot write to standard output"),
+        _ => Ok(Exit::Done),
     }
 }
 
@@ -63,33 +55,43 @@ impl Sink {
         Ok(Self::File(BufWriter::new(file), path))
     }
 
-    /// Write `text`; whether there is a reader still.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn write(&mut self, text: &str) -> Result<bool> {
-        let written = match self {
-            Self::Printed => return print_on(text),
-            Self::Stream(stream) => stream.write_all(text.as_bytes()),
-            Self::File(file, _) => file.write_all(text.as_bytes()),
-        };
-        match written {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            written => written.map(|()| true).context("cannot write the answers"),
-        }
-    }
-
     /// Let what was written be the file.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn finish(&mut self) -> Result<()> {
-        if let Self::File(file, path) = std::mem::replace(self, Self::Printed) {
+    pub fn finish(self) -> Result<()> {
+        if let Self::File(file, path) = self {
             let file = file.into_inner().map_err(io::IntoInnerError::into_error);
             let file = file.with_context(|| format!("cannot write {}", path.display()))?;
             keep(file, &path).map_err(BuildError::from)?;
         }
         Ok(())
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Printed => {
+                let mut out = io::stdout().lock();
+                match out.is_terminal().then(|| String::from_utf8_lossy(bytes)) {
+                    Some(text) => out.write_all(visible(&text).as_bytes())?,
+                    None => out.write_all(bytes)?,
+                }
+                out.flush()?;
+                Ok(bytes.len())
+            }
+            Self::Stream(stream) => stream.write(bytes),
+            Self::File(file, _) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Printed => Ok(()),
+            Self::Stream(stream) => stream.flush(),
+            Self::File(file, _) => file.flush(),
+        }
     }
 }
 

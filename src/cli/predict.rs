@@ -7,36 +7,40 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use arrow_schema::SchemaRef;
 use clap::{Args, ValueEnum};
 
-use super::answered::{Form, OutputFormat, Writer, answered};
+use super::answered::{Form, Layout, answered};
 use super::args::ModelArgs;
 use super::exit::{BadInput, BadRows, BadUsage, Exit, NoInput};
 use super::output::Sink;
 use super::priors::Priors;
 use super::progress::Terminal;
+use super::written::{Destination, OutputFormat, Writer, check_terminal};
 use crate::config::nearest;
 use crate::counting::counted;
 use crate::engine::Engine;
 use crate::evaluate::{apply_shares, estimate_shares};
-use crate::model::{Answers, Predictor};
+use crate::model::{Predicted, Predictor};
 use crate::progress::{Background, Progress};
 use crate::stages::BuildError;
-use crate::table::{Cells, NewRow, NewTable, NoAnswer, Stated, Wanted, json_rows};
+use crate::table::{Cells, NewRow, NewTable, NoAnswer, Packing, Stated, Wanted, json_rows};
 
 pub const EXAMPLES: &str = "Examples:
   pipeline predict --text \"Build a pillow fort and read inside with a torch\"
   pipeline predict --field title=\"Sock puppets\" --field steps=\"Draw a face.\"
   pipeline predict new.csv -o labelled.csv   its columns and answers
   cat new.jsonl | pipeline predict --input jsonl --format jsonl -
+  pipeline predict new.parquet -o labelled.parquet  likewise, each column with its type
+  pipeline predict new.csv -o vectors.parquet --embeddings
   pipeline predict new.csv --priors spam=0.02,ham=0.98
   pipeline predict new.csv --priors estimate
 
-A CSV needs the model's text columns; a JSON line is an object with them as keys. Columns that are missing count as empty, and are named. Every row has an answer in its place, or the reason why it has none.";
+A table needs the model's text columns; a JSON line is an object with them as keys. Columns that are missing count as empty, and are named. Every row has an answer in its place, or the reason why it has none.";
 
 #[derive(Args)]
 pub struct PredictArgs {
-    /// A table with rows to label: CSV, JSON lines, a spreadsheet (docs/tables.md); - for standard input
+    /// A table with rows to label: CSV, JSON lines, Parquet, Arrow, a spreadsheet (docs/tables.md); - for standard input
     #[arg(value_name = "FILE", conflicts_with_all = ["text", "field"], required_unless_present_any = ["text", "field"])]
     file: Option<PathBuf>,
     /// A text to label; may be given several times. With several text fields it stands in each of them
@@ -51,13 +55,14 @@ pub struct PredictArgs {
     /// between; `even`; or `estimate`, from the answers to all rows of the file (Saerens et al. 2002)
     #[arg(long, value_name = "SHARES")]
     priors: Option<String>,
-    /// Format of the input [default: by the file's name, CSV for standard input]
+    /// Format of the input [default: by the file's name and how it begins; of standard input CSV, Parquet or Arrow]
     #[arg(long, value_name = "FORMAT")]
     input: Option<InputFormat>,
-    /// Write the answers to this file: whole, or not at all
+    /// Write the answers to this file: whole, or not at all. Its name tells the format, and how it is compressed (.csv.gz)
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Format of the output [default: by the name of --output; a table on a terminal and for --text and --field; else as the input]
+    /// Format of the output [default: by the name of --output; a table on a terminal and for --text and --field; JSON lines for
+    /// JSON lines; else CSV]
     #[arg(long, value_name = "FORMAT")]
     format: Option<OutputFormat>,
     /// Give no label to rows whose answer has a lower probability; the report shows what that costs
@@ -70,6 +75,9 @@ pub struct PredictArgs {
     /// them
     #[arg(long)]
     raw_cells: bool,
+    /// Write the embeddings of the texts, too, in Parquet, Arrow or JSON lines: a column `embedding`, or one for each text field
+    #[arg(long)]
+    embeddings: bool,
     /// Same as --format jsonl
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -103,6 +111,16 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
         ))
         .into());
     }
+    let (format, packing) = args.output_format()?;
+    check_terminal(format, args.output.as_deref())?;
+    if args.embeddings && !format.has_vectors() {
+        return Err(BadUsage(format!(
+            "--embeddings: {} has no lists of numbers; Parquet, Arrow and JSON lines have them, such as with --output \
+             answers.parquet",
+            format.name()
+        ))
+        .into());
+    }
     let terminal = Terminal::new(false);
     // Loaded before the rows are read: a pipe can be read only once, by the program that labels.
     let (predictor, files) = args.of.load(engine, &terminal)?;
@@ -114,12 +132,14 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             file.display()
         ));
     }
+    let sink = Sink::new(args.output.as_deref())?;
     let mut labelling = Labelling {
         args,
         predictor: &predictor,
         priors,
         terminal: &terminal,
-        sink: Sink::new(args.output.as_deref())?,
+        format,
+        packing,
         counts: Counts::default(),
     };
     let wanted = predictor.card().wanted();
@@ -145,7 +165,7 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             if let Some(first) = &first {
                 labelling.check_columns(&wanted, first, &lacking(&wanted, first))?;
             }
-            labelling.all(&first.unwrap_or_default(), rows)?;
+            labelling.all(&first.unwrap_or_default(), None, rows, sink)?;
         }
         Some(path) => {
             // A table is read twice: to find its encoding and delimiter, and then row by row.
@@ -156,13 +176,14 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             table.notes().iter().for_each(|note| terminal.note(&format!("note: {note}")));
             labelling.check_columns(&wanted, table.names(), &table.lacks())?;
             let rows = table.rows().map_err(BuildError::from)?;
-            labelling.all(table.names(), rows.map(|row| row.map_err(|e| BuildError::from(e).into())))?;
+            let rows = rows.map(|row| row.map_err(|e| BuildError::from(e).into()));
+            labelling.all(table.names(), table.schema(), rows, sink)?;
         }
         None if args.text.is_empty() => {
             let values = field_values(args, &wanted)?;
             let names: Vec<String> = values.keys().cloned().collect();
             labelling.check_columns(&wanted, &names, &lacking(&wanted, &names))?;
-            labelling.all(&names, std::iter::once(Ok(row_of(1, &values, &wanted))))?;
+            labelling.all(&names, None, std::iter::once(Ok(row_of(1, &values, &wanted))), sink)?;
         }
         None => {
             if wanted.texts.len() > 1 {
@@ -175,12 +196,11 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
                 let values = wanted.texts.iter().map(|field| (field.clone(), text.clone())).collect();
                 Ok(row_of(line, &values, &wanted))
             });
-            labelling.all(wanted.texts, rows)?;
+            labelling.all(wanted.texts, None, rows, sink)?;
         }
     }
     let bad = labelling.finish();
     if let Some(path) = &args.output {
-        labelling.sink.finish()?;
         terminal.note(&format!(
             "{} in {}",
             counted(labelling.counts.rows, "row is", "rows are"),
@@ -197,15 +217,23 @@ impl PredictArgs {
         self.input.map_or_else(|| is_json(path), |format| format == InputFormat::Jsonl)
     }
 
-    fn output_format(&self) -> OutputFormat {
-        let as_named = |json: bool| if json { OutputFormat::Jsonl } else { OutputFormat::Csv };
-        match (&self.output, &self.file) {
-            _ if self.json => OutputFormat::Jsonl,
-            _ if self.format.is_some() => self.format.unwrap_or(OutputFormat::Table),
-            (Some(output), _) => as_named(is_json(output)),
-            (None, Some(file)) if !io::stdout().is_terminal() => as_named(self.is_json(file)),
-            _ => OutputFormat::Table,
-        }
+    /// What is written, and how it is packed.
+    ///
+    /// # Errors
+    /// The name of --output is that of a file which is not written, or which --format is not.
+    fn output_format(&self) -> Result<(OutputFormat, Option<Packing>)> {
+        let asked = if self.json { Some(OutputFormat::Jsonl) } else { self.format };
+        let (told, packing) = match &self.output {
+            Some(output) => OutputFormat::of_file(output, asked)?,
+            None => (asked, None),
+        };
+        let else_format = || match &self.file {
+            Some(file) if self.output.is_none() && self.is_json(file) => OutputFormat::Jsonl,
+            _ => OutputFormat::Csv,
+        };
+        let for_people = self.output.is_none() && (self.file.is_none() || io::stdout().is_terminal());
+        let default = || if for_people { OutputFormat::Table } else { else_format() };
+        Ok((told.unwrap_or_else(default), packing))
     }
 }
 
@@ -228,25 +256,35 @@ struct Labelling<'a> {
     predictor: &'a Predictor,
     priors: Option<Priors>,
     terminal: &'a Terminal,
-    sink: Sink,
+    format: OutputFormat,
+    packing: Option<Packing>,
     counts: Counts,
 }
 
 impl Labelling<'_> {
-    /// Answer all rows, whose columns have these `names`.
-    fn all(&mut self, names: &[String], mut rows: impl Iterator<Item = Result<NewRow>>) -> Result<()> {
+    /// Answer all rows, whose columns have these `names`, and types where the input has types.
+    fn all(
+        &mut self,
+        names: &[String],
+        types: Option<&SchemaRef>,
+        mut rows: impl Iterator<Item = Result<NewRow>>,
+        sink: Sink,
+    ) -> Result<()> {
+        let card = self.predictor.card();
         let form = Form {
-            format: self.args.output_format(),
             min_confidence: self.args.min_confidence,
             with_input: self.args.file.is_some() && !self.args.only,
-            raw_cells: self.args.raw_cells,
+            embedded: if self.args.embeddings { card.config.encoded_fields() } else { Vec::new() },
+            dims: self.predictor.encoders().dims(),
         };
-        let classes = self.predictor.card().classes.len();
-        let mut writer = Writer::new(self.predictor.card(), form, names);
+        let (format, packing, raw_cells) = (self.format, self.packing, self.args.raw_cells);
+        let to = Destination { format, packing, sink, raw_cells };
+        let classes = card.classes.len();
+        let mut writer = Writer::new(Layout::new(card, form, names), types, to)?;
         let (mut begin, mut decision) = (Instant::now(), self.predictor.decision().cloned());
         // Shares can be estimated only when all is answered; else each batch is written and forgotten.
         let estimates = self.priors.as_ref().is_some_and(|priors| priors.to.is_none());
-        let mut kept: Vec<(Vec<NewRow>, Answers)> = Vec::new();
+        let mut kept: Vec<(Vec<NewRow>, Predicted)> = Vec::new();
         let (started, mut size) = (begin, FIRST_ROWS);
         self.terminal.start("predicting", 0, "rows");
         loop {
@@ -255,17 +293,17 @@ impl Labelling<'_> {
                 break;
             }
             size = MOST_ROWS;
-            let mut answers = self.answers(&batch)?;
+            let mut predicted = self.answers(&batch)?;
             self.terminal.advance(batch.len() as u64);
             if estimates {
-                kept.push((batch, answers));
+                kept.push((batch, predicted));
                 continue;
             }
             if let Some(Priors { from, to: Some(to) }) = &self.priors {
-                apply_shares(&mut answers.label, &from.shares, to);
+                apply_shares(&mut predicted.answers.label, &from.shares, to);
                 decision = Some(from.with_shares(to));
             }
-            if !self.sink.write(&writer.text(&answered(&batch, &answers, decision.as_ref(), classes))?)? {
+            if !writer.write(&answered(&batch, &predicted, decision.as_ref(), classes))? {
                 break;
             }
             if begin.elapsed() > SAID_EVERY {
@@ -279,27 +317,21 @@ impl Labelling<'_> {
         }
         self.terminal.finish();
         if let (true, Some(Priors { from, .. })) = (estimates, &self.priors) {
-            let all: Vec<f32> = kept.iter().flat_map(|(_, answers)| &answers.label).copied().collect();
+            let all: Vec<f32> = kept.iter().flat_map(|(_, rows)| &rows.answers.label).copied().collect();
             let to = estimate_shares(&all, &from.shares);
-            let named = self
-                .predictor
-                .card()
-                .classes
-                .iter()
-                .zip(&to)
-                .map(|(class, share)| format!("{class} {share:.3}"));
+            let named = card.classes.iter().zip(&to).map(|(class, share)| format!("{class} {share:.3}"));
             let (named, rows) = (named.collect::<Vec<_>>().join(", "), all.len() / classes);
             self.terminal
                 .note(&format!("note: shares estimated from {}: {named}", counted(rows, "row", "rows")));
             let decision = from.with_shares(&to);
-            for (batch, mut answers) in kept {
-                apply_shares(&mut answers.label, &from.shares, &to);
-                if !self.sink.write(&writer.text(&answered(&batch, &answers, Some(&decision), classes))?)? {
+            for (batch, mut predicted) in kept {
+                apply_shares(&mut predicted.answers.label, &from.shares, &to);
+                if !writer.write(&answered(&batch, &predicted, Some(&decision), classes))? {
                     break;
                 }
             }
         }
-        self.sink.write(&writer.text(&[])?)?;
+        let escaped = writer.finish()?;
         if started.elapsed() > SAID_EVERY {
             self.terminal.note(&format!(
                 "{} in {:.0} s, {}",
@@ -308,18 +340,18 @@ impl Labelling<'_> {
                 rate(self.counts.rows, started)
             ));
         }
-        if writer.escaped > 0 {
+        if escaped > 0 {
             self.terminal.note(&format!(
                 "note: {} with =, +, - or @; a ' stands before them, or a spreadsheet would compute them \
                  (--raw-cells leaves them)",
-                counted(writer.escaped, "cell begins", "cells begin")
+                counted(escaped, "cell begins", "cells begin")
             ));
         }
         Ok(())
     }
 
     /// The answers to those rows of a batch that have cells.
-    fn answers(&mut self, batch: &[NewRow]) -> Result<Answers> {
+    fn answers(&mut self, batch: &[NewRow]) -> Result<Predicted> {
         // Of a million bad rows nobody reads every one.
         const TOLD: usize = 20;
         for row in batch {
@@ -336,9 +368,12 @@ impl Labelling<'_> {
             }
         }
         let cells: Vec<&Cells> = batch.iter().filter_map(|row| row.cells.as_ref().ok()).collect();
-        let predicted = self.predictor.rows(&cells, &Background(self.terminal))?;
+        let mut predicted = self.predictor.rows(&cells, &Background(self.terminal))?;
         self.counts.truncated += predicted.truncated;
-        Ok(predicted.answers)
+        if !self.args.embeddings {
+            predicted.embeddings.clear();
+        }
+        Ok(predicted)
     }
 
     /// Say what was counted; how many rows were bad.
@@ -397,7 +432,7 @@ fn lacking<'w>(wanted: &Wanted<'w>, names: &[String]) -> Vec<&'w str> {
 }
 
 fn row_of(line: u64, values: &BTreeMap<String, String>, wanted: &Wanted<'_>) -> NewRow {
-    NewRow { line, input: values.clone().into_iter().collect(), cells: wanted.cells(values) }
+    NewRow { line, input: values.clone().into_iter().collect(), cells: wanted.cells(values), typed: None }
 }
 
 fn spool() -> Result<tempfile::NamedTempFile> {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::engine::Engine;
 use crate::stages::Stage;
+use crate::table::is_decoding;
 
 #[derive(Parser)]
 #[command(
@@ -107,7 +108,9 @@ enum Task {
 /// a head or an encoder that only libtorch can run: what is finished until then is not done again.
 pub fn main(engine: Option<&dyn Engine>) -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
-        eprintln!("internal error, please report it: {info}");
+        if !is_decoding() {
+            eprintln!("internal error, please report it: {info}");
+        }
     }));
     let done = run(Cli::parse().command, engine).map_err(|error| match exit::needs_torch(&error) {
         Some(setting) if engine.is_none() => torch::become_program(Some(setting)),

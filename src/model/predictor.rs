@@ -54,6 +54,8 @@ const MOST_KNOWN: usize = 20_000;
 pub struct Predicted {
     /// Probabilities, tasks and ranges.
     pub answers: Answers,
+    /// The embeddings of the rows, a matrix for each text field of the model: `rows × dims`.
+    pub embeddings: Vec<Embeddings>,
     /// Different texts that were longer than the encoder's limit: only their beginning counted.
     pub truncated: usize,
 }
@@ -107,13 +109,13 @@ impl Predictor {
     /// # Errors
     /// The encoder or the head failed, or the user interrupted.
     pub fn rows(&self, rows: &[&Cells], progress: &dyn Progress) -> Result<Predicted, PredictError> {
-        let (fields, truncated) = self.embed(rows, progress)?;
-        let raw = raw_inputs(&fields, rows.iter().copied(), Some(&self.card.config));
+        let (embeddings, truncated) = self.embed(rows, progress)?;
+        let raw = raw_inputs(&embeddings, rows.iter().copied(), Some(&self.card.config));
         let mut answers = answers(self.head.as_ref(), &self.card.head, &self.inputs, &raw)?;
         if let Some(calibration) = &self.calibration {
             apply_temperature(&mut answers.label, self.card.classes.len(), calibration.temperature);
         }
-        Ok(Predicted { answers, truncated })
+        Ok(Predicted { answers, embeddings, truncated })
     }
 
     /// One matrix a text field, and how many of the texts that were computed now were cut.

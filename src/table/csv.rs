@@ -238,7 +238,7 @@ impl Iterator for CsvLines<'_> {
                 Ok(cells.collect())
             }
         };
-        Some(Ok(Line { number, cells, bytes: record.raw }))
+        Some(Ok(Line { number, cells, bytes: record.raw, typed: None }))
     }
 }
 

@@ -1,21 +1,56 @@
-//! The formats of raw files, by the endings of their names.
+//! The formats of raw files: told by how a file begins where that tells it, else by the ending of its name.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
-use super::bytes::PACKED;
+use super::bytes::name_unpacked;
+use super::columnar::Columnar;
 use super::csv::CsvFile;
 use super::errors::TableError;
 use super::json_lines::JsonLines;
 use super::source::{Source, Stated};
 use super::spreadsheet::Spreadsheet;
+use super::{arrow, parquet};
 
 type Open = fn(&Path, &Path, Stated) -> Result<Box<dyn Source>, TableError>;
 
-/// Endings, in lower case, and what opens such a file. The first format is also that of all other endings.
-const FORMATS: [(&[&str], Open); 3] = [
-    (&["csv", "tsv", "tab"], |path, shown, stated| Ok(Box::new(CsvFile::open(path, shown, stated)?))),
-    (&["jsonl", "ndjson"], |path, shown, _| Ok(Box::new(JsonLines::open(path, shown)?))),
-    (&["xlsx", "xlsm", "xlsb", "xls", "ods"], |path, shown, _| Ok(Box::new(Spreadsheet::open(path, shown)?))),
+/// A format.
+struct Format {
+    /// Endings of its files, in lower case.
+    endings: &'static [&'static str],
+    /// How its files begin and no others do.
+    begins: &'static [&'static [u8]],
+    open: Open,
+}
+
+/// The first format is also that of all other endings.
+const FORMATS: [Format; 5] = [
+    Format {
+        endings: &["csv", "tsv", "tab"],
+        begins: &[],
+        open: |p, s, stated| Ok(Box::new(CsvFile::open(p, s, stated)?)),
+    },
+    Format {
+        endings: &["jsonl", "ndjson"],
+        begins: &[],
+        open: |p, s, _| Ok(Box::new(JsonLines::open(p, s)?)),
+    },
+    Format {
+        endings: &["xlsx", "xlsm", "xlsb", "xls", "ods"],
+        begins: &[],
+        open: |p, s, _| Ok(Box::new(Spreadsheet::open(p, s)?)),
+    },
+    Format {
+        endings: &["parquet", "pq"],
+        begins: &[parquet::MAGIC],
+        open: |p, s, _| Ok(Box::new(Columnar::open(p, s, parquet::begin)?)),
+    },
+    Format {
+        endings: &["arrow", "feather", "ipc", "arrows"],
+        begins: &[arrow::MAGIC, arrow::CONTINUATION],
+        open: |p, s, _| Ok(Box::new(Columnar::open(p, s, arrow::begin)?)),
+    },
 ];
 
 /// Open the raw file `path`, which messages call `shown`.
@@ -23,8 +58,13 @@ const FORMATS: [(&[&str], Open); 3] = [
 /// # Errors
 /// The file is unreadable, empty, or not of its format.
 pub fn open(path: &Path, shown: &Path, stated: Stated) -> Result<Box<dyn Source>, TableError> {
-    let (_, open) = of_ending(path).unwrap_or(&FORMATS[0]);
-    open(path, shown, stated)
+    let format = of_beginning(path).or_else(|| of_ending(path)).unwrap_or(&FORMATS[0]);
+    (format.open)(path, shown, stated)
+}
+
+/// Open a file of a format that begins as no other does; `None` where it is none, or cannot be read.
+pub fn open_by_beginning(path: &Path) -> Option<Box<dyn Source>> {
+    (of_beginning(path)?.open)(path, path, Stated::default()).ok()
 }
 
 /// Whether a file is named as tables are.
@@ -32,11 +72,19 @@ pub fn is_table(path: &Path) -> bool {
     of_ending(path).is_some()
 }
 
-fn of_ending(path: &Path) -> Option<&'static (&'static [&'static str], Open)> {
-    let name = path.file_name()?.to_string_lossy().to_lowercase();
-    let name = PACKED.iter().find_map(|packed| name.strip_suffix(packed)?.strip_suffix('.')).unwrap_or(&name);
+fn of_beginning(path: &Path) -> Option<&'static Format> {
+    const LONGEST: u64 = 8;
+    // A pipe gives its beginning once.
+    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|found| found.is_file()))?;
+    let mut first = Vec::new();
+    file.take(LONGEST).read_to_end(&mut first).ok()?;
+    FORMATS.iter().find(|format| format.begins.iter().any(|magic| first.starts_with(magic)))
+}
+
+fn of_ending(path: &Path) -> Option<&'static Format> {
+    let (name, _) = name_unpacked(path);
     let (_, ending) = name.rsplit_once('.')?;
-    FORMATS.iter().find(|(endings, _)| endings.contains(&ending))
+    FORMATS.iter().find(|format| format.endings.contains(&ending))
 }
 
 #[cfg(test)]

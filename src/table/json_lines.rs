@@ -90,12 +90,16 @@ fn object(line: &[u8]) -> Cells {
         std::str::from_utf8(line).map_err(|e| format!("is not UTF-8 (byte {})", e.valid_up_to() + 1))?;
     let object: Map<String, Value> = serde_json::from_str(text)
         .map_err(|e| format!("is not a JSON object (write one object a line): {e}"))?;
-    let cell = |value: Value| match value {
+    Ok(object.into_iter().map(|(name, value)| (name, text_of(value))).collect())
+}
+
+/// The cell that a value is.
+pub fn text_of(value: Value) -> String {
+    match value {
         Value::Null => String::new(),
         Value::String(text) => text,
         other => other.to_string(),
-    };
-    Ok(object.into_iter().map(|(name, value)| (name, cell(value))).collect())
+    }
 }
 
 impl Source for JsonLines {
@@ -146,7 +150,7 @@ impl Iterator for JsonRows<'_> {
             };
             self.file.columns.iter().map(|name| cell(name).unwrap_or_default()).collect()
         });
-        Some(Ok(Line { number, cells, bytes }))
+        Some(Ok(Line { number, cells, bytes, typed: None }))
     }
 }
 

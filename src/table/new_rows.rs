@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{self, BufRead};
 use std::path::Path;
 
+use arrow_schema::SchemaRef;
+
 use super::cell::shorten;
 use super::columns::{Column, InputColumns, find_decimals};
 use super::dataset::Cells;
@@ -13,7 +15,7 @@ use super::fault::Fault;
 use super::formats::open;
 use super::json_lines::object_of;
 use super::missing::Missing;
-use super::source::{Line, Source, Stated};
+use super::source::{Line, Source, Stated, TypedRow};
 
 /// The columns a saved model wants, by their names in new data.
 pub struct Wanted<'a> {
@@ -37,6 +39,8 @@ pub struct NewRow {
     pub input: Vec<(String, String)>,
     /// What the model sees of it, or why it cannot be answered.
     pub cells: Result<Cells, NoAnswer>,
+    /// Its values with their types, where the file has types.
+    pub typed: Option<TypedRow>,
 }
 
 /// Why a row has no answer.
@@ -151,6 +155,11 @@ impl<'a> NewTable<'a> {
         self.source.notes()
     }
 
+    /// The types of its columns, in the order of their names, where the file has types.
+    pub fn schema(&self) -> Option<&SchemaRef> {
+        self.source.schema()
+    }
+
     /// The wanted columns that it lacks.
     pub fn lacks(&self) -> Vec<&str> {
         let lacks = |name: &&str| self.source.place(name).ok().flatten().is_none();
@@ -176,7 +185,7 @@ impl<'a> NewTable<'a> {
                 self.wanted.answerable(self.columns.cells(&|position| self.missing.empty(cells.at(position))))
             }
         };
-        NewRow { line: line.number, input, cells }
+        NewRow { line: line.number, input, cells, typed: line.typed.clone() }
     }
 }
 
@@ -213,7 +222,7 @@ pub fn json_rows<'a>(
                     (input, cells)
                 }
             };
-            return Some(Ok(NewRow { line: number, input, cells }));
+            return Some(Ok(NewRow { line: number, input, cells, typed: None }));
         }
     })
 }

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use encoding_rs::Encoding;
 
 use super::dataset::ContentHash;
@@ -54,6 +57,16 @@ pub trait Source {
     /// What messages call the file.
     fn shown(&self) -> &Path;
 
+    /// Why nothing can be read from a column, where that is so; its cells are empty.
+    fn unusable(&self, _column: usize) -> Option<String> {
+        None
+    }
+
+    /// The types of the columns, where the file has types.
+    fn schema(&self) -> Option<&SchemaRef> {
+        None
+    }
+
     /// An error about the whole file, which it names.
     fn fault(&self, reason: String) -> TableError {
         TableError::Header { path: self.shown().to_owned(), reason, remedy: None }
@@ -68,7 +81,7 @@ pub trait Source {
     /// Columns that nobody asks for may have one name.
     ///
     /// # Errors
-    /// There are several.
+    /// There are several, or nothing can be read from it.
     fn place(&self, name: &str) -> Result<Option<usize>, TableError> {
         let columns = || self.columns().iter().enumerate();
         let same: Vec<usize> = columns().filter(|(_, n)| *n == name).map(|(i, _)| i).collect();
@@ -76,7 +89,10 @@ pub trait Source {
         let alike = || columns().filter(|(_, n)| n.to_lowercase() == lower).map(|(i, _)| i).collect();
         match (if same.is_empty() { alike() } else { same }).as_slice() {
             [] => Ok(None),
-            [place] => Ok(Some(*place)),
+            [place] => match self.unusable(*place) {
+                None => Ok(Some(*place)),
+                Some(reason) => Err(self.fault(reason)),
+            },
             _ => Err(self.fault(format!("{} names `{name}` twice", self.header()))),
         }
     }
@@ -98,6 +114,17 @@ pub struct Line {
     pub cells: Result<Vec<String>, Unreadable>,
     /// What stands in the file.
     pub bytes: Vec<u8>,
+    /// Its values with their types, where the file has types.
+    pub typed: Option<TypedRow>,
+}
+
+/// A row of typed values.
+#[derive(Clone, Debug)]
+pub struct TypedRow {
+    /// The rows that it was read with.
+    pub batch: Arc<RecordBatch>,
+    /// Its place in them, counted from 0.
+    pub row: usize,
 }
 
 impl Line {

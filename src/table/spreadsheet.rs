@@ -157,6 +157,7 @@ impl Iterator for Rows<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (number, cells) = self.0.next()?;
-        Some(Ok(Line { number: *number, cells: Ok(cells.clone()), bytes: cells.join("\t").into_bytes() }))
+        let bytes = cells.join("\t").into_bytes();
+        Some(Ok(Line { number: *number, cells: Ok(cells.clone()), bytes, typed: None }))
     }
 }

@@ -1,0 +1,117 @@
+//! Rows with their answers as columns with types.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{
+    ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, StringArray, UInt64Array,
+};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow_select::interleave::interleave_record_batch;
+use arrow_select::take::take;
+
+use super::answered::{Answered, Cell, Column, Layout};
+
+/// The types of the columns: those of the input as it has them, its dictionaries as what they hold (a file of Arrow has one for all
+/// rows, and these come a batch after another), or else text; probabilities and what is between the ends are
+/// double, embeddings lists of as many floats as the encoder gives.
+pub fn schema_of(layout: &Layout<'_>, given: Option<&SchemaRef>) -> SchemaRef {
+    let field = |(name, column): &(String, Column)| {
+        let kind = match (column, given) {
+            (Column::Given(place), Some(given)) => {
+                let field = given.field(*place).clone().with_name(name);
+                return match field.data_type().clone() {
+                    DataType::Dictionary(_, of) => field.with_data_type(*of),
+                    _ => field,
+                };
+            }
+            (Column::Given(_) | Column::Label | Column::Task(_) | Column::Reason, _) => DataType::Utf8,
+            (Column::Line, _) => DataType::UInt64,
+            (Column::Embedding(_), _) => DataType::FixedSizeList(item(), layout.form.dims as i32),
+            (Column::Probability | Column::Class(_) | Column::End(_) | Column::TaskProbability(_), _) => {
+                DataType::Float64
+            }
+        };
+        Field::new(name, kind, true)
+    };
+    Arc::new(Schema::new(layout.columns.iter().map(field).collect::<Vec<_>>()))
+}
+
+fn item() -> FieldRef {
+    Arc::new(Field::new("item", DataType::Float32, false))
+}
+
+/// Rows as columns of `schema`.
+///
+/// # Errors
+/// The given values have a type that cannot be copied.
+pub fn batch_of(
+    layout: &Layout<'_>,
+    schema: &SchemaRef,
+    rows: &[Answered<'_>],
+) -> Result<RecordBatch, ArrowError> {
+    let given = given(rows)?;
+    let columns = layout.columns.iter().map(|(_, column)| match (column, &given) {
+        (Column::Given(place), Some(given)) => match given.column(*place).as_any_dictionary_opt() {
+            Some(dictionary) => take(dictionary.values(), dictionary.keys(), None),
+            None => Ok(Arc::clone(given.column(*place))),
+        },
+        _ => array(layout, *column, rows),
+    });
+    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)
+}
+
+/// The rows as they were read, where they have types.
+fn given(rows: &[Answered<'_>]) -> Result<Option<RecordBatch>, ArrowError> {
+    let (mut batches, mut places): (Vec<&RecordBatch>, Vec<(usize, usize)>) = Default::default();
+    for row in rows {
+        let Some(typed) = &row.row.typed else { return Ok(None) };
+        if !batches.last().is_some_and(|last| std::ptr::eq(*last, &*typed.batch)) {
+            batches.push(&typed.batch);
+        }
+        places.push((batches.len() - 1, typed.row));
+    }
+    match batches.is_empty() {
+        true => Ok(None),
+        false => interleave_record_batch(&batches, &places).map(Some),
+    }
+}
+
+fn array(layout: &Layout<'_>, column: Column, rows: &[Answered<'_>]) -> Result<ArrayRef, ArrowError> {
+    let cells = || rows.iter().map(|row| layout.cell(column, row));
+    let number = |cell| match cell {
+        Cell::Number(number) => Some(f64::from(number)),
+        _ => None,
+    };
+    let text = |cell| match cell {
+        Cell::Text(text) => Some(text),
+        _ => None,
+    };
+    let line = |cell| match cell {
+        Cell::Line(line) => Some(line),
+        _ => None,
+    };
+    Ok(match column {
+        Column::Line => Arc::new(cells().map(line).collect::<UInt64Array>()),
+        Column::Given(_) | Column::Label | Column::Task(_) | Column::Reason => {
+            Arc::new(cells().map(text).collect::<StringArray>())
+        }
+        Column::Probability | Column::Class(_) | Column::End(_) | Column::TaskProbability(_) => {
+            Arc::new(cells().map(number).collect::<Float64Array>())
+        }
+        Column::Embedding(_) => {
+            let dims = layout.form.dims;
+            let (mut values, mut there) = (Vec::with_capacity(rows.len() * dims), Vec::new());
+            for cell in cells() {
+                match cell {
+                    Cell::Vector(vector) => values.extend_from_slice(vector),
+                    _ => values.resize(values.len() + dims, 0.0),
+                }
+                there.push(matches!(cell, Cell::Vector(_)));
+            }
+            let (values, there) = (Arc::new(Float32Array::from(values)), NullBuffer::from(there));
+            Arc::new(FixedSizeListArray::try_new(item(), dims as i32, values, Some(there))?)
+        }
+    })
+}
