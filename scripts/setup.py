@@ -145,7 +145,7 @@ def install_wordnet(target, scratch):
 def install_mdbook(target, scratch):
     name, version = MDBOOK
     say(f"building {name} {version}, once")
-    # Nobody waits for the book: less optimising halves the time of the build.
+    # Building it takes longer than it ever runs, so nothing is optimised.
     environment = dict(os.environ, CARGO_PROFILE_RELEASE_OPT_LEVEL="0", CARGO_PROFILE_RELEASE_DEBUG="0")
     command = ["cargo", "install", name, "--version", version, "--locked", "--no-default-features", "--features", "search",
                "--root", str(target), "--target-dir", str(scratch / "target")]

@@ -48,14 +48,18 @@ pub fn evaluate(args: &EvaluateArgs, engine: Option<&dyn Engine>) -> Result<Exit
 }
 
 fn notes(found: &Scored) -> Vec<String> {
-    let rows = |count| counted(count, "row", "rows");
     let mut notes = found.notes.clone();
     if let Some(first) = &found.first_rejected {
-        notes.push(format!("{} cannot be used; the first: {first}", rows(found.rejected)));
+        let rows = counted(found.rejected, "row", "rows");
+        notes.push(format!("{rows} cannot be used; the first: {first}"));
     }
     if found.learned > 0 {
-        notes
-            .push(format!("{} with texts that the model has learned from are left out", rows(found.learned)));
+        let rows = counted(
+            found.learned,
+            "row with a text that the model has learned from is",
+            "rows with texts that the model has learned from are",
+        );
+        notes.push(format!("{rows} left out"));
     }
     if !found.unknown.is_empty() {
         let all: usize = found.unknown.iter().map(|(_, rows)| rows).sum();
@@ -66,11 +70,12 @@ fn notes(found: &Scored) -> Vec<String> {
             .map(|(label, rows)| format!("{label} ({})", grouped(*rows)))
             .collect();
         let more = if found.unknown.len() > named.len() { ", …" } else { "" };
-        notes.push(format!(
-            "{} with labels that the model has not learned are left out: {}{more}",
-            rows(all),
-            named.join(", ")
-        ));
+        let rows = counted(
+            all,
+            "row with a label that the model has not learned is",
+            "rows with labels that the model has not learned are",
+        );
+        notes.push(format!("{rows} left out: {}{more}", named.join(", ")));
     }
     notes
 }

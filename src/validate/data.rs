@@ -290,6 +290,6 @@ mod tests {
         assert_eq!((found.near_duplicates[0].rows, found.near_duplicates[0].pairs.len()), (2, 1));
         assert_eq!(found.label_mentions.first, ["a.csv:4 title: 3-year-old"]);
         assert_eq!(found.errors.len(), 3, "title, near-duplicates, class: {:?}", found.errors);
-        assert!(found.errors[2].contains("class `high` has 1 rows"), "{:?}", found.errors);
+        assert!(found.errors[2].contains("class `high` has 1 row,"), "{:?}", found.errors);
     }
 }

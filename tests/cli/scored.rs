@@ -65,7 +65,7 @@ fn other_labels_and_other_shares_are_said() {
     project.write("new.csv", format!("{header}{access}1;;A new thing;3;web;Other\n1;;A text;3;web;\n"));
     let shown = project.good(&["evaluate", "new.csv"]);
     for said in
-        ["1 row with labels that the model has not learned are left out: Other (1)", "1 row cannot be used"]
+        ["1 row with a label that the model has not learned is left out: Other (1)", "1 row cannot be used"]
     {
         assert!(shown.err().contains(said), "{said}: {}", shown.err());
     }
@@ -91,7 +91,7 @@ fn other_labels_and_other_shares_are_said() {
 
     project.write("other.csv", format!("{header}1;;A new thing;3;web;Other\n"));
     for (file, code, said) in [
-        ("other.csv", 4, "1 have labels that it has not learned"),
+        ("other.csv", 4, "the labels of 1 it has not learned"),
         ("tickets.csv", 0, ""),
         ("nowhere.csv", 4, "there is no file nowhere.csv"),
     ] {

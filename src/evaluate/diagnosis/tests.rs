@@ -218,5 +218,5 @@ fn a_wide_interval_says_how_many_rows_are_missing() {
     // 0.9 · 0.1 · (1.96 / 0.03)² = 384.2
     let found = &findings(&run)[0];
     assert!(found.evidence.contains("about 385 test rows, 235 more"), "{}", found.evidence);
-    assert!(found.advice.contains("2350 more rows"), "{}", found.advice);
+    assert!(found.advice.contains("2,350 more rows"), "{}", found.advice);
 }
