@@ -31,7 +31,7 @@ pub const EXAMPLES: &str = "Examples:
   pipeline predict --field title=\"Sock puppets\" --field steps=\"Draw a face.\"
   pipeline predict new.csv -o labelled.csv   its columns and answers
   cat new.jsonl | pipeline predict --input jsonl --format jsonl -
-  pipeline predict new.parquet -o labelled.parquet  likewise, each column with its type
+  pipeline predict new.parquet -o labelled.parquet
   pipeline predict new.csv -o vectors.parquet --embeddings
   pipeline predict new.csv --priors spam=0.02,ham=0.98
   pipeline predict new.csv --priors estimate

@@ -14,7 +14,7 @@ use crate::report::runs_text;
 use crate::stages::{self, Project, Prune};
 
 /// Shown below the help.
-pub const EXAMPLES: &str = "Examples:\n  pipeline runs                   every trained model, with what changed\n  pipeline compare 3 7            two of them, row by row\n  pipeline runs restore 3         let the third be the model again\n  pipeline runs prune --keep 10   remove the files of all but the last ten\n\nEvery training is kept in data/runs/NAME/NUMBER/, with its config, its figures (out of fold) and the hash of its data.\nA pruned run keeps its line and its number. `+` behind a commit: files had changed since.";
+pub const EXAMPLES: &str = "Examples:\n  pipeline runs                   every trained model, with what changed\n  pipeline compare 3 7            two of them, row by row\n  pipeline runs restore 3         let the third be the model again\n  pipeline runs prune --keep 10   remove the files of all but the last ten\n\nEvery training is kept in data/runs/NAME/NUMBER/, with its config, its figures (out of fold) and the hash of its data. A pruned run keeps its line and its number. `+` behind a commit: files had changed since.";
 
 #[derive(Args)]
 pub struct RunsArgs {

@@ -42,7 +42,7 @@ pub struct RunFigures {
     pub test: BTreeMap<Figure, Estimate>,
     /// Gates that it passed.
     pub gates_passed: usize,
-    /// Gates that it was asked to pass.
+    /// Gates that apply to it.
     pub gates: usize,
 }
 
@@ -57,12 +57,13 @@ impl RunFigures {
         let few = |all: &BTreeMap<Figure, Estimate>| {
             Self::FIGURES.iter().filter_map(|f| all.get(f).map(|e| (*f, *e))).collect()
         };
+        let applied = || evaluation.gates.iter().filter(|gate| gate.not_applied.is_none());
         Self {
             of: of.to_owned(),
             figures: few(&judged.figures),
             test: few(&evaluation.test.figures),
-            gates_passed: evaluation.gates.iter().filter(|gate| gate.passed).count(),
-            gates: evaluation.gates.len(),
+            gates_passed: applied().filter(|gate| gate.passed).count(),
+            gates: applied().count(),
         }
     }
 }

@@ -13,8 +13,17 @@ const SHOWN: usize = 3;
 
 /// Runs in their order, `current` marked; figures with their intervals, and what of the config is other than in the run before.
 pub fn runs_text(runs: &[Run], current: Option<u32>) -> String {
-    let header =
-        ["", "finished (UTC)", "head", "accuracy", "macro-F1", "log loss", "gates", "data", "commit"];
+    let header = [
+        "  run",
+        "finished (UTC)",
+        "head",
+        "accuracy",
+        "macro-F1",
+        "log loss",
+        "gates passed",
+        "data",
+        "commit",
+    ];
     let mut table = Table::new(header);
     let mut changes = Vec::new();
     for (place, run) in runs.iter().enumerate() {

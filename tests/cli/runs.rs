@@ -35,7 +35,12 @@ fn every_training_is_kept_with_its_figures_and_what_changed() {
     assert_eq!(first["data_blake3"], second["data_blake3"]);
     assert_eq!((&first["commit"], &first["config"]["train"]["head"]), (&Value::Null, &"prototypes".into()));
     let text = project.good(&["runs"]).out();
-    assert!(text.contains("* 2") && text.contains("train.head \"prototypes\" → \"knn\""), "{text}");
+    assert!(
+        text.contains("  run")
+            && text.contains("* 2")
+            && text.contains("train.head \"prototypes\" → \"knn\""),
+        "{text}"
+    );
 
     // The same training again is the same run; other rows are other data.
     project.good(&["build", "--force", "--quiet"]);
