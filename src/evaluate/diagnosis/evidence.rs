@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
-use super::ills::SIGNIFICANT;
 use crate::evaluate::interval::Estimate;
 use crate::evaluate::metrics::Metrics;
 use crate::evaluate::noise::LabelNoise;
 use crate::heads::Epoch;
+
+/// The p value below which chance is no explanation: a twentieth, over the ten tests here (Bonferroni).
+pub const SIGNIFICANT: f64 = 0.005;
 
 /// A column, a piece of the text or a word that tells the class beyond what meaning can.
 #[derive(Clone, Debug, PartialEq)]

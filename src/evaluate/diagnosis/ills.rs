@@ -1,15 +1,12 @@
 //! What is wrong. Whatever is concluded from a test is called so at [`SIGNIFICANT`], so that all together cry wolf in at most
 //! one of twenty healthy runs; `docs/findings.md` has the rates.
 
-use super::evidence::{Evidence, Leak};
+use super::evidence::{Evidence, Leak, SIGNIFICANT};
 use super::finding::{COUNTED, Finding, Ill, ill, percent};
 use crate::counting::{counted, grouped};
 use crate::evaluate::figure::Figure;
 use crate::evaluate::interval::{Estimate, signed};
 use crate::evaluate::metrics::Metrics;
-
-/// The p value below which chance is no explanation: a twentieth, over the ten tests here (Bonferroni).
-pub const SIGNIFICANT: f64 = 0.005;
 
 /// Pairs, columns and words listed.
 const LISTED: usize = 5;

@@ -9,6 +9,6 @@ mod notes;
 mod tests;
 
 pub use diagnose::diagnose;
-pub use evidence::{Contradictions, Drift, Evidence, Leak, Shift, TextShift};
+pub use evidence::{Contradictions, Drift, Evidence, Leak, SIGNIFICANT, Shift, TextShift};
 pub use finding::{Finding, Ill, Level};
-pub use ills::{SIGNIFICANT, accuracy_difference};
+pub use ills::accuracy_difference;

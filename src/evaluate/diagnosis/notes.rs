@@ -2,9 +2,9 @@
 //!
 //! The limits are rules of thumb; where no source is named they are guesses that the tests hold in place.
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, SIGNIFICANT};
 use super::finding::{COUNTED, Finding, Ill, note, percent};
-use super::ills::{Chance, SIGNIFICANT, accuracies, against_chance, p_value, test_against_folds};
+use super::ills::{Chance, accuracies, against_chance, p_value, test_against_folds};
 use crate::counting::{counted, grouped};
 use crate::evaluate::figure::Figure;
 use crate::evaluate::gates::late_deviation;
