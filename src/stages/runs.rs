@@ -156,7 +156,8 @@ pub fn keep(project: &Project) -> Result<Option<u32>, BuildError> {
     for (stage, manifest) in &finished.manifests {
         manifest.save(&filled.path().join(manifest_name(*stage)))?;
     }
-    let (files, card) = (project.model(), load_card(&project.model())?);
+    let files = project.model();
+    let Ok(card) = load_card(&files) else { return Ok(None) };
     let evaluation = load_evaluation(&files).ok().filter(|_| finished.has(Stage::Evaluate));
     let last = if evaluation.is_some() { files.metrics() } else { files.card() };
     write_json(
