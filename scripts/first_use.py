@@ -112,5 +112,5 @@ def in_pipeline(program, folder, log):
 def in_python(script, folder, log, encoder):
     (folder / "first.py").write_text(f"ENCODER = {str(encoder)!r}\n{script}")
     seconds, said = run([sys.executable, "first.py"], folder, log)
-    score = re.findall(r"validation score[^\d]*([\d.]+)", said, flags=re.IGNORECASE)
-    return seconds, labels(folder / "labelled.csv"), score[-1] if score else "nothing"
+    score = re.findall(r"([\d.]+)\s*= Validation score", said)
+    return seconds, labels(folder / "labelled.csv"), f"{float(score[-1]):.3f}" if score else "nothing"
