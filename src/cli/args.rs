@@ -128,13 +128,13 @@ pub fn stage_names() -> impl TypedValueParser<Value = Stage> {
 
 impl ProjectArgs {
     pub fn open(&self) -> Result<Project> {
-        let mut config = Config::load(&self.config)?;
+        let mut project = Project::open(&self.config)?;
         if let Some(model) = &self.model {
             // A folder typed here is relative to where it is typed, not to the config.
             let folder = std::path::absolute(model).ok().filter(|f| f.is_dir());
-            config.encoder.model = folder.map_or_else(|| model.clone(), |f| f.to_string_lossy().into_owned());
+            project.config.encoder.model =
+                folder.map_or_else(|| model.clone(), |f| f.to_string_lossy().into_owned());
         }
-        let root = self.config.parent().map(PathBuf::from).unwrap_or_default();
-        Ok(Project { root, config })
+        Ok(project)
     }
 }

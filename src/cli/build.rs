@@ -107,9 +107,9 @@ fn run(
 /// What each stage did; after an evaluation, its summary.
 fn report(project: &Project, outcomes: &[StageOutcome], options: RunOptions) -> Result<Exit> {
     let evaluated = outcomes.iter().find(|o| o.stage == Stage::Evaluate);
-    let run = evaluated.and_then(|_| stages::current(project, &stages::runs(project).ok()?));
+    let run = || evaluated.and_then(|_| stages::current(project, &stages::runs(project).ok()?));
     if options.json {
-        print_json(&json!({ "name": project.config.name, "run": run, "stages": outcomes }))?;
+        print_json(&json!({ "name": project.config.name, "run": run(), "stages": outcomes }))?;
     } else {
         let mut text = String::new();
         for outcome in outcomes {
@@ -129,7 +129,7 @@ fn report(project: &Project, outcomes: &[StageOutcome], options: RunOptions) -> 
                 text += &seconds(&evaluated.summary);
                 let (folder, report) = (project.relative(&files.folder), project.relative(&files.report()));
                 text += &format!("\n  everything is in {folder}/; to look at: {report}\n");
-                if let Some(run) = run {
+                if let Some(run) = run() {
                     text += &format!("  it is run {run}; `pipeline runs` lists all\n");
                 }
             }

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::exit::Exit;
 use super::output::{print, print_json};
-use crate::config::Config;
 use crate::model::ModelFiles;
 use crate::report::comparison_text;
 use crate::stages::{self, Project};
@@ -50,13 +49,12 @@ pub fn compare(args: &CompareArgs) -> Result<Exit> {
 
 /// A folder, else a model's name, else a run's number.
 fn files(argument: &Path, config: &Path) -> Result<ModelFiles> {
-    let root = config.parent().map(PathBuf::from).unwrap_or_default();
-    let named = root.join("data/models").join(argument);
+    let named = config.with_file_name("data").join("models").join(argument);
     let number = argument.to_str().and_then(|number| number.parse().ok());
     Ok(match number {
         _ if argument.exists() => ModelFiles { folder: argument.to_owned() },
         _ if named.is_dir() => ModelFiles { folder: named },
-        Some(number) => stages::run_files(&Project { root, config: Config::load(config)? }, number)?,
+        Some(number) => stages::run_files(&Project::open(config)?, number)?,
         None => ModelFiles { folder: argument.to_owned() },
     })
 }

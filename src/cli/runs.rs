@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::exit::Exit;
 use super::output::{because, print, print_json};
-use crate::config::Config;
 use crate::report::runs_text;
 use crate::stages::{self, Project, Prune};
 
@@ -51,8 +50,7 @@ enum RunsTask {
 
 /// List, restore or prune.
 pub fn runs(args: &RunsArgs) -> Result<Exit> {
-    let root = args.config.parent().map(PathBuf::from).unwrap_or_default();
-    let project = Project { root, config: Config::load(&args.config)? };
+    let project = Project::open(&args.config)?;
     match &args.task {
         None => list(&project, args.json),
         Some(RunsTask::Restore { run }) => restore(&project, *run, args.json),

@@ -119,10 +119,7 @@ impl Predictor {
     }
 
     /// One matrix a text field, and how many of the texts that were computed now were cut.
-    ///
-    /// # Errors
-    /// The encoder failed, or the user interrupted.
-    pub fn embed(
+    fn embed(
         &self,
         rows: &[&Cells],
         progress: &dyn Progress,

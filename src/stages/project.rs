@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pipeline_encoder::{Encoders, FolderError, Model, Place, locate};
 
 use super::stage::Stage;
-use crate::config::{Config, file_name};
+use crate::config::{Config, ConfigError, file_name};
 use crate::model::ModelFiles;
 use crate::store::user_cache;
 
@@ -18,6 +18,15 @@ pub struct Project {
 }
 
 impl Project {
+    /// The project of the file `config`.
+    ///
+    /// # Errors
+    /// The file is missing, or no good config.
+    pub fn open(config: &Path) -> Result<Self, ConfigError> {
+        let root = config.parent().map(PathBuf::from).unwrap_or_default();
+        Ok(Self { root, config: Config::load(config)? })
+    }
+
     /// Lock and manifests.
     pub fn state_folder(&self) -> PathBuf {
         self.root.join("data/.pipeline")

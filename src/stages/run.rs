@@ -18,7 +18,7 @@ use crate::config::HeadKind;
 use crate::engine::Engine;
 use crate::heads::HeadError;
 use crate::progress::Progress;
-use crate::store::{Lock, Manifest, Output, StoreError};
+use crate::store::{Lock, Manifest, Output};
 
 /// What a build is asked to do.
 #[derive(Clone, Copy, Debug)]
@@ -147,9 +147,7 @@ fn run(
     let context = Context { project, engine, progress };
     // The manifest goes first: a stage that dies half-way must not look finished.
     let manifest = project.manifest(stage);
-    if manifest.exists() {
-        std::fs::remove_file(&manifest).map_err(StoreError::of("remove", &manifest))?;
-    }
+    Manifest::remove(&manifest)?;
     let declaration = declaration(stage);
     let Finished { outputs, summary } = (declaration.run)(&context)?;
     if stage == Stage::Embed {

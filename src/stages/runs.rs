@@ -68,14 +68,16 @@ struct Finished {
 impl Finished {
     /// The model that was trained last; `None` before the first training and where one was broken off.
     fn of(project: &Project) -> Option<Self> {
-        let load = |stage| Some((stage, Manifest::load(&project.manifest(stage))?));
-        let manifests: Vec<_> = MODEL_STAGES.into_iter().filter_map(load).collect();
-        manifests.iter().any(|(stage, _)| *stage == Stage::Train).then_some(Self { manifests })
+        Some(Self::load(|stage| project.manifest(stage))).filter(|finished| finished.has(Stage::Train))
     }
 
     /// The model of the run in `folder`.
     fn kept(folder: &Path) -> Self {
-        let load = |stage: Stage| Some((stage, Manifest::load(&folder.join(manifest_name(stage)))?));
+        Self::load(|stage| folder.join(manifest_name(stage)))
+    }
+
+    fn load(place: impl Fn(Stage) -> PathBuf) -> Self {
+        let load = |stage| Some((stage, Manifest::load(&place(stage))?));
         Self { manifests: MODEL_STAGES.into_iter().filter_map(load).collect() }
     }
 
@@ -140,14 +142,15 @@ pub fn keep(project: &Project) -> Result<Option<u32>, BuildError> {
         // A file that the run before has, too, is no second one on disk: what is in a run is never written again.
         let same = before.as_ref().map(|before| in_run(before, path));
         let linked = same.filter(|same| Output::of(same).is_ok_and(|of| of == *output));
-        let linked = linked.is_some_and(|same| fs::hard_link(same, &to).is_ok());
-        if !linked && fs::copy(&from, &to).is_err() {
-            continue;
-        }
-        if Output::of(&to)? == *output {
+        if linked.is_some_and(|same| fs::hard_link(same, &to).is_ok()) {
             bytes += output.bytes;
-        } else {
-            fs::remove_file(&to).map_err(StoreError::of("remove", &to))?;
+        } else if from.exists() {
+            fs::copy(&from, &to).map_err(StoreError::of("copy", &from))?;
+            if Output::of(&to)? == *output {
+                bytes += output.bytes;
+            } else {
+                fs::remove_file(&to).map_err(StoreError::of("remove", &to))?;
+            }
         }
     }
     if !predicts(project, filled.path()) {
@@ -266,13 +269,7 @@ pub fn restore(project: &Project, number: u32) -> Result<(Run, Vec<Difference>),
     }
     // Without manifests a model that is half the one and half the other is stale.
     for stage in MODEL_STAGES {
-        let path = project.manifest(stage);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(StoreError::of("remove", &path)(error).into());
-            }
-            _ => {}
-        }
+        Manifest::remove(&project.manifest(stage))?;
     }
     for (path, _) in kept {
         let from = in_run(&folder, path);

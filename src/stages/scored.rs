@@ -15,7 +15,7 @@ use crate::counting::{counted, grouped};
 use crate::embed::{Embeddings, read_npy};
 use crate::evaluate::{Expected, Predictions, Scored, TextShift, accuracy_difference, evaluate};
 use crate::inputs::raw_inputs;
-use crate::model::{ModelCard, ModelFiles, Predictor, load_evaluation};
+use crate::model::{Answers, ModelCard, ModelFiles, Predicted, Predictor, load_evaluation};
 use crate::progress::Progress;
 use crate::table::{self, Cells, ContentHash, Dataset, Row, folded, normalise};
 use crate::validate::{share_difference, text_shift};
@@ -70,7 +70,8 @@ pub fn score(
         )));
     }
     let cells: Vec<&Cells> = judged.iter().map(|(row, _)| &row.cells).collect();
-    let probabilities = predictor.rows(&cells, progress)?.answers.label;
+    let Predicted { answers: Answers { label: probabilities, .. }, embeddings, .. } =
+        predictor.rows(&cells, progress)?;
     let count = card.classes.len();
     let truth: Vec<usize> = judged.iter().map(|(_, class)| *class).collect();
     let decided = predictor.decision().map(|decision| decision.answers(&probabilities, count));
@@ -102,10 +103,7 @@ pub fn score(
                 .into(),
         );
     }
-    let texts = match learned {
-        Some(learned) => told_apart(learned, &predictor.embed(&cells, progress)?.0, &groups, &config),
-        None => None,
-    };
+    let texts = learned.and_then(|learned| told_apart(learned, &embeddings, &groups, &config));
     Ok(Scored {
         texts,
         name: card.config.name.clone(),

@@ -60,21 +60,13 @@ pub fn validate(
     } else {
         None
     };
-    let second = if config.validate.second_labels.is_empty() {
-        Vec::new()
-    } else {
-        table::second_labels(config, &project.root, &dataset)?
-    };
+    let second = table::second_labels(config, &project.root, &dataset)?;
     let agreement = (!second.is_empty()).then(|| {
         let first: Vec<usize> = second.iter().map(|labelled| labelled.first).collect();
         let other: Vec<usize> = second.iter().map(|labelled| labelled.second).collect();
         agreement(&first, &other, dataset.classes.len(), config.seed_for("bootstrap-agreement"))
     });
-    let passes = if config.validate.passes.is_empty() {
-        Vec::new()
-    } else {
-        table::passes(config, &project.root, &dataset)?
-    };
+    let passes = table::passes(config, &project.root, &dataset)?;
     let passes: Vec<_> = passes.into_iter().map(|pass| (pass.name, pass.classes)).collect();
     let passes = pass_agreement(&passes, dataset.classes.len(), config.seed_for("bootstrap-passes"));
     let patterns = config.validate.patterns().unwrap_or_default();

@@ -44,6 +44,19 @@ impl Manifest {
         serde_json::from_value(self.summary.clone()).ok()
     }
 
+    /// Remove the manifest at `path`, if there is one: what it was of counts as never made.
+    ///
+    /// # Errors
+    /// It is there and cannot be removed.
+    pub fn remove(path: &Path) -> Result<(), StoreError> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::of("remove", path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Write the manifest.
     ///
     /// # Errors
