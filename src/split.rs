@@ -206,6 +206,40 @@ pub struct Fold {
     pub held_out: Vec<usize>,
 }
 
+impl Fold {
+    /// The fold with a `share`, in `(0, 1]`, of the rows that it learns from and of those that it holds back: groups whole, of
+    /// each class its share and a group at least. With one `seed` the rows of a smaller share are among those of a greater.
+    pub fn with_share(&self, share: f64, grouped: GroupedClasses<'_>, seed: u64) -> Self {
+        let drawn = |rows: &[usize]| {
+            let mut groups: Vec<Vec<usize>> = Vec::new();
+            let mut places = HashMap::new();
+            for &row in rows {
+                let place = *places.entry(grouped.groups[row]).or_insert(groups.len());
+                if place == groups.len() {
+                    groups.push(Vec::new());
+                }
+                groups[place].push(row);
+            }
+            groups.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+            let mut counts: HashMap<usize, usize> = HashMap::new();
+            rows.iter().for_each(|&row| *counts.entry(grouped.classes[row]).or_default() += 1);
+            let mut taken: HashMap<usize, usize> = HashMap::new();
+            let mut kept = Vec::new();
+            for group in groups {
+                let class = grouped.classes[group[0]];
+                let taken = taken.entry(class).or_default();
+                if (*taken as f64) < share * counts[&class] as f64 {
+                    *taken += group.len();
+                    kept.extend(group);
+                }
+            }
+            kept.sort_unstable();
+            kept
+        };
+        Self { train: drawn(&self.train), validation: drawn(&self.validation), ..self.clone() }
+    }
+}
+
 /// How many folds cross-validation has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoldCounts {
@@ -322,6 +356,45 @@ mod tests {
         let vectors = [1.0f32, 0.0, 0.0, 1.0, 0.0, 1.0, -1.0, 0.0];
         assert_eq!(groups(&["a", "a", "b", ""], &vectors, 2, 0.95), [0, 0, 0, 3]);
         assert_eq!(groups(&["", ""], &[1.0, 0.0, 0.0, 1.0], 2, 0.95), [0, 1]);
+    }
+
+    #[test]
+    fn shares_of_a_fold_are_nested_stratified_and_keep_groups_whole() {
+        let groups: Vec<usize> = (0..300).map(|row| if row < 60 { row / 3 * 3 } else { row }).collect();
+        let classes: Vec<usize> = groups.iter().map(|group| usize::from(group % 10 == 0)).collect();
+        let grouped = GroupedClasses { groups: &groups, classes: &classes };
+        let fold = Fold {
+            repeat: 0,
+            fold: 0,
+            train: (0..200).collect(),
+            validation: (200..240).collect(),
+            held_out: (240..300).collect(),
+        };
+        let mut last = fold.clone();
+        for share in [1.0, 0.5, 0.2, 0.001] {
+            let part = fold.with_share(share, grouped, 7);
+            assert_eq!(part.held_out, fold.held_out);
+            for (part, before, whole) in [
+                (&part.train, &last.train, &fold.train),
+                (&part.validation, &last.validation, &fold.validation),
+            ] {
+                assert!(part.iter().all(|row| before.contains(row)), "{share}");
+                for class in 0..2 {
+                    let count = |of: &[usize]| of.iter().filter(|&&row| classes[row] == class).count();
+                    let wanted = (share * count(whole) as f64).ceil() as usize;
+                    assert!((wanted..wanted + 3).contains(&count(part)), "{share} {class}: {}", count(part));
+                }
+                let broken = whole.iter().filter(|row| {
+                    let mates = whole.iter().filter(|other| groups[**other] == groups[**row]);
+                    let inside = mates.filter(|other| part.contains(other)).count();
+                    part.contains(row)
+                        && inside < whole.iter().filter(|o| groups[**o] == groups[**row]).count()
+                });
+                assert_eq!(broken.count(), 0);
+            }
+            last = part;
+        }
+        assert_eq!(fold.with_share(1.0, grouped, 3), fold);
     }
 
     #[test]

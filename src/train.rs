@@ -20,6 +20,8 @@ pub struct TrainInput<'a> {
     pub rows: &'a RawInputs,
     /// Class of each row of the dataset.
     pub classes: &'a [usize],
+    /// What each row of the dataset teaches, `rows × classes`: shares of the classes that add up to what the row counts.
+    pub taught: &'a [f32],
     /// Group of near-duplicates of each row of the dataset.
     pub groups: &'a [usize],
     /// Number of classes.
@@ -51,6 +53,13 @@ pub struct Task {
     pub weight: f64,
     /// Class of each row of the dataset, `None` where it is missing.
     pub rows: Vec<Option<usize>>,
+}
+
+impl TrainInput<'_> {
+    /// What a row of the dataset teaches, one share a class.
+    fn taught_by(&self, row: usize) -> &[f32] {
+        &self.taught[row * self.class_count..(row + 1) * self.class_count]
+    }
 }
 
 /// What of a row's columns and texts a head sees beside the embedding.
@@ -228,6 +237,8 @@ pub fn train(
 struct Targets<'a> {
     input: &'a TrainInput<'a>,
     blocks: Vec<Block>,
+    /// What a training row counts on average.
+    mean_weight: f32,
 }
 
 impl<'a> Targets<'a> {
@@ -259,16 +270,21 @@ impl<'a> Targets<'a> {
             });
         }
         blocks.extend(input.tasks.iter().map(|t| classes(&t.column, t.classes.len(), t.weight, &t.classes)));
-        Self { input, blocks }
+        let sum: f32 = input.train.iter().flat_map(|&row| input.taught_by(row)).sum();
+        Self { input, blocks, mean_weight: sum / input.train.len().max(1) as f32 }
     }
 
     /// `rows × outputs`.
     fn of(&self, rows: &[usize]) -> Vec<f32> {
         let mut targets = Vec::new();
         for &row in rows {
-            let one_hot =
-                |class: Option<usize>, count| (0..count).map(move |c| f32::from(u8::from(Some(c) == class)));
-            targets.extend(one_hot(Some(self.input.classes[row]), self.input.class_count));
+            let label = self.input.taught_by(row).iter().map(|share| share / self.mean_weight);
+            let start = targets.len();
+            targets.extend(label);
+            let weight: f32 = targets[start..].iter().sum();
+            let one_hot = |class: Option<usize>, count| {
+                (0..count).map(move |c| if Some(c) == class { weight } else { 0.0 })
+            };
             for block in self.blocks.iter().filter(|b| b.kind == BlockKind::Values) {
                 let values = numbers(self.input.ranges[row]);
                 targets.extend(values.iter().zip(&block.scales).map(|(v, [mean, scale])| (v - mean) / scale));
@@ -443,11 +459,15 @@ mod tests {
         RawInputs { embedding_dims: 1, embedding: embedding.to_vec(), ..RawInputs::default() }
     }
 
-    fn run(mixed: &[Mixed], tasks: &[Task]) -> Vec<Vec<f32>> {
+    /// One-hot.
+    const LABELS: [f32; 10] = [1., 0., 0., 1., 1., 0., 1., 0., 0., 1.];
+
+    fn run(taught: &[f32], mixed: &[Mixed], tasks: &[Task]) -> Vec<Vec<f32>> {
         let (rows, variants) = (raw(&[1.0, 3.0, 1.0, 3.0, 99.0]), raw(&[2.0]));
         let input = TrainInput {
             rows: &rows,
             classes: &[0, 1, 0, 0, 1],
+            taught,
             groups: &[0, 1, 2, 3, 4],
             class_count: 2,
             ranges: &[],
@@ -469,12 +489,28 @@ mod tests {
 
     #[test]
     fn rows_variants_and_mixtures_become_inputs_and_targets() {
-        let seen = run(&[Mixed { first: 1, second: 0, lambda: 0.75 }], &[]);
+        let seen = run(&LABELS, &[Mixed { first: 1, second: 0, lambda: 0.75 }], &[]);
         assert_eq!(seen[0], [1.0, 3.0, 1.0, 3.0, 2.0, 2.5]);
         assert_eq!(seen[1], [1., 0., 0., 1., 1., 0., 1., 0., 0., 1., 0.25, 0.75]);
         assert_eq!(seen[2], [99.0]);
         // 4 rows, 2 classes: 4/(2·3) and 4/(2·1)
         assert_eq!(seen[3], [4.0 / 6.0, 2.0]);
+    }
+
+    #[test]
+    fn what_a_row_counts_is_of_the_mean_1_over_the_training_rows_and_goes_for_its_tasks_too() {
+        // Of the first four rows, which are those of the training, one counts 4 and one is half of either class.
+        let taught = [4., 0., 0., 2., 0.5, 0.5, 1., 0., 0., 8.];
+        let task = Task {
+            column: "season".into(),
+            classes: vec!["summer".into(), "winter".into()],
+            weight: 0.3,
+            rows: vec![Some(1), None, Some(0), Some(0), None],
+        };
+        let seen = run(&taught, &[], &[task]);
+        let expected =
+            [[2., 0., 0., 2.], [0., 1., 0., 0.], [0.25, 0.25, 0.5, 0.], [0.5, 0., 0.5, 0.], [0., 1., 0., 0.]];
+        assert_eq!(seen[1], expected.concat());
     }
 
     #[test]
@@ -485,7 +521,7 @@ mod tests {
             weight: 0.3,
             rows: vec![Some(1), None, Some(0), None, None],
         };
-        let seen = run(&[], &[task]);
+        let seen = run(&LABELS, &[], &[task]);
         let expected =
             [[1., 0., 0., 1.], [0., 1., 0., 0.], [1., 0., 1., 0.], [1., 0., 0., 0.], [0., 1., 0., 0.]];
         assert_eq!(seen[1], expected.concat());
@@ -494,6 +530,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "descends from a row outside training")]
     fn a_descendant_of_a_held_out_row_is_refused() {
-        run(&[Mixed { first: 1, second: 4, lambda: 0.75 }], &[]);
+        run(&LABELS, &[Mixed { first: 1, second: 4, lambda: 0.75 }], &[]);
     }
 }

@@ -222,6 +222,7 @@ impl Exit {
             | BuildError::NothingToJudge(_) => Self::Data,
             BuildError::Preset(_) | BuildError::Costs { .. } => Self::Config,
             BuildError::NoTestFiles => Self::Config,
+            BuildError::TooFar { .. } => Self::Usage,
             BuildError::NoRun { .. } | BuildError::Run { .. } => Self::Missing,
             BuildError::Encoder(EncoderError::Interrupted)
             | BuildError::Embed(EmbedError::Encoder(EncoderError::Interrupted)) => Self::Interrupted,

@@ -8,6 +8,7 @@ mod written;
 mod args;
 mod build;
 mod compare;
+mod curve;
 mod evaluate;
 mod exit;
 mod encoders;

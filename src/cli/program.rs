@@ -9,7 +9,8 @@ use super::args::{BuildArgs, ProjectArgs, StageArgs, TrainArgs, ValidateArgs};
 use super::exit::{self, Exit};
 use super::output::{print, visible};
 use super::{
-    ablate, build, compare, encoders, evaluate, few_shot, init, predict, runs, status, torch, tune, validate,
+    ablate, build, compare, curve, encoders, evaluate, few_shot, init, predict, runs, status, torch, tune,
+    validate,
 };
 use crate::engine::Engine;
 use crate::stages::Stage;
@@ -73,6 +74,11 @@ enum Task {
         after_help = "Examples:\n  pipeline ablate\n  pipeline ablate --list\n  pipeline ablate network network-smote network-focal\n\nNo preset sees the test part. Differences are to the first preset, each with its 95 % interval (corrected resampled t); data/ablation/NAME.json has every figure."
     )]
     Ablate(ablate::AblateArgs),
+    /// Say what more rows were worth, and what still more would be
+    #[command(
+        after_help = "Examples:\n  pipeline curve\n  pipeline curve --more 1000\n\nThe head is taught on a tenth, a fifth, two and four fifths and all of each fold's rows, and judged on the same held-out rows; the test part takes no part. data/curves/NAME.json has every figure. What was measured once is not trained again."
+    )]
+    Curve(curve::CurveArgs),
     /// Search for a better config by nested cross-validation
     #[command(
         after_help = "Examples:\n  pipeline tune\n  pipeline tune --minutes 10\n\n[tune.space] declares what is tried, such as \"train.dropout\" = { low = 0.2, high = 0.7 }; without it a space that suits the head. The test part takes no part. A search that was stopped goes on where it was; data/tuning/NAME.json records every config tried."
@@ -146,6 +152,7 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Runs(args) => runs::runs(&args),
         Task::Compare(args) => compare::compare(&args),
         Task::Ablate(args) => ablate::ablate(&args, engine),
+        Task::Curve(args) => curve::curve(&args, engine),
         Task::Tune(args) => tune::tune(&args, engine),
         Task::BenchFewShot(args) => few_shot::few_shot(&args, engine),
         Task::Encoders(args) => encoders::encoders(&args),

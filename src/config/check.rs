@@ -116,6 +116,22 @@ impl Config {
                 );
             }
         }
+        if let Some(weight) = &self.label.weight {
+            if is_label(weight) {
+                return Fault::at("label.weight", format!("names `{weight}`, which is the label"));
+            }
+            if seen.contains(&same(weight)) {
+                return Fault::at(
+                    "label.weight",
+                    format!(
+                        "names `{weight}`, which the model sees or predicts; new rows would need it, too"
+                    ),
+                );
+            }
+        }
+        if !self.label.passes.is_settled() && self.validate.passes.is_empty() {
+            return Fault::at("label.passes", "needs validate.passes, the files of the passes");
+        }
         if self.validate.unique_titles && self.data.title.is_none() {
             return Fault::at("validate.unique_titles", "needs data.title");
         }

@@ -187,7 +187,11 @@ impl Config {
         let mut columns = self.label_columns();
         columns.extend(self.inputs().into_iter().flat_map(|(_, c)| c).map(String::as_str));
         columns.extend(self.train.tasks.iter().map(|task| task.column.as_str()));
-        columns.extend(self.title().filter(|title| !columns.contains(title)));
+        for more in self.title().into_iter().chain(self.label.weight.as_deref()) {
+            if !columns.contains(&more) {
+                columns.push(more);
+            }
+        }
         columns
     }
 

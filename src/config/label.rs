@@ -22,6 +22,32 @@ pub struct LabelConfig {
     /// class; not by default.
     #[serde(default)]
     pub normalise: bool,
+    /// Column of what each row counts in training, numbers above 0; all count alike by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
+    /// What the passes of `validate.passes` teach beside the settled label; `settled` by default.
+    #[serde(default, skip_serializing_if = "PassUse::is_settled")]
+    pub passes: PassUse,
+}
+
+/// What several labelling passes teach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PassUse {
+    /// Nothing: the label of the data does.
+    #[default]
+    Settled,
+    /// A row counts by the share of its passes that say its label.
+    Weighted,
+    /// A row teaches the share of its passes that say each class.
+    Soft,
+}
+
+impl PassUse {
+    /// Whether the passes teach nothing.
+    pub fn is_settled(&self) -> bool {
+        *self == Self::Settled
+    }
 }
 
 /// `[label.range]`: the class is read off the midpoint of two columns.

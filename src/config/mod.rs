@@ -46,7 +46,7 @@ pub use file::Config;
 pub use gates::{GateLimits, GatesConfig, GatesPreset};
 pub use head_kind::HeadKind;
 pub use kernel::KernelConfig;
-pub use label::{LabelConfig, RangeClass, RangeRule};
+pub use label::{LabelConfig, PassUse, RangeClass, RangeRule};
 pub use names::{file_name, nearest};
 pub use network::{AveragingKind, OutputKind, PlateauConfig, ScheduleKind};
 pub use number::{Amount, Bounds, GREATEST};

@@ -25,6 +25,8 @@ missing = ["NA"]
 max_rejected_share = 0.05
 [label]
 normalise = false
+weight = "trust"
+passes = "soft"
 [label.range]
 min = "age_min"
 max = "age_max"

@@ -26,6 +26,19 @@ pub struct Ablated {
     pub train_seconds: f64,
     /// Every figure minus the reference's; absent for the reference.
     pub difference: Option<BTreeMap<Figure, Estimate>>,
+    /// The same on the rows that all labelling passes give one class; absent without passes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unanimous: Option<OnUnanimous>,
+}
+
+/// What a preset gave on the rows that all labelling passes give one class: where the label is settled, a gain is no other way
+/// of labelling.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OnUnanimous {
+    /// Every figure.
+    pub figures: BTreeMap<Figure, Estimate>,
+    /// Every figure minus the reference's; absent for the reference.
+    pub difference: Option<BTreeMap<Figure, Estimate>>,
 }
 
 /// The table of an ablation.
@@ -40,6 +53,8 @@ pub struct Ablation {
     pub folds: FoldCounts,
     /// Rows outside the test part.
     pub rows: usize,
+    /// Those that all labelling passes give one class.
+    pub unanimous_rows: usize,
     /// The preset that the others are compared with.
     pub reference: String,
     /// The presets, in the order asked for.

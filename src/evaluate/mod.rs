@@ -4,6 +4,7 @@ mod ablation;
 mod agreement;
 mod calibration;
 mod calibration_error;
+mod curve;
 mod decision;
 mod diagnosis;
 mod evaluation;
@@ -23,12 +24,13 @@ mod coverage;
 #[cfg(test)]
 mod reference;
 
-pub use ablation::{Ablated, Ablation, Chosen};
+pub use ablation::{Ablated, Ablation, Chosen, OnUnanimous};
 pub use agreement::{Agreement, PassAgreement, PassDrift, PassPair, agreement, pass_agreement};
 pub use calibration::{
     Coverage, ReliabilityBin, apply_temperature, fit_temperature, reliability, risk_coverage,
 };
 pub use calibration_error::miscalibration_p;
+pub use curve::{Curve, CurvePoint, Gain, extrapolate};
 pub use decision::{Aim, Decision, Known, apply_shares, estimate_shares};
 pub use diagnosis::{
     Contradictions, Drift, Evidence, Finding, Ill, Leak, Level, SIGNIFICANT, Shift, TextShift,

@@ -27,7 +27,8 @@ pub struct Block {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BlockKind {
-    /// Probabilities that add up to 1 (a row of zeros where the label is missing); answered by logits.
+    /// Shares of the classes that add up to what the row counts, 1 for an ordinary one (a row of zeros where the label is
+    /// missing); answered by logits.
     #[default]
     Classes,
     /// Standardised numbers; answered as they are.
@@ -37,6 +38,11 @@ pub enum BlockKind {
 /// Columns of all blocks together: the length of a row of targets or answers.
 pub fn outputs(blocks: &[Block]) -> usize {
     blocks.iter().map(|block| block.width).sum()
+}
+
+/// What a row with these targets counts: what its shares of the label's classes add up to.
+pub fn row_weight(targets: &[f32], blocks: &[Block]) -> f64 {
+    targets.iter().zip(0..blocks[0].width).map(|(&share, _)| f64::from(share)).sum()
 }
 
 /// Each block with its columns.

@@ -36,7 +36,8 @@ pub struct Rows<'a> {
     pub inputs: &'a [f32],
     /// `n` rows of words and letters, where the head sees them; a network does not.
     pub terms: Option<&'a Sparse>,
-    /// `n × outputs` targets, block beside block; one-hot for ordinary rows, soft for mixed ones.
+    /// `n × outputs` targets, block beside block; one-hot for ordinary rows, soft for mixed ones. Of classes they add up to
+    /// what the row counts.
     pub targets: &'a [f32],
     /// `n` pairs: the groups that a row descends from, twice the same but for a mixed row. Rows that share one are
     /// near-duplicates or variants of each other, and are left out together. Without groups each row is alone.

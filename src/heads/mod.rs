@@ -20,7 +20,7 @@ mod tensors;
 mod tests;
 mod trees;
 
-pub use block::{Block, BlockKind, outputs, places};
+pub use block::{Block, BlockKind, outputs, places, row_weight};
 pub use dense::{Points, cholesky, exp_of_minus, likeliest, product, softmax};
 pub use ensemble::EnsembleShape;
 pub use error::HeadError;

@@ -90,6 +90,33 @@ fn every_head_but_a_network_is_fitted_saved_loaded_and_asked_by_threads() {
     }
 }
 
+/// Every second row counts twice, as if it stood there twice.
+#[test]
+fn a_row_that_counts_twice_teaches_as_two_rows_do() {
+    let (inputs, targets) = line(120);
+    let counts = |row: usize| 1 + row % 2;
+    let times = |of: &[f32], width: usize| -> Vec<f32> {
+        of.chunks(width).enumerate().flat_map(|(row, values)| values.repeat(counts(row))).collect()
+    };
+    let doubled = (times(&inputs, 2), times(&targets, 3));
+    let mut weighted = (inputs.clone(), targets);
+    for (row, target) in weighted.1.chunks_mut(3).enumerate() {
+        target[..2].iter_mut().for_each(|share| *share *= counts(row) as f32);
+    }
+    let trees = TreeSettings { depth: 3, learning_rate: 0.3, columns: 1.0, rows: 1.0 };
+    let prototypes = Recipe::Neighbours(NeighbourSettings { prototypes: true, nearest: None });
+    for (recipe, tolerance) in [(Recipe::Logistic, 2e-2), (prototypes, 1e-3), (Recipe::Trees(trees), 0.5)] {
+        let [one, two] = [&weighted, &doubled]
+            .map(|rows| fit_on(&recipe, rows, None).unwrap().head.logits(&inputs, None).unwrap());
+        let differences = one.chunks(3).zip(two.chunks(3)).map(|(a, b)| {
+            let label = (a[1] - a[0] - b[1] + b[0]).abs();
+            label.max((a[2] - b[2]).abs())
+        });
+        let most = differences.fold(0.0, f32::max);
+        assert!(most < tolerance, "{recipe:?}: {most}");
+    }
+}
+
 #[test]
 fn a_network_without_libtorch_is_refused() {
     let shape = NetworkShape {

@@ -54,6 +54,7 @@ pub fn ablation_text(a: &Ablation) -> String {
         counted(a.rows, "row", "rows")
     );
     text += &chosen.unwrap_or_default();
+    text += &unanimous(a).unwrap_or_default();
     if a.classes.len() <= CLASSES_SHOWN {
         let mut table = Table::new(["F1 of each class".to_owned()].into_iter().chain(a.classes.clone()));
         for of in &a.presets {
@@ -63,4 +64,29 @@ pub fn ablation_text(a: &Ablation) -> String {
         text += &format!("\n{table}");
     }
     text
+}
+
+/// A table of the rows that all labelling passes give one class.
+fn unanimous(a: &Ablation) -> Option<String> {
+    let header = ["accuracy", "macro-F1", &format!("macro-F1 minus {}", a.reference)].map(str::to_owned);
+    let first = format!("on {} whose passes agree", counted(a.unanimous_rows, "row", "rows"));
+    let mut table = Table::new([first].into_iter().chain(header));
+    for of in &a.presets {
+        let found = of.unanimous.as_ref()?;
+        let plain = |figure| {
+            let e: &Estimate = &found.figures[&figure];
+            format!("{:.3} ({:.3} – {:.3})", e.value, e.low, e.high)
+        };
+        let minus = found.difference.as_ref().map(|d| {
+            let d = d[&Figure::MacroF1];
+            format!("{} ({} – {})", signed(d.value), signed(d.low), signed(d.high))
+        });
+        table.push([
+            of.preset.clone(),
+            plain(Figure::Accuracy),
+            plain(Figure::MacroF1),
+            minus.unwrap_or_default(),
+        ]);
+    }
+    Some(format!("\n{table}"))
 }

@@ -3,6 +3,7 @@
 mod ablation;
 mod chart;
 mod comparison;
+mod curve;
 mod html;
 mod runs;
 mod scored;
@@ -14,6 +15,7 @@ mod validation;
 pub use ablation::ablation_text;
 pub use chart::MapPoint;
 pub use comparison::comparison_text;
+pub use curve::curve_text;
 pub use html::{Mistake, ReportInput, report_html};
 pub use runs::runs_text;
 pub use scored::scored_text;

@@ -11,13 +11,16 @@ use super::project::Project;
 use super::run::{BuildSettings, build, check_networks};
 use super::stage::Stage;
 use super::staleness::{Reason, Sources};
-use super::trial::Trial;
+use super::trial::{Trial, is_unanimous};
 use crate::config::{AugmentConfig, Config, TaskConfig, TrainConfig, nearest};
 use crate::engine::Engine;
-use crate::evaluate::{Ablated, Ablation, Chosen, Folded, fold_differences, fold_mean, fold_means};
+use crate::evaluate::{
+    Ablated, Ablation, Chosen, Folded, OnUnanimous, fold_differences, fold_mean, fold_means,
+};
 use crate::progress::Progress;
 use crate::split::Part;
 use crate::store::{Lock, write_json};
+use crate::table;
 
 /// The presets that come with the program.
 const PRESETS: &str = include_str!("presets.toml");
@@ -46,9 +49,15 @@ pub struct Preset {
     /// Columns that become tasks if the project has them as categorical features, and are features no more.
     #[serde(default)]
     tasks: Vec<String>,
+    /// Keys of `[label]` that differ.
+    #[serde(default)]
+    label: toml::Table,
     /// Whether it makes sense only for classes of a `label.range`.
     #[serde(default)]
     needs_range: bool,
+    /// Whether it makes sense only with `validate.passes`.
+    #[serde(default)]
+    needs_passes: bool,
 }
 
 impl Preset {
@@ -58,6 +67,7 @@ impl Preset {
         (changed.train, changed.augment) = (self.train.clone(), self.augment.clone());
         changed.features = overlay(&config.features, &self.features)?;
         changed.data = overlay(&config.data, &self.data)?;
+        changed.label = overlay(&config.label, &self.label)?;
         for column in self.tasks.iter().filter(|c| config.features.categorical.contains(c)) {
             changed.features.categorical.retain(|c| c != column);
             changed.train.tasks.push(TaskConfig { column: column.clone(), weight: 0.3 });
@@ -105,13 +115,13 @@ pub fn ablate(
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Ablation, BuildError> {
     let known = presets();
-    let ordered = project.config.label.range.is_some();
+    let (ordered, passes) =
+        (project.config.label.range.is_some(), !project.config.validate.passes.is_empty());
     let names: Vec<String> = match &settings.presets[..] {
         _ if settings.all => {
             let first = MAIN.iter().map(ToString::to_string);
-            let others = known
-                .iter()
-                .filter(|(name, p)| !MAIN.contains(&name.as_str()) && (ordered || !p.needs_range));
+            let fits = |p: &Preset| (ordered || !p.needs_range) && (passes || !p.needs_passes);
+            let others = known.iter().filter(|(name, p)| !MAIN.contains(&name.as_str()) && fits(p));
             first.chain(others.map(|(name, _)| name.clone())).collect()
         }
         [] => MAIN.map(str::to_owned).to_vec(),
@@ -148,10 +158,18 @@ pub fn ablate(
     }
 
     let used = rows.of(&[Part::Train, Part::Validation]);
+    let passes = table::passes(&project.config, &project.root, &rows.dataset)?;
+    let unanimous_rows = used.iter().filter(|&&row| is_unanimous(&passes, row)).count();
     let folded = Folded::of(project.config.evaluate.folds, used.len());
     let classes = rows.dataset.classes.len();
     let base = names.iter().position(|name| *name == reference).unwrap_or(0);
+    let folded_unanimous = Folded { rows: unanimous_rows, ..folded };
     let row = |(name, of): (&String, &Trial)| {
+        let unanimous = (!of.unanimous.is_empty()).then(|| OnUnanimous {
+            figures: fold_means(&of.unanimous, folded_unanimous, classes),
+            difference: (*name != reference)
+                .then(|| fold_differences(&of.unanimous, &measured[base].unanimous, folded_unanimous)),
+        });
         let f1 = |class: usize| {
             let of_folds: Vec<f64> = of.class_f1.iter().map(|fold| fold[class]).collect();
             fold_mean(&of_folds, folded).within([0.0, 1.0])
@@ -165,6 +183,7 @@ pub fn ablate(
             train_seconds: of.seconds,
             difference: (*name != reference)
                 .then(|| fold_differences(&of.figures, &measured[base].figures, folded)),
+            unanimous,
         }
     };
     let of_folds: Vec<_> = names.iter().zip(&measured).map(|(n, of)| (n.as_str(), &of.figures[..])).collect();
@@ -174,6 +193,7 @@ pub fn ablate(
         classes: rows.dataset.classes.clone(),
         folds: context.fold_counts(used.len()),
         rows: folds.iter().filter(|f| f.repeat == 0).map(|f| f.held_out.len()).sum(),
+        unanimous_rows,
         presets: names.iter().zip(&measured).map(row).collect(),
         reference,
     };

@@ -91,6 +91,14 @@ pub enum BuildError {
         /// The classes.
         classes: Vec<String>,
     },
+    /// A learning curve is not continued beyond twice the rows.
+    #[error("{} more is beyond what a curve through {} tells", counted(*more_rows, "row", "rows"), counted(*rows, "row", "rows"))]
+    TooFar {
+        /// Rows asked after.
+        more_rows: usize,
+        /// Rows that there are.
+        rows: usize,
+    },
     /// A preset that does not exist or does not fit.
     #[error("{0}")]
     Preset(String),
@@ -148,6 +156,7 @@ impl BuildError {
             Self::Run { .. } => "move its folder away, or put the file back",
             Self::NoRun { .. } => "`pipeline runs` lists those that there are",
             Self::Costs { .. } => "write the class as the label column has it",
+            Self::TooFar { rows, .. } => return Some(format!("ask for 1 to {rows}")),
             Self::NothingToJudge(_) => "give labelled rows that the model has not learned from",
             Self::Store(_) | Self::Preset(_) | Self::Interrupted => return None,
         };

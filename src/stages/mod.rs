@@ -8,6 +8,7 @@ mod ablate;
 mod augment;
 mod compare;
 mod context;
+mod curve;
 mod declaration;
 mod embed;
 mod error;
@@ -33,6 +34,7 @@ mod validate;
 
 pub use ablate::{AblateSettings, Preset, ablate, presets};
 pub use compare::{compare, settings};
+pub use curve::{CurveSettings, curve};
 pub use error::BuildError;
 pub use evaluate::EvaluateSummary;
 pub use few_shot::{FewShot, FewShotSettings, few_shot};

@@ -42,6 +42,11 @@ impl Project {
         self.root.join("data/ablation").join(format!("{}.json", self.config.name))
     }
 
+    /// The last learning curve.
+    pub fn curve(&self) -> PathBuf {
+        self.root.join("data/curves").join(format!("{}.json", self.config.name))
+    }
+
     /// The last search.
     pub fn tuning(&self) -> PathBuf {
         self.root.join("data/tuning").join(format!("{}.json", self.config.name))

@@ -2,11 +2,11 @@
 
 use super::context::Context;
 use super::error::BuildError;
-use crate::config::{Config, TaskConfig};
+use crate::config::{Config, PassUse, TaskConfig};
 use crate::counting::{counted, grouped};
 use crate::inputs::{RawInputs, raw_inputs};
 use crate::split::Part;
-use crate::table::Dataset;
+use crate::table::{self, Dataset, Pass};
 use crate::train::Task;
 
 /// The rows as the embed and split stages left them.
@@ -14,6 +14,8 @@ pub struct Rows {
     pub dataset: Dataset,
     /// Class of each row.
     pub classes: Vec<usize>,
+    /// What each row teaches, `rows × classes`: shares of the classes that add up to what the row counts.
+    pub taught: Vec<f32>,
     /// Part and group of each row.
     pub dealt: Dealt,
     /// Inputs of each row.
@@ -25,8 +27,8 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// `dataset` read by `config`, `dealt` to parts; `raw` are its inputs.
-    pub fn new(config: &Config, dataset: Dataset, dealt: Dealt, raw: RawInputs) -> Self {
+    /// `dataset` read by `config`, with what `passes` said of it, `dealt` to parts; `raw` are its inputs.
+    pub fn new(config: &Config, dataset: Dataset, passes: &[Pass], dealt: Dealt, raw: RawInputs) -> Self {
         let classes = dataset.rows.iter().map(|r| r.class).collect();
         let ranges = dataset.rows.iter().filter_map(|r| r.range).collect();
         let task = |(i, (task, (column, classes))): (usize, (&TaskConfig, &(String, Vec<String>)))| {
@@ -39,7 +41,8 @@ impl Rows {
             }
         };
         let tasks = config.train.tasks.iter().zip(&dataset.tasks).enumerate().map(task).collect();
-        Self { dataset, classes, dealt, raw, ranges, tasks }
+        let taught = taught(config.label.passes, &dataset, passes);
+        Self { dataset, classes, taught, dealt, raw, ranges, tasks }
     }
 
     /// The rows of one of `parts`.
@@ -59,6 +62,29 @@ impl Rows {
         let pick = |values: &[usize]| of.iter().map(|&row| values[row]).collect();
         Truth { classes: pick(&self.classes), groups: pick(&self.dealt.groups) }
     }
+}
+
+/// What each row teaches, `rows × classes`: shares of the classes that add up to what the row counts.
+///
+/// A row that no pass has labelled teaches its label. One of whose passes none says its label counts half a pass, so that no row
+/// counts nothing.
+fn taught(passes_use: PassUse, dataset: &Dataset, passes: &[Pass]) -> Vec<f32> {
+    let count = dataset.classes.len();
+    let mut taught = vec![0.0; dataset.rows.len() * count];
+    for (i, (row, shares)) in dataset.rows.iter().zip(taught.chunks_exact_mut(count.max(1))).enumerate() {
+        let said: Vec<usize> = passes.iter().filter_map(|pass| pass.classes[i]).collect();
+        match passes_use {
+            PassUse::Soft if !said.is_empty() => {
+                said.iter().for_each(|&class| shares[class] += row.weight / said.len() as f32);
+            }
+            PassUse::Weighted if !said.is_empty() => {
+                let agree = said.iter().filter(|&&class| class == row.class).count() as f32;
+                shares[row.class] = row.weight * agree.max(0.5) / said.len() as f32;
+            }
+            _ => shares[row.class] = row.weight,
+        }
+    }
+    taught
 }
 
 /// What answers to some rows are judged by.
@@ -86,7 +112,16 @@ impl Context<'_> {
         let folder = self.project.embeddings_folder();
         let fields = self.matrices(&folder, &dataset.text_fields, dataset.rows.len())?;
         let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), Some(&self.project.config));
-        Ok(Rows::new(&self.project.config, dataset, dealt, raw))
+        let passes = self.passes(&dataset)?;
+        Ok(Rows::new(&self.project.config, dataset, &passes, dealt, raw))
+    }
+
+    /// What the labelling passes say of the rows, where they teach.
+    pub fn passes(&self, dataset: &Dataset) -> Result<Vec<Pass>, BuildError> {
+        match self.project.config.label.passes {
+            PassUse::Settled => Ok(Vec::new()),
+            _ => Ok(table::passes(&self.project.config, &self.project.root, dataset)?),
+        }
     }
 
     /// Part and group of each row, as the split stage left them.

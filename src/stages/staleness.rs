@@ -150,7 +150,7 @@ const ENCODER: &str = "the encoder";
 const ARITHMETIC: &str = "the encoder's arithmetic";
 
 impl Sources {
-    /// Hash the raw files and the encoder's.
+    /// Hash the raw files and the encoder's; those of labelling passes, where these teach.
     ///
     /// # Errors
     /// No raw file matches, or the encoder is not there.
@@ -158,6 +158,11 @@ impl Sources {
         let mut inputs = BTreeMap::new();
         for file in table::files(&project.config, &project.root)? {
             inputs.insert(file.to_string_lossy().into_owned(), checksum(&project.root.join(&file))?);
+        }
+        if !project.config.label.passes.is_settled() {
+            for file in table::pass_files(&project.config, &project.root)? {
+                inputs.insert(file.to_string_lossy().into_owned(), checksum(&project.root.join(&file))?);
+            }
         }
         let mut sources = Self { inputs };
         sources.measure_encoder(project)?;

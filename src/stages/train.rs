@@ -39,7 +39,7 @@ pub struct Learning<'a> {
 
 /// The train stage.
 pub const TRAIN: Declaration = Declaration {
-    version: 12,
+    version: 13,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment],
     config: |config| json!({ "seed": config.seed, "train": config.train }),
     run: |context| context.train(),
@@ -111,6 +111,7 @@ impl Context<'_> {
         let input = TrainInput {
             rows: &rows.raw,
             classes: &rows.classes,
+            taught: &rows.taught,
             groups: &rows.dealt.groups,
             class_count: rows.dataset.classes.len(),
             ranges: &rows.ranges,

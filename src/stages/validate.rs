@@ -112,7 +112,8 @@ impl Context<'_> {
         let vectors = mean_cosine_vectors(&raw.embedding, fields, raw.embedding_dims / fields);
         let parts = vec![Part::Train; titles.len()];
         let groups = groups(&titles, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine);
-        let rows = Rows::new(config, dataset.clone(), Dealt { parts, groups }, raw);
+        let passes = self.passes(dataset)?;
+        let rows = Rows::new(config, dataset.clone(), &passes, Dealt { parts, groups }, raw);
         let grouped = GroupedClasses { groups: &rows.dealt.groups, classes: &rows.classes };
         let counts = FoldCounts { folds: FOLDS, repeats: 1 };
         let folds = folds(&rows.of(&[Part::Train]), grouped, counts, 0.1, |name| config.seed_for(name));

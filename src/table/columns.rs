@@ -17,6 +17,8 @@ pub struct Columns<'a> {
     pub label: Vec<Column<'a>>,
     /// Those predicted beside the label.
     pub tasks: Vec<usize>,
+    /// That of what a row counts, where one is named.
+    pub weight: Option<Column<'a>>,
     /// The title's, where one is named.
     pub title: Option<usize>,
     /// Columns of the file.
@@ -92,11 +94,13 @@ impl<'a> Columns<'a> {
             },
             label: config.label_columns().into_iter().map(column).collect(),
             tasks: config.train.tasks.iter().map(|task| place(&task.column)).collect(),
+            weight: config.label.weight.as_deref().map(column),
             title: config.title().map(place),
             count: source.columns().len(),
         };
         let of_range = found.label.iter_mut().filter(|_| config.label.range.is_some());
-        let mut numbers: Vec<&mut Column<'_>> = found.inputs.numeric.iter_mut().chain(of_range).collect();
+        let of_label = of_range.chain(&mut found.weight);
+        let mut numbers: Vec<&mut Column<'_>> = found.inputs.numeric.iter_mut().chain(of_label).collect();
         find_decimals(&mut numbers, source, &Missing::new(&config.data.missing), usize::MAX)?;
         Ok(found)
     }

@@ -23,6 +23,8 @@ pub struct Row {
     pub in_test_files: bool,
     /// The two numbers that the label is computed from, where it comes from a range.
     pub range: Option<[f32; 2]>,
+    /// What it counts in training; 1 where no column says it.
+    pub weight: f32,
     /// The value of each of [`Dataset::tasks`]; `None` for an empty cell or a list.
     pub tasks: Vec<Option<String>>,
     /// Hash of the row as the file has it, white space at its ends aside.

@@ -54,5 +54,5 @@ pub use read::{check_columns, read};
 pub use rejects::{check_rejects, write_rejects};
 pub use report::{Contradiction, Duplicate, ReadReport, Reject};
 pub use sample::{Sample, sample};
-pub use second_labels::{Labelled, Pass, passes, second_labels};
+pub use second_labels::{Labelled, Pass, pass_files, passes, second_labels};
 pub use source::{Stated, TypedRow};

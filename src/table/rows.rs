@@ -80,6 +80,8 @@ pub fn parse(
         }
         _ => None,
     };
+    let weight =
+        columns.weight.map_or(Ok(1.0), |column| weight(column, at(column.position))).map_err(with_count)?;
     let task = |&position: &usize| {
         let mut values = values(at(position));
         (values.len() == 1).then(|| values.remove(0))
@@ -92,7 +94,26 @@ pub fn parse(
         title: columns.title.map(|title| normalise(&text(at(title)))).unwrap_or_default(),
         in_test_files: origin.in_test_files,
         range,
+        weight,
         tasks: columns.tasks.iter().map(task).collect(),
         record: line.content(),
     })
 }
+
+/// What a row counts.
+fn weight(column: Column<'_>, value: &str) -> Result<f32, Fault> {
+    if value.is_empty() {
+        return fault(column.name, "", "what the row counts (label.weight) is empty");
+    }
+    let weight = number(column.name, value, column.decimal)? as f32;
+    if !(1.0 / MOST_WEIGHT..=MOST_WEIGHT).contains(&weight) {
+        let reason = format!(
+            "what the row counts (label.weight) must be above 0, from 1/{MOST_WEIGHT} to {MOST_WEIGHT}"
+        );
+        return fault(column.name, value, reason);
+    }
+    Ok(weight)
+}
+
+/// Beyond it, and below one over it, a row would stand for all others or for nothing.
+const MOST_WEIGHT: f32 = 1000.0;

@@ -1,7 +1,7 @@
 //! What further labellers said of the dataset's rows.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cell::{normalise, text};
 use super::columns::Column;
@@ -75,6 +75,14 @@ pub fn passes(config: &Config, project: &Path, dataset: &Dataset) -> Result<Vec<
         }
     })?;
     Ok(found.into_iter().map(|(name, classes)| Pass { name, classes }).collect())
+}
+
+/// The files of `validate.passes`, relative to the project.
+///
+/// # Errors
+/// A pattern matches nothing.
+pub fn pass_files(config: &Config, project: &Path) -> Result<Vec<PathBuf>, TableError> {
+    Ok(matching(&config.validate.passes, Key::PASSES.name, project)?.files)
 }
 
 /// The column of a file of passes that names the pass.

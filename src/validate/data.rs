@@ -256,6 +256,7 @@ mod tests {
             title: title.to_lowercase(),
             in_test_files: false,
             range: None,
+            weight: 1.0,
             tasks: vec![],
             record: ContentHash::default(),
         };

@@ -79,6 +79,7 @@ mod tests {
             title: class.to_string(),
             in_test_files: false,
             range: None,
+            weight: 1.0,
             tasks: vec![],
             record: ContentHash::default(),
         };

@@ -23,6 +23,12 @@ const SWITCHES: &[Switch] = &[
     ("kernel", &[], "data.text_fields", "[\"title\"]"),
     ("kernel", &[], "data.join_text", "true"),
     ("kernel", &[], "data.title", "\"season\""),
+    ("kernel", &[("features.numeric", "[]")], "label.weight", "\"duration_mins\""),
+    ("knn", &[("features.numeric", "[]")], "label.weight", "\"duration_mins\""),
+    ("prototypes", &[("features.numeric", "[]")], "label.weight", "\"duration_mins\""),
+    ("logistic", &[("features.numeric", "[]")], "label.weight", "\"duration_mins\""),
+    ("trees", &[("features.numeric", "[]")], "label.weight", "\"duration_mins\""),
+    ("network", &[("features.numeric", "[]")], "label.weight", "\"duration_mins\""),
     ("kernel", &[], "features.numeric", "[]"),
     ("kernel", &[], "features.categorical", "[\"season\"]"),
     ("kernel", &[], "features.field_weights", "{ title = 5.0 }"),
@@ -116,7 +122,7 @@ const PLATEAU: &[(&str, &str)] = &[
 ];
 
 /// What moves no answer, and what it does.
-const OTHERS: [(&str, &str); 20] = [
+const OTHERS: [(&str, &str); 21] = [
     ("name", "where results go"),
     ("data.files", "which rows there are"),
     ("data.test_files", "which rows are test rows"),
@@ -126,6 +132,7 @@ const OTHERS: [(&str, &str); 20] = [
     ("data.max_rejected_share", "when a run stops: tests/cli/input.rs"),
     ("label.column", "what is learned"),
     ("label.normalise", "which labels are one: tests/cli/tables.rs"),
+    ("label.passes", "what labelling passes teach: tests/cli/weights.rs"),
     ("label.range.min", "what is learned"),
     ("label.range.max", "what is learned"),
     ("label.range.classes", "what is learned"),

@@ -389,8 +389,12 @@ mod tests {
         for (set, left) in problem.sets.members.iter().enumerate() {
             let others: Vec<usize> = (0..count).filter(|row| !left.contains(row)).collect();
             let pick = |of: &Mat<f64>| Mat::from_fn(of.nrows(), others.len(), |i, row| of[(i, others[row])]);
-            let without =
-                Problem { y: pick(&problem.y), sets: Groups::new(others.len(), None), ..Problem::new(&data) };
+            let without = Problem {
+                y: pick(&problem.y),
+                weights: vec![1.0; others.len()],
+                sets: Groups::new(others.len(), None),
+                ..Problem::new(&data)
+            };
             // Rows that are their own landmarks go with their landmarks; others leave the landmarks as they are.
             let (weights, kernel) = if landmarks.len() == count {
                 let among =
@@ -418,6 +422,45 @@ mod tests {
         for groups in [None, Some(&grouped(60)[..])] {
             leaving_out_is_leaving_out(60, &(0..60).collect::<Vec<_>>(), groups);
             leaving_out_is_leaving_out(60, &landmarks, groups);
+        }
+    }
+
+    /// A third of the rows counts twice: as if each of them stood there twice, and were left out with its twin.
+    #[test]
+    fn a_row_that_counts_twice_is_two_rows() {
+        let (all, blocks) = (circle(60, 12), blocks());
+        let counts = |row: usize| 1 + usize::from(row.is_multiple_of(3));
+        let times = |of: &[f32], width: usize| -> Vec<f32> {
+            of.chunks(width).enumerate().flat_map(|(row, values)| values.repeat(counts(row))).collect()
+        };
+        let doubled = (times(&all.0, 2), times(&all.1, 3));
+        let groups: Vec<[usize; 2]> = (0..60).flat_map(|row| vec![[row; 2]; counts(row)]).collect();
+        let mut weighted = all.clone();
+        for (row, target) in weighted.1.chunks_mut(3).enumerate() {
+            target[..2].iter_mut().for_each(|share| *share *= counts(row) as f32);
+        }
+        let (mut of_doubled, of_weighted) = (data(&blocks, &doubled), data(&blocks, &weighted));
+        of_doubled.train.groups = Some(&groups);
+        let one = Problem::new(&of_weighted);
+        // Few rows are left out in sets, which are dealt; these are not the same, so leave out one group at a time.
+        let one = Problem { sets: one.groups.clone(), ..one };
+        let two = Problem::new(&of_doubled);
+        let two = Problem { variance: one.variance, sets: two.groups.clone(), ..two };
+        let choice = Choice { gamma: 1.0, ridge: 0.3, feature_weight: 1.0, term_weight: 0.0 };
+        let (rows, doubles): (Vec<usize>, Vec<usize>) = ((0..60).collect(), (0..groups.len()).collect());
+        let first_of = |row: usize| groups.iter().position(|group| group[0] == row).unwrap();
+        for (landmarks, doubled_landmarks) in
+            [(&rows[..], &doubles[..]), (&rows[..20], &(0..20).map(first_of).collect::<Vec<_>>()[..])]
+        {
+            let [a, b] = [(&one, landmarks), (&two, doubled_landmarks)]
+                .map(|(problem, landmarks)| problem.solve(choice, landmarks).unwrap());
+            for row in 0..60 {
+                for i in 0..3 {
+                    let off = (a.left_out[(i, row)] - b.left_out[(i, first_of(row))]).abs();
+                    assert!(off < 1e-9, "{} landmarks, row {row}: {off}", landmarks.len());
+                }
+            }
+            assert!((a.freedom - b.freedom).abs() < 1e-8, "{} {}", a.freedom, b.freedom);
         }
     }
 

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::heads::dense::{Points, cholesky, columns, inverse_blocks, product, solve_positive, square};
 use crate::heads::groups::Groups;
-use crate::heads::{Block, BlockKind, FitData, HeadError, outputs, places};
+use crate::heads::{Block, BlockKind, FitData, HeadError, outputs, places, row_weight};
 use crate::inputs::{KnownDistances, Sparse};
 
 /// Added to the diagonal of the kernel among landmarks that are some of the rows, where two may be alike.
@@ -40,6 +40,8 @@ pub struct Problem<'a> {
     pub terms: Option<&'a Sparse>,
     /// `outputs × rows`, minus the means; 0 where the label of a block is missing.
     pub y: Mat<f64>,
+    /// What each row counts.
+    pub weights: Vec<f64>,
     /// `outputs × 1`.
     pub means: Mat<f64>,
     /// For each block of classes, the class of each row.
@@ -74,15 +76,24 @@ impl<'a> Problem<'a> {
         let outputs = outputs(data.blocks);
         let (x, mut y) = (data.train.inputs, columns(data.train.targets, outputs));
         let rows = y.ncols();
+        let of_row = |row: &[f32]| row_weight(row, data.blocks);
+        let weights: Vec<f64> = data.train.targets.chunks_exact(outputs).map(of_row).collect();
         let (mut means, mut truth) = (Mat::zeros(outputs, 1), Vec::new());
         for (own, block) in places(data.blocks) {
+            if block.kind == BlockKind::Classes {
+                let to_shares = |(mut row, weight): (faer::ColMut<'_, f64>, &f64)| {
+                    own.clone().for_each(|i| row[i] /= weight);
+                };
+                y.col_iter_mut().zip(&weights).for_each(to_shares);
+            }
             let known: Vec<f64> = match block.kind {
                 BlockKind::Classes => y.col_iter().map(|row| own.clone().map(|i| row[i]).sum()).collect(),
                 BlockKind::Values => vec![1.0; y.ncols()],
             };
-            let count = known.iter().sum::<f64>().max(1.0);
+            let count = known.iter().zip(&weights).map(|(known, weight)| known * weight).sum::<f64>();
             for i in own.clone() {
-                means[(i, 0)] = y.row(i).iter().sum::<f64>() / count;
+                let sum = y.row(i).iter().zip(&weights).map(|(value, weight)| value * weight).sum::<f64>();
+                means[(i, 0)] = sum / count.max(1e-9);
                 let centred = |(value, known): (&mut f64, &f64)| *value = (*value - means[(i, 0)]) * known;
                 y.row_mut(i).iter_mut().zip(&known).for_each(centred);
             }
@@ -112,7 +123,21 @@ impl<'a> Problem<'a> {
             groups.clone()
         };
         let distances = data.train.distances;
-        Self { blocks, inputs, embedding, x, distances, terms, y, means, truth, variance, groups, sets }
+        Self {
+            blocks,
+            inputs,
+            embedding,
+            x,
+            distances,
+            terms,
+            y,
+            weights,
+            means,
+            truth,
+            variance,
+            groups,
+            sets,
+        }
     }
 
     pub fn rows(&self) -> usize {
@@ -221,11 +246,17 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Where the rows themselves are the landmarks, A = K + ridge · I has the weights w = A⁻¹ y, and the answers to the rows
-    /// of a set by a fit without them are y - ((A⁻¹) of the set)⁻¹ w (Rifkin & Lippert 2007 for single rows; by block
-    /// elimination for more). Of `kernel` only the lower triangle is looked at.
+    /// Where the rows themselves are the landmarks, A = K + ridge · W⁻¹, with what the rows count on the diagonal of W, has the
+    /// weights w = A⁻¹ y, and the answers to the rows of a set by a fit without them are y - ((A⁻¹) of the set)⁻¹ w (Rifkin &
+    /// Lippert 2007 for single rows; by block elimination for more). Of `kernel` only the lower triangle is looked at.
     pub fn solve_own(&self, kernel: impl Fn() -> Mat<f64>, ridge: f64) -> Result<Solved, HeadError> {
-        let factor = cholesky(kernel, ridge)?;
+        let counted = || {
+            let mut kernel = kernel();
+            let more = |(i, weight): (usize, &f64)| kernel[(i, i)] += ridge / weight - ridge;
+            self.weights.iter().enumerate().for_each(more);
+            kernel
+        };
+        let factor = cholesky(counted, ridge)?;
         let mut weights = self.y.transpose().to_owned();
         solve_lower_triangular_in_place(factor.as_ref(), weights.as_mut(), Par::Seq);
         solve_upper_triangular_in_place(factor.transpose(), weights.as_mut(), Par::Seq);
@@ -234,15 +265,16 @@ impl<'a> Problem<'a> {
         let members = &self.sets.members;
         inverse_blocks(&factor, members, |set, block| {
             let own = (0..members[set].len()).filter(|&i| self.sets.of[members[set][i]][0] == set);
-            trace += own.map(|i| block[(i, i)]).sum::<f64>();
-            self.put_left_out(&mut left_out, set, &block, weights.as_ref())
+            trace += own.map(|i| block[(i, i)] / self.weights[members[set][i]]).sum::<f64>();
+            self.put_left_out(&mut left_out, set, &block, weights.as_ref(), &|_| 1.0)
         })?;
         Ok(Solved { left_out, freedom: self.rows() as f64 - trace * ridge, weights })
     }
 
     /// With Φ the rows in the landmarks' feature space, A = ΦᵀΦ + ridge · I and H the block of a set in Φ A⁻¹ Φᵀ, the
-    /// answers to the set by a fit without it are y - (I - H)⁻¹ (y - ŷ) (Allen's PRESS, 1974, for single rows). `among` is the kernel of the landmarks,
-    /// whose lower triangle is looked at, `to_rows` that between them and all rows.
+    /// answers to the set by a fit without it are y - (I - H)⁻¹ (y - ŷ) (Allen's PRESS, 1974, for single rows); Φ and y times
+    /// the root of what the rows count. `among` is the kernel of the landmarks, whose lower triangle is looked at, `to_rows`
+    /// that between them and all rows.
     pub fn solve_among(
         &self,
         among: impl Fn() -> Mat<f64>,
@@ -251,15 +283,20 @@ impl<'a> Problem<'a> {
     ) -> Result<Solved, HeadError> {
         let among = cholesky(among, AMONG_RIDGE)?;
         let mut features = to_rows();
+        let root = |row: usize| self.weights[row].sqrt();
+        for (row, column) in features.col_iter_mut().enumerate() {
+            column.iter_mut().for_each(|value| *value *= root(row));
+        }
+        let y = Mat::from_fn(self.y.nrows(), self.rows(), |i, row| self.y[(i, row)] * root(row));
         solve_lower_triangular_in_place(among.as_ref(), features.as_mut(), Par::Seq);
         let factor = cholesky(|| square(features.as_ref()), ridge)?;
         // In the place of the features: so that A is the identity.
         let mut whitened = features;
         solve_lower_triangular_in_place(factor.as_ref(), whitened.as_mut(), Par::Seq);
-        let mut weights = product(whitened.as_ref(), self.y.transpose());
+        let mut weights = product(whitened.as_ref(), y.transpose());
         let fitted = product(weights.transpose(), whitened.as_ref());
         let leverage: Vec<f64> = whitened.col_iter().map(|row| row.iter().map(|v| v * v).sum()).collect();
-        let residuals = &self.y - &fitted;
+        let residuals = &y - &fitted;
         let mut left_out = Mat::zeros(self.y.nrows(), self.rows());
         for (set, rows) in self.sets.members.iter().enumerate() {
             let block = if let [row] = rows[..] {
@@ -269,20 +306,21 @@ impl<'a> Problem<'a> {
                 let square = square(own.transpose());
                 Mat::from_fn(rows.len(), rows.len(), |i, j| f64::from(u8::from(i == j)) - square[(i, j)])
             };
-            self.put_left_out(&mut left_out, set, &block, residuals.as_ref())?;
+            self.put_left_out(&mut left_out, set, &block, residuals.as_ref(), &root)?;
         }
         solve_upper_triangular_in_place(factor.transpose(), weights.as_mut(), Par::Seq);
         solve_upper_triangular_in_place(among.transpose(), weights.as_mut(), Par::Seq);
         Ok(Solved { left_out, freedom: leverage.iter().sum(), weights: weights.transpose().to_owned() })
     }
 
-    /// y - block⁻¹ · `of` for the rows of a set, which are those of the block.
+    /// y - block⁻¹ · `of` for the rows of a set, which are those of the block; both times what `scale` says of a row.
     fn put_left_out(
         &self,
         left_out: &mut Mat<f64>,
         set: usize,
         block: &Mat<f64>,
         of: MatRef<'_, f64>,
+        scale: &dyn Fn(usize) -> f64,
     ) -> Result<(), HeadError> {
         let (outputs, rows) = (self.y.nrows(), &self.sets.members[set]);
         let solved = match rows[..] {
@@ -291,7 +329,8 @@ impl<'a> Problem<'a> {
         };
         for (j, &row) in rows.iter().enumerate() {
             if self.sets.of[row][0] == set {
-                (0..outputs).for_each(|i| left_out[(i, row)] = self.y[(i, row)] - solved[(j, i)]);
+                (0..outputs)
+                    .for_each(|i| left_out[(i, row)] = self.y[(i, row)] - solved[(j, i)] / scale(row));
             }
         }
         Ok(())

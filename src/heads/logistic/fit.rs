@@ -10,7 +10,9 @@ use super::matrix::Matrix;
 use super::settings::LogisticShape;
 use super::solver::LogisticRegression;
 use crate::heads::dense::{cholesky, columns, product, score, square};
-use crate::heads::{BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows, outputs, places};
+use crate::heads::{
+    Block, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows, outputs, places, row_weight,
+};
 
 /// Penalties of a logistic regression (C, ascending) and of a ridge regression (a row's share, descending), on inputs of
 /// variance 1. Each begins where the one before ended.
@@ -64,7 +66,9 @@ pub fn fit(
             }
             BlockKind::Values => {
                 let [y, held] = [data.train, data.validation].map(|rows| columns(&own(rows), block.width));
-                let (found, means) = values(&Valued { x: &x, y }, &Valued { x: &asked, y: held })?;
+                let [train, held_back] = [(data.train, &x, y), (data.validation, &asked, held)]
+                    .map(|(rows, x, y)| Valued { x, y, weights: row_weights(rows, data.blocks) });
+                let (found, means) = values(&train, &held_back)?;
                 weights.subcols_mut(place.start, block.width).copy_from(&found);
                 bias[place].copy_from_slice(&means);
             }
@@ -78,6 +82,11 @@ pub fn fit(
     let scores = [of(data.train)?, of(data.validation)?];
     let parameters = outputs * (data.inputs + 1);
     Fitted::at_once(Box::new(head), HeadShape::Logistic(shape), parameters, scores, each_epoch)
+}
+
+/// What each row counts.
+fn row_weights(rows: Rows<'_>, blocks: &[Block]) -> Vec<f64> {
+    rows.targets.chunks_exact(outputs(blocks)).map(|row| row_weight(row, blocks)).collect()
 }
 
 /// Rows of which shares of the classes are known.
@@ -107,17 +116,23 @@ fn classes(train: &SoftLabelled<'_>, held_back: &SoftLabelled<'_>, count: usize)
 
 /// Rows of which values are known, a column a row.
 struct Valued<'a> {
-    /// `inputs × rows`, the inputs' means over the training rows 0.
+    /// `inputs × rows`, the inputs' weighted means over the training rows 0.
     x: &'a Mat<f64>,
     /// `values × rows`.
     y: Mat<f64>,
+    /// What each row counts.
+    weights: Vec<f64>,
 }
 
 /// Weights, `inputs × values`, and means of the ridge regression with the penalty that does best on the rows `held_back`.
 fn values(train: &Valued<'_>, held_back: &Valued<'_>) -> Result<(Mat<f64>, Vec<f64>), HeadError> {
-    let Valued { x, y } = train;
-    let rows = x.ncols() as f64;
-    let means: Vec<f64> = y.row_iter().map(|row| row.iter().sum::<f64>() / rows).collect();
+    let Valued { x, y, weights } = train;
+    let rows = weights.iter().sum::<f64>();
+    let weighted = |row: faer::RowRef<'_, f64>| row.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>();
+    let means: Vec<f64> = y.row_iter().map(|row| weighted(row) / rows).collect();
+    let times_roots =
+        |of: &Mat<f64>| Mat::from_fn(of.nrows(), of.ncols(), |i, row| of[(i, row)] * weights[row].sqrt());
+    let (x, y) = (times_roots(x), times_roots(y));
     let (inner, targets) = (square(x.as_ref()), product(x.as_ref(), y.transpose()));
     let mut best: Option<(f64, Mat<f64>)> = None;
     for ridge in RIDGES {
@@ -131,7 +146,7 @@ fn values(train: &Valued<'_>, held_back: &Valued<'_>) -> Result<(Mat<f64>, Vec<f
                 .map(|i| (predicted[(i, row)] + means[i] - held_back.y[(i, row)]).powi(2))
                 .sum::<f64>()
         };
-        let loss = (0..held_back.x.ncols()).map(off).sum::<f64>();
+        let loss = (0..held_back.x.ncols()).map(|row| off(row) * held_back.weights[row]).sum::<f64>();
         if best.as_ref().is_none_or(|(least, _)| loss < *least) {
             best = Some((loss, weights));
         }
@@ -150,9 +165,13 @@ struct Scaling {
 impl Scaling {
     fn learn(data: &FitData<'_>) -> Self {
         let x = columns(data.train.inputs, data.inputs);
-        let rows = x.ncols().max(1) as f64;
-        let means: Vec<f64> = x.row_iter().map(|row| row.iter().sum::<f64>() / rows).collect();
-        let squares = |i: usize| x.row(i).iter().map(|v| (v - means[i]).powi(2)).sum::<f64>();
+        let weights = row_weights(data.train, data.blocks);
+        let rows = weights.iter().sum::<f64>().max(1e-9);
+        let sum = |of: &dyn Fn(f64) -> f64, i: usize| -> f64 {
+            x.row(i).iter().zip(&weights).map(|(&v, w)| of(v) * w).sum()
+        };
+        let means: Vec<f64> = (0..data.inputs).map(|i| sum(&|v| v, i) / rows).collect();
+        let squares = |i: usize| sum(&|v| (v - means[i]).powi(2), i);
         let dims = data.embedding_dims;
         let variance = (0..dims).map(squares).sum::<f64>() / (rows * dims.max(1) as f64);
         let embedding = 1.0 / variance.max(1e-12).sqrt();
@@ -183,7 +202,7 @@ impl Scaling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heads::{Block, Tensors};
+    use crate::heads::Tensors;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 

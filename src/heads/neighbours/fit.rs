@@ -7,7 +7,7 @@ use super::settings::{NeighbourSettings, NeighbourShape};
 use crate::heads::dense::{Points, columns, score};
 use crate::heads::groups::Groups;
 use crate::heads::{
-    Block, BlockKind, Epoch, FitData, Fitted, HeadError, HeadShape, LeftOut, outputs, places,
+    Block, BlockKind, Epoch, FitData, Fitted, HeadError, HeadShape, LeftOut, outputs, places, row_weight,
 };
 
 /// Rows that vote, how fast a vote falls with the squared distance (in units of the inputs' variance), and the factor on
@@ -32,7 +32,9 @@ pub fn fit(
     let targets = RowMajor { values: y, width: outputs };
     // Row-major, `remembered × inputs` and `× outputs`.
     let (remembered, answers) = if settings.prototypes {
-        (class_means(inputs, targets, classes), class_means(targets, targets, classes))
+        let shares = shares(y, data.blocks);
+        let shares = RowMajor { values: &shares, width: outputs };
+        (class_means(inputs, targets, classes), class_means(shares, targets, classes))
     } else {
         (x.to_vec(), y.to_vec())
     };
@@ -126,6 +128,18 @@ fn variance(rows: &[f32], inputs: usize, embedding: usize) -> f64 {
 struct RowMajor<'a> {
     values: &'a [f32],
     width: usize,
+}
+
+/// Targets as those of rows that count alike.
+fn shares(targets: &[f32], blocks: &[Block]) -> Vec<f32> {
+    let mut shares = targets.to_vec();
+    for row in shares.chunks_exact_mut(outputs(blocks)) {
+        let weight = row_weight(row, blocks) as f32;
+        for (own, _) in places(blocks).filter(|(_, block)| block.kind == BlockKind::Classes) {
+            row[own].iter_mut().for_each(|share| *share /= weight);
+        }
+    }
+    shares
 }
 
 /// `classes × width` means of the rows of `x` by their (soft) class in the first columns of `y`; zeros for a class

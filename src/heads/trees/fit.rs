@@ -10,7 +10,9 @@ use rayon::prelude::*;
 use super::answer::Forest;
 use super::settings::TreeSettings;
 use crate::heads::dense::score;
-use crate::heads::{BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows, outputs};
+use crate::heads::{
+    BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, Rows, outputs, row_weight,
+};
 
 /// Most trees of one output; early stopping ends most of them sooner.
 const MOST_TREES: usize = 500;
@@ -56,7 +58,7 @@ impl Columns {
         for (row, all) in rows.targets.chunks_exact(outputs).enumerate() {
             let own = f64::from(all[output]);
             if data.blocks[block].kind == BlockKind::Values {
-                examples.push((row, own, 1.0));
+                examples.push((row, own, row_weight(all, data.blocks)));
                 continue;
             }
             let classes = &all[start..start + data.blocks[block].width];
@@ -65,6 +67,7 @@ impl Columns {
                 _ => classes.iter().map(|&t| f64::from(t)).sum::<f64>(),
             };
             // A row that is partly of the class counts on both sides; one without a label on none.
+            let own = own / classes.iter().map(|&t| f64::from(t)).sum::<f64>().max(1e-9);
             for (target, weight) in [(1.0, weight * own), (0.0, weight * (1.0 - own))] {
                 if weight > 1e-6 {
                     examples.push((row, target, weight));

@@ -42,6 +42,7 @@ fn healthy(rows: usize, classes: usize, seed: u64) -> Dataset {
             title: at.to_string(),
             in_test_files: false,
             range: None,
+            weight: 1.0,
             tasks: vec![],
             record: ContentHash::default(),
         }

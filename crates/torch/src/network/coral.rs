@@ -23,10 +23,11 @@ pub fn log_probabilities(odds: &Tensor) -> Tensor {
 
 /// Binary cross entropy of the [`odds`], weighted by class, summed over the members.
 ///
-/// Targets are `[rows, classes]`, or `[members, rows, classes]` where a member's rows of zeros are none that it learns from.
+/// Targets, which add up to what a row counts, are `[rows, classes]`, or `[members, rows, classes]` where a member's rows of zeros are none that it learns from.
 pub fn loss(odds: &Tensor, targets: &Tensor, class_weights: &Tensor) -> Tensor {
     let classes = targets.size()[targets.dim() - 1];
-    let beyond: Tensor = 1.0 - targets.cumsum(-1, Kind::Float).narrow(-1, 0, classes - 1);
+    let row_weights = targets.sum_dim_intlist(-1, true, Kind::Float).clamp_min(1e-12);
+    let beyond: Tensor = 1.0 - (targets / row_weights).cumsum(-1, Kind::Float).narrow(-1, 0, classes - 1);
     let below: Tensor = 1.0 - &beyond;
     let weight = (targets * class_weights).sum_dim_intlist(-1, true, Kind::Float);
     let loss = -(&beyond * odds.log_sigmoid() + below * (-odds).log_sigmoid());

@@ -8,7 +8,7 @@ use super::perceptron::Perceptron;
 
 /// What a batch is to be answered with.
 pub struct Targets<'a> {
-    /// `[rows, outputs]`, block beside block; soft targets where rows are mixed.
+    /// `[rows, outputs]`, block beside block; soft targets where rows are mixed. Of classes they add up to what a row counts.
     pub values: &'a Tensor,
     /// `[members, rows, 1]` of 0 and 1, where not every member learns from every row.
     pub seen: Option<&'a Tensor>,
@@ -54,8 +54,10 @@ impl Loss {
         let shape = &network.shape;
         let classes = shape.blocks[0].width as i64;
         let mut label = targets.values.narrow(-1, 0, classes);
+        let row_weights = label.sum_dim_intlist(-1, true, Kind::Float);
         if self.label_smoothing > 0.0 {
-            label = label * (1.0 - self.label_smoothing) + self.label_smoothing / classes as f64;
+            label =
+                label * (1.0 - self.label_smoothing) + &row_weights * (self.label_smoothing / classes as f64);
         }
         let label = targets.of_seen(label);
         let mut total = if shape.output == Output::Coral {
@@ -74,7 +76,7 @@ impl Loss {
                     cross_entropy(&own.log_softmax(-1, Kind::Float), &targets.of_seen(wanted), &even, 0.0)
                 }
                 BlockKind::Values => {
-                    let off = targets.of_seen((own - wanted).square());
+                    let off = targets.of_seen((own - wanted).square() * &row_weights);
                     let share = targets.seen.map_or(1.0, |seen| seen.mean(Kind::Float).double_value(&[]));
                     off.mean(Kind::Float) * shape.members as f64 / (2.0 * share.max(1e-6))
                 }
@@ -133,6 +135,41 @@ mod tests {
         // (0.001804 + 3*0.022658 + 0.173287) / 5 = 0.048613
         let value = cross_entropy(&log_p, &targets, &weights, 2.0).double_value(&[]);
         assert!((value - 0.048613).abs() < 1e-5, "{value}");
+    }
+
+    #[test]
+    fn a_row_that_counts_twice_is_two_rows() {
+        let blocks =
+            vec![block(3, BlockKind::Classes), block(2, BlockKind::Classes), block(1, BlockKind::Values)];
+        for output in [Output::Softmax, Output::Coral, Output::Corn] {
+            let shape = NetworkShape { blocks: blocks.clone(), output, ..shape() };
+            let mut network = Perceptron::blank(&shape);
+            network.initialise(&mut ChaCha8Rng::seed_from_u64(2));
+            let loss = Loss {
+                class_weights: Tensor::from_slice(&[1.0f32, 2.0, 0.5]),
+                focal_gamma: 0.0,
+                label_smoothing: 0.1,
+            };
+            let of = |inputs: &[f32], targets: &[f32]| {
+                let scores = network.forward(&Tensor::from_slice(inputs).view([-1, 2]), None);
+                let values = Tensor::from_slice(targets).view([-1, 6]);
+                loss.of_step(&network, &scores, &Targets { values: &values, seen: None }).double_value(&[])
+            };
+            // Of mean weight 1, as training gives it: a half and one and a half are one row and three.
+            let (x, y) = (
+                [0.4f32, -0.3, 0.8, 0.1],
+                [[0.0f32, 1.0, 0.0, 1.0, 0.0, 0.7], [1.0, 0.0, 0.0, 0.0, 1.0, -0.2]],
+            );
+            let scaled = |row: [f32; 6], weight: f32| {
+                let mut row = row;
+                row[..5].iter_mut().for_each(|share| *share *= weight);
+                row
+            };
+            let weighted = of(&x, &[scaled(y[0], 0.5), scaled(y[1], 1.5)].concat());
+            let repeated =
+                of(&[&x[..2], &x[2..], &x[2..], &x[2..]].concat(), &[y[0], y[1], y[1], y[1]].concat());
+            assert!((weighted - repeated).abs() < 1e-5, "{output:?}: {weighted} {repeated}");
+        }
     }
 
     #[test]
