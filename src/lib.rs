@@ -19,6 +19,7 @@ pub mod evaluate;
 pub mod validate;
 pub mod propose;
 pub mod tune;
+pub mod collect;
 pub mod model;
 pub mod report;
 pub mod stages;

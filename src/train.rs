@@ -24,6 +24,8 @@ pub struct TrainInput<'a> {
     pub taught: &'a [f32],
     /// Group of near-duplicates of each row of the dataset.
     pub groups: &'a [usize],
+    /// Which rows of the dataset teach, and are no example of what is to be answered.
+    pub teach_only: &'a [bool],
     /// Number of classes.
     pub class_count: usize,
     /// The two numbers behind each row's class, where it comes from a range; else empty.
@@ -149,10 +151,17 @@ pub fn train(
     inputs.extend(encoder.encode(input.variants, &(0..input.parents.len()).collect::<Vec<_>>()));
     let mut targets = teacher.of(input.train);
     targets.extend(teacher.of(input.parents));
-    // A variant is of its parent's group, a mixed row of both its parents'.
-    let group = |row: usize| [input.groups[row]; 2];
-    let mut groups: Vec<[usize; 2]> =
-        input.train.iter().chain(input.parents).map(|&row| group(row)).collect();
+    // A variant is of its parent's group, a mixed row of both its parents'; so a row that only teaches, mixed of its own group
+    // and of one that nothing else is of, is no example either.
+    let group = |row: usize| {
+        let own = input.groups[row];
+        [own, if input.teach_only[row] { input.groups.len() + row } else { own }]
+    };
+    // Variants are no examples either: what will be asked is written by people.
+    let beyond = input.groups.len() + input.classes.len();
+    let of_variants =
+        input.parents.iter().enumerate().map(|(variant, &row)| [input.groups[row], beyond + variant]);
+    let mut groups: Vec<[usize; 2]> = input.train.iter().map(|&row| group(row)).chain(of_variants).collect();
     for mixed in input.mixed {
         let rows = [mixed.first, mixed.second];
         let weights = [mixed.lambda, 1.0 - mixed.lambda];
@@ -162,6 +171,8 @@ pub fn train(
     }
     let [train_terms, validation_terms] =
         [input.train, input.validation].map(|rows| encoder.terms(input.rows, rows));
+    let of_variants = encoder.terms(input.variants, &(0..input.parents.len()).collect::<Vec<_>>());
+    let train_terms = train_terms.zip(of_variants).map(|(own, of_variants)| own.above(&of_variants));
     // Rows that the dataset does not have are in no list of its distances.
     let of_dataset = input.parents.is_empty() && input.mixed.is_empty();
     let distances = input.rows.distances().filter(|_| of_dataset);
@@ -469,6 +480,7 @@ mod tests {
             classes: &[0, 1, 0, 0, 1],
             taught,
             groups: &[0, 1, 2, 3, 4],
+            teach_only: &[false; 5],
             class_count: 2,
             ranges: &[],
             tasks,

@@ -1,4 +1,7 @@
-//! Variants of training rows in other words, by synonym swap and EDA.
+//! Variants of training rows in other words, by synonym swap, EDA and back-translation.
+
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use english_pos_tagger::Tagger;
 use rayon::prelude::*;
@@ -9,40 +12,50 @@ use super::lexicon::Lexicon;
 use super::lineage::Variant;
 use super::protect::protected_words;
 use super::synonym::{seed_of, swap};
+use super::translation::RoundTrips;
 use crate::config::Config;
 use crate::progress::Progress;
 use crate::store::user_cache;
 use crate::table::Dataset;
 
-/// Synonym swap and EDA, for any choice of training rows.
+/// Synonym swap, EDA and back-translation, for any choice of training rows.
 pub struct TextAugmenter<'a> {
     config: &'a Config,
     dataset: &'a Dataset,
     /// `None` where synonym swap is off.
     words: Option<(Lexicon, Tagger)>,
+    /// `None` where back-translation is off.
+    round_trips: Option<RoundTrips<'a>>,
 }
 
 impl<'a> TextAugmenter<'a> {
-    /// For the rows of `dataset`; WordNet is read where synonym swap is on.
+    /// For the rows of `dataset`; WordNet is read where synonym swap is on, and `translations`, which keeps what was translated
+    /// before, where back-translation is.
     ///
     /// # Errors
-    /// WordNet is not there or damaged.
-    pub fn new(config: &'a Config, dataset: &'a Dataset) -> Result<Self, AugmentError> {
+    /// WordNet is not there or damaged, or `translations` cannot be read.
+    pub fn new(config: &'a Config, dataset: &'a Dataset, translations: &Path) -> Result<Self, AugmentError> {
         let words = match config.augment.synonyms.variants {
             0 => None,
             _ => Some((Lexicon::load(&user_cache().join("wordnet-3.0"))?, Tagger::new())),
         };
-        Ok(Self { config, dataset, words })
+        let back_translation = &config.augment.back_translation;
+        let round_trips = match back_translation.through.is_empty() {
+            true => None,
+            false => Some(RoundTrips::new(back_translation, translations)?),
+        };
+        Ok(Self { config, dataset, words, round_trips })
     }
 
     /// Variants of the rows `train`, before any is embedded; which words are protected is learned from these rows alone.
     ///
     /// # Errors
-    /// The user interrupted.
+    /// The user interrupted, or the translator failed.
     pub fn variants(&self, train: &[usize], progress: &dyn Progress) -> Result<Vec<Variant>, AugmentError> {
         let (dataset, synonyms, eda) =
             (self.dataset, &self.config.augment.synonyms, &self.config.augment.eda);
-        if synonyms.variants + eda.variants == 0 {
+        let through = &self.config.augment.back_translation.through;
+        if synonyms.variants + eda.variants + through.len() == 0 {
             return Ok(Vec::new());
         }
         let whole: Vec<String> = train.iter().map(|&r| dataset.rows[r].cells.texts.join("\n")).collect();
@@ -64,6 +77,14 @@ impl<'a> TextAugmenter<'a> {
                 (eda.swap > 0.0).then(|| swap_words(left.as_deref().unwrap_or(text), eda.swap, seed));
             exchanged.flatten().or(left)
         };
+        let fields = |&row: &usize| dataset.rows[row].cells.texts.iter().zip(&varied);
+        let texts = train.iter().flat_map(fields).filter(|(_, vary)| **vary).map(|(text, _)| text.as_str());
+        let texts: BTreeSet<&str> = texts.collect();
+        let trips = self.round_trips.iter().flat_map(|trips| {
+            let texts = &texts;
+            through.iter().map(move |language| trips.of(texts, language, progress))
+        });
+        let trips = trips.collect::<Result<Vec<_>, _>>()?;
         progress.start("varying texts", train.len() as u64, "rows");
         let of_row = |&parent: &usize| {
             if progress.interrupted() {
@@ -71,12 +92,13 @@ impl<'a> TextAugmenter<'a> {
             }
             let original = &dataset.rows[parent].cells.texts;
             let mut variants: Vec<Variant> = Vec::new();
-            for number in 0..synonyms.variants + eda.variants {
+            for number in 0..synonyms.variants + eda.variants + trips.len() {
                 let new = |(text, &vary): (&String, &bool)| {
                     let new = match number.checked_sub(synonyms.variants) {
                         _ if !vary => None,
                         None => in_other_words(text, number),
-                        Some(number) => disturbed(text, number),
+                        Some(number) if number < eda.variants => disturbed(text, number),
+                        Some(number) => trips[number - eda.variants].get(text).cloned(),
                     };
                     new.unwrap_or_else(|| text.clone())
                 };

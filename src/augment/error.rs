@@ -1,6 +1,7 @@
 //! Why rows cannot be augmented.
 
 use super::lexicon::LexiconError;
+use super::translation::TranslationError;
 use crate::embed::CacheError;
 
 /// Why rows cannot be augmented.
@@ -9,6 +10,9 @@ pub enum AugmentError {
     /// The synonym data cannot be read.
     #[error(transparent)]
     Lexicon(#[from] LexiconError),
+    /// Texts cannot be translated.
+    #[error(transparent)]
+    Translation(TranslationError),
     /// The cache of embeddings failed.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -22,8 +26,18 @@ impl AugmentError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Lexicon(error) => error.hint(),
+            Self::Translation(error) => error.hint(),
             Self::Cache(error) => error.hint(),
             Self::Interrupted => None,
+        }
+    }
+}
+
+impl From<TranslationError> for AugmentError {
+    fn from(error: TranslationError) -> Self {
+        match error {
+            TranslationError::Interrupted => Self::Interrupted,
+            error => Self::Translation(error),
         }
     }
 }

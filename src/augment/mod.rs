@@ -1,4 +1,4 @@
-//! More training rows from the training rows: synonym swap, EDA, embedding mixup, SMOTE. Validation and test rows never come in.
+//! More training rows from the training rows: synonym swap, EDA, back-translation, embedding mixup, SMOTE. Validation and test rows never come in.
 //!
 //! Every augmented row carries its parents. Whoever trains takes only augmented rows whose parents are all in the
 //! training part ([`Augmented::within`]), so leakage is impossible whatever the split.
@@ -14,6 +14,7 @@ mod untouchable;
 mod protect;
 mod smote;
 mod synonym;
+mod translation;
 
 pub use augmenter::TextAugmenter;
 pub use band::{keep_in_band, with_originals};
@@ -25,3 +26,4 @@ pub use mixup::mix;
 pub use protect::protected_words;
 pub use smote::{Points, smote};
 pub use synonym::{seed_of, swap};
+pub use translation::TranslationError;

@@ -8,6 +8,7 @@ use crate::counting::counted;
 use crate::stages::BuildError;
 use pipeline_encoder::EncoderError;
 
+use crate::collect::{CollectError, GateError};
 use crate::config::ConfigError;
 use crate::embed::{CacheError, EmbedError};
 use crate::heads::HeadError;
@@ -223,6 +224,15 @@ impl Exit {
             BuildError::Preset(_) | BuildError::Costs { .. } => Self::Config,
             BuildError::NoTestFiles => Self::Config,
             BuildError::TooFar { .. } => Self::Usage,
+            BuildError::NoCandidates { .. } | BuildError::NoTask { .. } => Self::Missing,
+            BuildError::Gate(GateError::Interrupted) => Self::Interrupted,
+            BuildError::Gate(_) => Self::Data,
+            BuildError::NotDeclared { .. } => Self::Config,
+            BuildError::People(_) | BuildError::NothingToAsk { .. } | BuildError::NoAnswers { .. } => {
+                Self::Data
+            }
+            BuildError::Collect(CollectError::Interrupted) => Self::Interrupted,
+            BuildError::Collect(_) => Self::Failed,
             BuildError::NoRun { .. } | BuildError::Run { .. } => Self::Missing,
             BuildError::Encoder(EncoderError::Interrupted)
             | BuildError::Embed(EmbedError::Encoder(EncoderError::Interrupted)) => Self::Interrupted,
@@ -241,6 +251,7 @@ impl Exit {
             | BuildError::Head(_)
             | BuildError::Store(_)
             | BuildError::Lock(LockError::Store(_))
+            | BuildError::Translation(_)
             | BuildError::Artefact { .. } => Self::Failed,
         }
     }

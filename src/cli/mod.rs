@@ -7,6 +7,7 @@ mod answered_typed;
 mod written;
 mod args;
 mod build;
+mod collect;
 mod compare;
 mod curve;
 mod evaluate;

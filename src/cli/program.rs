@@ -9,8 +9,8 @@ use super::args::{BuildArgs, ProjectArgs, StageArgs, TrainArgs, ValidateArgs};
 use super::exit::{self, Exit};
 use super::output::{print, visible};
 use super::{
-    ablate, build, compare, curve, encoders, evaluate, few_shot, init, predict, runs, status, torch, tune,
-    validate,
+    ablate, build, collect, compare, curve, encoders, evaluate, few_shot, init, predict, runs, status, torch,
+    tune, validate,
 };
 use crate::engine::Engine;
 use crate::stages::Stage;
@@ -74,6 +74,9 @@ enum Task {
         after_help = "Examples:\n  pipeline ablate\n  pipeline ablate --list\n  pipeline ablate network network-smote network-focal\n\nNo preset sees the test part. Differences are to the first preset, each with its 95 % interval (corrected resampled t); data/ablation/NAME.json has every figure."
     )]
     Ablate(ablate::AblateArgs),
+    /// New rows from elsewhere: which pass the gate, what they are worth, and those to the data
+    #[command(after_help = collect::EXAMPLES)]
+    Collect(collect::CollectArgs),
     /// Say what more rows were worth, and what still more would be
     #[command(
         after_help = "Examples:\n  pipeline curve\n  pipeline curve --more 1000\n\nThe head is taught on a tenth, a fifth, two and four fifths and all of each fold's rows, and judged on the same held-out rows; the test part takes no part. data/curves/NAME.json has every figure. What was measured once is not trained again."
@@ -152,6 +155,7 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Runs(args) => runs::runs(&args),
         Task::Compare(args) => compare::compare(&args),
         Task::Ablate(args) => ablate::ablate(&args, engine),
+        Task::Collect(args) => collect::collect(&args, engine),
         Task::Curve(args) => curve::curve(&args, engine),
         Task::Tune(args) => tune::tune(&args, engine),
         Task::BenchFewShot(args) => few_shot::few_shot(&args, engine),

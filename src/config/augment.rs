@@ -20,6 +20,9 @@ pub struct AugmentConfig {
     pub synonyms: SynonymConfig,
     /// Random deletion and swap of words.
     pub eda: EdaConfig,
+    /// Texts through another language and back.
+    #[serde(skip_serializing_if = "BackTranslationConfig::is_default")]
+    pub back_translation: BackTranslationConfig,
     /// Embedding mixup.
     pub mixup: MixupConfig,
     /// SMOTE.
@@ -27,12 +30,9 @@ pub struct AugmentConfig {
 }
 
 impl AugmentConfig {
-    /// Whether any of it is on.
-    pub(super) fn is_on(&self) -> bool {
-        self.synonyms.variants > 0
-            || self.eda.variants > 0
-            || self.mixup.ratio > 0.0
-            || self.smote.kind != SmoteKind::Off
+    /// Whether points between rows are made, which have no text.
+    pub(super) fn makes_points(&self) -> bool {
+        self.mixup.ratio > 0.0 || self.smote.kind != SmoteKind::Off
     }
 }
 
@@ -155,6 +155,65 @@ impl Section for EdaConfig {
 impl Default for EdaConfig {
     fn default() -> Self {
         Self { variants: 0, deletion: 0.1, swap: 0.1 }
+    }
+}
+
+/// `[augment.back_translation]`: a variant of each training row for each language, through it and back. Fields and band are those
+/// of `[augment.synonyms]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackTranslationConfig {
+    /// Languages to go through, as the translator calls them; none, the default, switches it off.
+    pub through: Vec<String>,
+    /// The language of the texts; `eng` by default.
+    pub from: String,
+    /// Program and arguments, with `{from}` and `{to}` in the place of the languages: gets a text a line and answers a line
+    /// each; Apertium by default.
+    pub command: Vec<String>,
+    /// A server in the form of LibreTranslate instead of the command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+impl BackTranslationConfig {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Section for BackTranslationConfig {
+    fn check(&self) -> Result<(), Fault> {
+        let key = "augment.back_translation";
+        if self.through.is_empty() {
+            return Ok(());
+        }
+        if let Some(same) =
+            self.through.iter().find(|language| **language == self.from || language.is_empty())
+        {
+            return Fault::at(
+                key,
+                format!("goes through {same:?} from {:?}; name another language", self.from),
+            );
+        }
+        match &self.url {
+            Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => Fault::at(
+                key,
+                format!("has the url {url:?}, which begins neither with http:// nor with https://"),
+            ),
+            None if self.command.is_empty() => Fault::at(key, "has neither a command nor a url"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Default for BackTranslationConfig {
+    fn default() -> Self {
+        Self {
+            through: Vec::new(),
+            from: "eng".into(),
+            command: ["apertium", "-u", "-f", "line", "{from}-{to}"].map(str::to_owned).to_vec(),
+            url: None,
+        }
     }
 }
 

@@ -56,11 +56,11 @@ impl Config {
     }
 
     fn check_head(&self) -> Result<(), Fault> {
-        if self.train.heads().contains(&HeadKind::Kernel) && self.augment.is_on() {
+        if self.train.heads().contains(&HeadKind::Kernel) && self.augment.makes_points() {
             return Fault::at(
                 "augment",
-                "is on, but a kernel machine is fitted by leaving out one row at a time, which rows made from others \
-                 would spoil; set train.head = \"network\", or remove [augment]",
+                "mixes rows (mixup or smote), but a kernel machine looks at words and letters, which a point between two rows \
+                 has none of; set train.head = \"network\", or remove augment.mixup and augment.smote",
             );
         }
         if self.train.output != OutputKind::Softmax && self.label.range.is_none() {

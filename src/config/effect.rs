@@ -98,11 +98,24 @@ impl Config {
             | "augment.synonyms.protect"
             | "augment.synonyms.cosine_min"
             | "augment.synonyms.cosine_max" => without(
-                augment.synonyms.variants + augment.eda.variants > 0,
-                "augment.synonyms.variants or augment.eda.variants of at least 1",
+                augment.synonyms.variants + augment.eda.variants + augment.back_translation.through.len() > 0,
+                "augment.synonyms.variants or augment.eda.variants of at least 1, or augment.back_translation.through",
             ),
             "augment.eda.deletion" | "augment.eda.swap" => {
                 without(augment.eda.variants > 0, "augment.eda.variants of at least 1")
+            }
+            "augment.back_translation.from" | "augment.back_translation.url" => {
+                without(!augment.back_translation.through.is_empty(), "augment.back_translation.through")
+            }
+            "augment.back_translation.command" => {
+                without(!augment.back_translation.through.is_empty(), "augment.back_translation.through")
+                    .or_else(|| {
+                        augment
+                            .back_translation
+                            .url
+                            .as_ref()
+                            .map(|_| "with augment.back_translation.url".to_owned())
+                    })
             }
             "augment.mixup.lambda" => without(augment.mixup.ratio > 0.0, "augment.mixup.ratio above 0")
                 .or_else(|| {

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::augment::AugmentConfig;
+use super::collect::CollectConfig;
 use super::data::DataConfig;
 use super::encoder::EncoderConfig;
 use super::error::ConfigError;
@@ -64,6 +65,9 @@ pub struct Config {
     /// What `pipeline tune` tries.
     #[serde(default)]
     pub tune: TuneConfig,
+    /// Rows that were not in the raw files.
+    #[serde(default, skip_serializing_if = "CollectConfig::is_default")]
+    pub collect: CollectConfig,
 }
 
 fn seed() -> u64 {
@@ -116,7 +120,7 @@ impl Config {
     }
 
     /// All sections, in the order of the file.
-    pub(super) fn sections(&self) -> [&dyn Section; 18] {
+    pub(super) fn sections(&self) -> [&dyn Section; 24] {
         let (augment, train) = (&self.augment, &self.train);
         [
             &self.data,
@@ -126,6 +130,7 @@ impl Config {
             &self.split,
             &augment.synonyms,
             &augment.eda,
+            &augment.back_translation,
             &augment.mixup,
             &augment.smote,
             train,
@@ -137,6 +142,11 @@ impl Config {
             &self.gates,
             &self.validate,
             &self.tune,
+            &self.collect,
+            &self.collect.gate,
+            &self.collect.model,
+            &self.collect.generate,
+            &self.collect.paraphrase,
         ]
     }
 

@@ -6,6 +6,8 @@
 
 mod augment;
 mod check;
+mod collect;
+mod collect_model;
 mod data;
 mod difference;
 mod effect;
@@ -34,7 +36,11 @@ mod tests;
 #[cfg(test)]
 mod walk;
 
-pub use augment::{AugmentConfig, EdaConfig, MixupConfig, SmoteConfig, SmoteKind, SynonymConfig};
+pub use augment::{
+    AugmentConfig, BackTranslationConfig, EdaConfig, MixupConfig, SmoteConfig, SmoteKind, SynonymConfig,
+};
+pub use collect::{CollectConfig, CollectedKind, GateConfig, PersonalUse};
+pub use collect_model::{GenerateClass, GenerateConfig, GenerateField, ModelConfig, ParaphraseConfig};
 pub use data::DataConfig;
 pub use difference::{Difference, differences};
 pub use encoder::EncoderConfig;

@@ -62,6 +62,11 @@ protect = ["word"]
 variants = 2
 deletion = 0.1
 swap = 0.2
+[augment.back_translation]
+through = ["spa"]
+from = "eng"
+command = ["translate", "{from}-{to}"]
+url = "https://example.org/translate"
 [augment.mixup]
 ratio = 0.6
 lambda = 0.7
@@ -71,6 +76,44 @@ between_classes = true
 kind = "smote"
 k = 3
 m = 10
+[collect]
+use = ["generated"]
+teach_only = ["generated", "scraped"]
+[collect.gate]
+near_duplicate_cosine = 0.91
+held_out_cosine = 0.87
+refuse_below = 0.06
+doubtful_below = 0.26
+personal = "refuse"
+language = false
+unsafe_content = false
+[collect.model]
+base_url = "http://127.0.0.1:1/v1"
+name = "m"
+key_env = "KEY"
+timeout_s = 33.0
+retries = 7
+max_tokens = 900
+temperature = 1.1
+concurrency = 9
+most_requests = 70
+most_tokens = 80000
+most_cost = 3.5
+prompt_price = 0.15
+answer_price = 0.65
+[collect.generate]
+task = "Write."
+rows = 310
+rows_per_request = 4
+examples = 13
+fields = [{ name = "title", what = "a name", min_chars = 8, max_chars = 88 }]
+attributes = { season = ["winter"] }
+classes = [{ name = "low", what = "for the young", avoid = ["young"], cells = { age_min = "1" }, share = 2.5 }]
+cells = { cost = "free" }
+[collect.paraphrase]
+each = 14
+rows = 320
+avoid = ["x"]
 [train]
 head = "network"
 nearest = 15
@@ -160,8 +203,16 @@ metric = "accuracy"
 "#;
 
 /// Tables whose keys are names of the data's, or of other keys.
-const MAPS: [&str; 5] =
-    ["features.field_weights", "evaluate.costs", "validate.allowed", "validate.range", "tune.space"];
+const MAPS: [&str; 8] = [
+    "features.field_weights",
+    "evaluate.costs",
+    "validate.allowed",
+    "validate.range",
+    "tune.space",
+    "collect.generate.attributes",
+    "collect.generate.classes[0].cells",
+    "collect.generate.cells",
+];
 
 /// Bad in nearly every place …
 const BAD: [&str; 6] = ["nan", "inf", "-inf", "-1", "9223372036854775807", "1e308"];

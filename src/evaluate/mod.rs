@@ -19,6 +19,7 @@ mod resample;
 mod scored;
 mod scores;
 mod tuning;
+mod worth;
 #[cfg(test)]
 mod coverage;
 #[cfg(test)]
@@ -53,3 +54,4 @@ pub use projection::principal_components;
 pub use resample::{Sample, wilson};
 pub use scored::{Expected, Scored};
 pub use tuning::{TunedTrial, Tuning};
+pub use worth::Worth;

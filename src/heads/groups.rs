@@ -63,11 +63,14 @@ impl Groups {
 
     /// Groups in `count` sets, as [`Self::deal`] deals those of [`Self::asked`]: coarser groups.
     pub fn in_sets(&self, class: impl Fn(usize) -> usize, count: usize) -> Self {
-        let mut set_of = vec![0; self.members.len()];
+        let mut set_of = vec![None; self.members.len()];
         for (set, rows) in self.deal(&self.asked(), class, count).iter().enumerate() {
-            rows.iter().for_each(|&row| set_of[self.of[row][0]] = set);
+            rows.iter().for_each(|&row| set_of[self.of[row][0]] = Some(set));
         }
-        let coarse: Vec<[usize; 2]> = self.of.iter().map(|of| of.map(|group| set_of[group])).collect();
+        // A group of mixed rows alone is in no hand, and goes with the other group of its row, if that is in one.
+        let set = |[own, other]: [usize; 2]| set_of[own].or(set_of[other]).unwrap_or(0);
+        let coarse: Vec<[usize; 2]> =
+            self.of.iter().map(|&[first, second]| [set([first, second]), set([second, first])]).collect();
         Self::new(self.of.len(), Some(&coarse))
     }
 }

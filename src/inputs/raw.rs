@@ -57,6 +57,18 @@ impl RawInputs {
         self.common.of(kind).get()
     }
 
+    /// These rows and then `other`'s.
+    pub fn above(&self, other: &Self) -> Self {
+        Self {
+            embedding_dims: self.embedding_dims,
+            embedding: [&self.embedding[..], &other.embedding].concat(),
+            numeric: [&self.numeric[..], &other.numeric].concat(),
+            categories: [&self.categories[..], &other.categories].concat(),
+            texts: [&self.texts[..], &other.texts].concat(),
+            common: Common::default(),
+        }
+    }
+
     /// The inputs of `rows`, in their order.
     pub fn pick(&self, rows: &[usize]) -> Self {
         let dims = self.embedding_dims;

@@ -12,7 +12,7 @@ use super::run::{BuildSettings, build, check_networks};
 use super::stage::Stage;
 use super::staleness::{Reason, Sources};
 use super::trial::{Trial, is_unanimous};
-use crate::config::{AugmentConfig, Config, TaskConfig, TrainConfig, nearest};
+use crate::config::{AugmentConfig, CollectedKind, Config, TaskConfig, TrainConfig, nearest};
 use crate::engine::Engine;
 use crate::evaluate::{
     Ablated, Ablation, Chosen, Folded, OnUnanimous, fold_differences, fold_mean, fold_means,
@@ -55,12 +55,40 @@ pub struct Preset {
     /// Whether it makes sense only for classes of a `label.range`.
     #[serde(default)]
     needs_range: bool,
+    /// Keys of `[collect]` that differ.
+    #[serde(default)]
+    collect: toml::Table,
     /// Whether it makes sense only with `validate.passes`.
     #[serde(default)]
     needs_passes: bool,
+    /// A program that it starts.
+    #[serde(default)]
+    needs_program: Option<String>,
+    /// A kind of collected rows without which it says nothing.
+    #[serde(default)]
+    needs_collected: Option<CollectedKind>,
 }
 
 impl Preset {
+    /// What a project or the machine lacks for it.
+    fn lacks(&self, project: &Project) -> Option<String> {
+        let config = &project.config;
+        if self.needs_range && config.label.range.is_none() {
+            return Some("label.range, whose classes are in order".into());
+        }
+        if self.needs_passes && config.validate.passes.is_empty() {
+            return Some("file of labelling passes (validate.passes)".into());
+        }
+        if let Some(program) = self.needs_program.as_ref().filter(|program| !is_installed(program)) {
+            return Some(format!("program `{program}`"));
+        }
+        let kind = self.needs_collected.filter(|kind| {
+            let files = table::collected_files(config, &project.root);
+            !files.iter().any(|file| file.file_stem().is_some_and(|stem| stem == kind.name()))
+        })?;
+        Some(format!("{} row (`pipeline collect --help`)", kind.name()))
+    }
+
     /// The project's config with the preset's changes.
     fn apply(&self, name: &str, config: &Config) -> Result<Config, BuildError> {
         let mut changed = config.clone();
@@ -68,6 +96,7 @@ impl Preset {
         changed.features = overlay(&config.features, &self.features)?;
         changed.data = overlay(&config.data, &self.data)?;
         changed.label = overlay(&config.label, &self.label)?;
+        changed.collect = overlay(&config.collect, &self.collect)?;
         for column in self.tasks.iter().filter(|c| config.features.categorical.contains(c)) {
             changed.features.categorical.retain(|c| c != column);
             changed.train.tasks.push(TaskConfig { column: column.clone(), weight: 0.3 });
@@ -84,6 +113,12 @@ fn overlay<T: Serialize + for<'d> Deserialize<'d>>(section: &T, keys: &toml::Tab
     let mut table = toml::Table::try_from(section).map_err(|e| failed(&e))?;
     table.extend(keys.clone());
     table.try_into().map_err(|e: toml::de::Error| failed(&e))
+}
+
+/// Whether a program is found where programs are looked for.
+fn is_installed(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
 /// All presets by name.
@@ -115,13 +150,18 @@ pub fn ablate(
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Ablation, BuildError> {
     let known = presets();
-    let (ordered, passes) =
-        (project.config.label.range.is_some(), !project.config.validate.passes.is_empty());
+    let lacks = |preset: &Preset| preset.lacks(project);
     let names: Vec<String> = match &settings.presets[..] {
         _ if settings.all => {
             let first = MAIN.iter().map(ToString::to_string);
-            let fits = |p: &Preset| (ordered || !p.needs_range) && (passes || !p.needs_passes);
-            let others = known.iter().filter(|(name, p)| !MAIN.contains(&name.as_str()) && fits(p));
+            let others = known.iter().filter(|(name, _)| !MAIN.contains(&name.as_str()));
+            let others = others.filter(|(name, preset)| match lacks(preset) {
+                Some(what) => {
+                    progress.note(&format!("{name} is left out: there is no {what}"));
+                    false
+                }
+                None => true,
+            });
             first.chain(others.map(|(name, _)| name.clone())).collect()
         }
         [] => MAIN.map(str::to_owned).to_vec(),
@@ -140,6 +180,11 @@ pub fn ablate(
         )));
     }
     for name in &names {
+        if let Some(what) = lacks(&known[name]) {
+            return Err(BuildError::Preset(format!(
+                "the preset `{name}` says nothing here: there is no {what}"
+            )));
+        }
         check_networks(known[name].apply(name, &project.config)?.train.heads(), engine)?;
     }
     build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;

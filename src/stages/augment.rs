@@ -18,9 +18,8 @@ use crate::augment::{
 use crate::config::Config;
 use crate::embed::{Cache, Embeddings};
 use crate::inputs::{RawInputs, raw_inputs};
-use crate::split::Part;
 use crate::store::{StoreError, write_atomic};
-use crate::table::Dataset;
+use crate::table::{Cells, Dataset};
 
 /// The augment stage.
 pub const AUGMENT: Declaration = Declaration {
@@ -42,8 +41,9 @@ struct AugmentSummary {
 impl Context<'_> {
     fn augment(&self) -> Result<Finished, BuildError> {
         let (config, rows) = (&self.project.config, self.rows()?);
-        let (dataset, train) = (&rows.dataset, rows.of(&[Part::Train]));
-        let candidates = TextAugmenter::new(config, dataset)?.variants(&train, self.progress)?;
+        let (dataset, train) = (&rows.dataset, rows.lent_to(&rows.whole(), config).train);
+        let candidates = TextAugmenter::new(config, dataset, &self.project.translations())?
+            .variants(&train, self.progress)?;
         let tried = candidates.len();
 
         let encoders = self.encoders()?;
@@ -102,7 +102,16 @@ impl Context<'_> {
     }
 }
 
-/// Inputs of the variants, from the cache; features are the parents'.
+/// What a model sees of the variants: their texts, and the columns of their parents.
+pub fn variant_cells<'v>(variants: impl Iterator<Item = &'v Variant>, dataset: &Dataset) -> Vec<Cells> {
+    let cells = |variant: &Variant| Cells {
+        texts: variant.texts.clone(),
+        ..dataset.rows[variant.parent].cells.clone()
+    };
+    variants.map(cells).collect()
+}
+
+/// Inputs of the variants, from the cache.
 pub fn variant_inputs(
     variants: &[Variant],
     dataset: &Dataset,
@@ -112,7 +121,7 @@ pub fn variant_inputs(
     let fields = (0..dataset.text_fields.len())
         .map(|field| cache.get(&variants.iter().map(|v| v.texts[field].as_str()).collect::<Vec<_>>()))
         .collect::<Result<Vec<Embeddings>, _>>()?;
-    Ok(raw_inputs(&fields, variants.iter().map(|v| &dataset.rows[v.parent].cells), Some(config)))
+    Ok(raw_inputs(&fields, variant_cells(variants.iter(), dataset).iter(), Some(config)))
 }
 
 /// The rows that mixup and SMOTE make of the rows `train`; `of` tells one call's random draws from another's.

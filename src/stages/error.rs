@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use pipeline_encoder::{EncoderError, FolderError};
 
-use crate::augment::{AugmentError, LexiconError};
+use crate::augment::{AugmentError, LexiconError, TranslationError};
+use crate::collect::{CollectError, GateError, PeopleError};
 use crate::counting::counted;
 use crate::embed::{CacheError, EmbedError, ExportError};
 use crate::heads::HeadError;
@@ -36,6 +37,9 @@ pub enum BuildError {
     /// The synonym data cannot be read.
     #[error(transparent)]
     Lexicon(#[from] LexiconError),
+    /// Texts cannot be translated.
+    #[error(transparent)]
+    Translation(TranslationError),
     /// The head failed, diverged or was interrupted.
     #[error(transparent)]
     Head(#[from] HeadError),
@@ -91,6 +95,47 @@ pub enum BuildError {
         /// The classes.
         classes: Vec<String>,
     },
+    /// No candidates wait, or none passes the gate.
+    #[error("no candidates wait in {} that pass the gate", folder.display())]
+    NoCandidates {
+        /// Their folder.
+        folder: PathBuf,
+    },
+    /// The config does not say what is to be collected.
+    #[error("{key} is not set: {what}")]
+    NotDeclared {
+        /// The key.
+        key: String,
+        /// What should stand there.
+        what: String,
+    },
+    /// No row of the tables can be asked about.
+    #[error("no row of {} has a text to ask about", tables.iter().map(|t| t.display().to_string()).collect::<Vec<_>>().join(", "))]
+    NothingToAsk {
+        /// The tables.
+        tables: Vec<PathBuf>,
+    },
+    /// There is no such task for people.
+    #[error("there is no task {task}")]
+    NoTask {
+        /// Its number.
+        task: usize,
+    },
+    /// None of the answers counts.
+    #[error("no answer counts{}", faults.iter().map(|fault| format!("\n  {fault}")).collect::<String>())]
+    NoAnswers {
+        /// Why each does not.
+        faults: Vec<String>,
+    },
+    /// Labels by people cannot be asked for or merged.
+    #[error(transparent)]
+    People(#[from] PeopleError),
+    /// A language model cannot be asked.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    /// Candidates cannot be judged.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// A learning curve is not continued beyond twice the rows.
     #[error("{} more is beyond what a curve through {} tells", counted(*more_rows, "row", "rows"), counted(*rows, "row", "rows"))]
     TooFar {
@@ -145,6 +190,7 @@ impl BuildError {
             Self::Cache(error) => return error.hint(),
             Self::Export(error) => return error.hint(),
             Self::Lexicon(error) => return error.hint(),
+            Self::Translation(error) => return error.hint(),
             Self::Head(error) => return error.hint(),
             Self::Predict(error) => return error.hint(),
             Self::Lock(error) => return error.hint(),
@@ -156,6 +202,20 @@ impl BuildError {
             Self::Run { .. } => "move its folder away, or put the file back",
             Self::NoRun { .. } => "`pipeline runs` lists those that there are",
             Self::Costs { .. } => "write the class as the label column has it",
+            Self::NoCandidates { .. } => {
+                "collect some: `pipeline collect --help`; `pipeline collect review` says what became of those that were"
+            }
+            Self::Gate(error) => return error.hint(),
+            Self::Collect(error) => return error.hint(),
+            Self::People(error) => return error.hint(),
+            Self::NothingToAsk { .. } => "name tables with the text columns of data.text_fields",
+            Self::NoTask { .. } => {
+                "`pipeline collect ask` writes one; data/annotation has those that there are"
+            }
+            Self::NoAnswers { .. } => {
+                "give the task's CSV filled in (column `label`), or an export of Label Studio"
+            }
+            Self::NotDeclared { .. } => "docs/collect.md shows a whole [collect] section",
             Self::TooFar { rows, .. } => return Some(format!("ask for 1 to {rows}")),
             Self::NothingToJudge(_) => "give labelled rows that the model has not learned from",
             Self::Store(_) | Self::Preset(_) | Self::Interrupted => return None,
@@ -168,6 +228,7 @@ impl From<AugmentError> for BuildError {
     fn from(error: AugmentError) -> Self {
         match error {
             AugmentError::Lexicon(error) => Self::Lexicon(error),
+            AugmentError::Translation(error) => Self::Translation(error),
             AugmentError::Cache(error) => Self::Cache(error),
             AugmentError::Interrupted => Self::Interrupted,
         }

@@ -126,14 +126,8 @@ impl Context<'_> {
         let folds = self.folds(&rows)?;
         self.costs(&rows)?; // Before anything is trained.
         let kinds = config.evaluate.baselines();
-        let taught = |fold: &Fold| baselines(self.baseline_data(&rows), fold, &kinds);
-        let whole = Fold {
-            repeat: 0,
-            fold: 0,
-            train: rows.of(&[Part::Train]),
-            validation: rows.of(&[Part::Validation]),
-            held_out: rows.of(&[Part::Test]),
-        };
+        let taught = |fold: &Fold| baselines(self.baseline_data(&rows), &rows.lent_to(fold, config), &kinds);
+        let whole = rows.whole();
         // Beside the folds, since alone it would keep one core busy and the others waiting.
         let (answers, on_test) = rayon::join(
             || self.on_folds(&rows, &folds, |fold, head| FoldAnswers { head, baselines: taught(fold) }),

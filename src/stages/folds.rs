@@ -71,7 +71,7 @@ impl Context<'_> {
         Ok(folds)
     }
 
-    /// Train the head on every fold, several at once; `each` makes of its answers what is kept.
+    /// Train the head on every fold, several at once, with the rows that only teach; `each` makes of its answers what is kept.
     pub fn on_folds<T: Send>(
         &self,
         rows: &Rows,
@@ -80,13 +80,14 @@ impl Context<'_> {
     ) -> Result<Vec<T>, BuildError> {
         let config = &self.project.config;
         self.costs(rows)?; // Before anything is trained.
+        let lent: Vec<Fold> = folds.iter().map(|fold| rows.lent_to(fold, config)).collect();
         let encoders = self.encoders()?;
         let cache = self.cache(&encoders)?;
         // Which words are protected is learned in each fold anew; what all folds need is embedded in one go.
-        let augmenter = TextAugmenter::new(config, &rows.dataset)?;
+        let augmenter = TextAugmenter::new(config, &rows.dataset, &self.project.translations())?;
         let quiet = Background(self.progress);
         self.progress.start("augmenting", folds.len() as u64, "folds");
-        let variants = folds
+        let variants = lent
             .iter()
             .map(|fold| {
                 let variants = augmenter.variants(&fold.train, &quiet);
@@ -99,7 +100,7 @@ impl Context<'_> {
         let new: Vec<&str> = variants.iter().flat_map(|v| with_originals(v, &rows.dataset)).collect();
         self.embed_texts(&new, &cache, &encoders)?;
         let threads = rayon::current_num_threads();
-        let taught = folds.iter().map(|fold| fold.train.len() + fold.validation.len()).max().unwrap_or(0);
+        let taught = lent.iter().map(|fold| fold.train.len() + fold.validation.len()).max().unwrap_or(0);
         let at_once = memory::at_once(memory::of_fold(taught, &config.train.kernel), memory::free(), threads);
         if at_once < threads.min(folds.len()) {
             self.progress
@@ -111,13 +112,13 @@ impl Context<'_> {
         self.progress.start("cross-validating", folds.len() as u64, "folds");
         // One group after the other: a thread that waits inside a fold may take up another one of its group.
         let size = if at_once < threads { at_once } else { folds.len().max(1) };
-        let mut left = folds.iter().zip(variants);
+        let mut left = folds.iter().zip(&lent).zip(variants);
         let groups = std::iter::from_fn(|| {
             let group: Vec<_> = left.by_ref().take(size).collect();
             (!group.is_empty()).then_some(group)
         });
-        let on_fold = |(fold, variants)| {
-            let answers = each(fold, self.on_fold(rows, fold, variants, &cache)?);
+        let on_fold = |((fold, lent), variants)| {
+            let answers = each(fold, self.on_fold(rows, lent, variants, &cache)?);
             self.progress.advance(1);
             if self.progress.interrupted() { Err(BuildError::Interrupted) } else { Ok(answers) }
         };
@@ -161,7 +162,8 @@ impl Context<'_> {
         let mut known = trained.not_learned.probabilities.clone();
         apply_temperature(&mut known, classes, temperature);
         let known = Predictions { probabilities: &known, ..not_learned };
-        let taught: Vec<usize> = fold.train.iter().chain(&fold.validation).copied().collect();
+        let taught = fold.train.iter().filter(|&&row| !rows.teach_only[row]).chain(&fold.validation);
+        let taught: Vec<usize> = taught.copied().collect();
         let shares = rows.shares(&taught);
         let known = Known { predictions: known, shares: &shares };
         let decided = self.decision(rows, known)?.answers(&calibrated, classes);

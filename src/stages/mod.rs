@@ -7,6 +7,7 @@
 mod ablate;
 mod augment;
 mod compare;
+mod collect;
 mod context;
 mod curve;
 mod declaration;
@@ -33,6 +34,10 @@ mod tune;
 mod validate;
 
 pub use ablate::{AblateSettings, Preset, ablate, presets};
+pub use collect::{
+    AcceptSettings, AnswersOptions, AskOptions, Asked, GenerateSettings, Generated, accept, answers, ask,
+    generate, paraphrase, review, worth,
+};
 pub use compare::{compare, settings};
 pub use curve::{CurveSettings, curve};
 pub use error::BuildError;

@@ -42,6 +42,21 @@ impl Project {
         self.root.join("data/ablation").join(format!("{}.json", self.config.name))
     }
 
+    /// The folder of candidates that are not accepted yet.
+    pub fn candidates(&self) -> PathBuf {
+        self.root.join("data/candidates").join(&self.config.name)
+    }
+
+    /// The folder of accepted rows, a file for each kind.
+    pub fn collected(&self) -> PathBuf {
+        self.root.join("data/collected").join(&self.config.name)
+    }
+
+    /// What was translated before.
+    pub fn translations(&self) -> PathBuf {
+        self.state_folder().join("translations.jsonl")
+    }
+
     /// The last learning curve.
     pub fn curve(&self) -> PathBuf {
         self.root.join("data/curves").join(format!("{}.json", self.config.name))

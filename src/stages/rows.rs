@@ -1,12 +1,14 @@
 //! The rows as the embed and split stages left them.
 
+use std::collections::HashSet;
+
 use super::context::Context;
 use super::error::BuildError;
 use crate::config::{Config, PassUse, TaskConfig};
 use crate::counting::{counted, grouped};
 use crate::inputs::{RawInputs, raw_inputs};
-use crate::split::Part;
-use crate::table::{self, Dataset, Pass};
+use crate::split::{Fold, Part};
+use crate::table::{self, Dataset, Pass, Row};
 use crate::train::Task;
 
 /// The rows as the embed and split stages left them.
@@ -18,6 +20,8 @@ pub struct Rows {
     pub taught: Vec<f32>,
     /// Part and group of each row.
     pub dealt: Dealt,
+    /// Which rows teach and are never held out.
+    pub teach_only: Vec<bool>,
     /// Inputs of each row.
     pub raw: RawInputs,
     /// The two numbers behind each row's class, where it comes from a range; else empty.
@@ -42,12 +46,37 @@ impl Rows {
         };
         let tasks = config.train.tasks.iter().zip(&dataset.tasks).enumerate().map(task).collect();
         let taught = taught(config.label.passes, &dataset, passes);
-        Self { dataset, classes, taught, dealt, raw, ranges, tasks }
+        let teach_only = dataset.rows.iter().map(|row| teaches_only(config, row)).collect();
+        Self { dataset, classes, taught, dealt, teach_only, raw, ranges, tasks }
     }
 
-    /// The rows of one of `parts`.
+    /// The rows of one of `parts`, without those that only teach.
     pub fn of(&self, parts: &[Part]) -> Vec<usize> {
-        (0..self.classes.len()).filter(|&r| parts.contains(&self.dealt.parts[r])).collect()
+        (0..self.classes.len())
+            .filter(|&row| parts.contains(&self.dealt.parts[row]) && !self.teach_only[row])
+            .collect()
+    }
+
+    /// The three parts.
+    pub fn whole(&self) -> Fold {
+        let [train, validation, held_out] = Part::USED.map(|part| self.of(&[part]));
+        Fold { repeat: 0, fold: 0, train, validation, held_out }
+    }
+
+    /// `fold` with the rows that only teach, of the kinds in use, but for those of a group that is held back or out.
+    pub fn lent_to(&self, fold: &Fold, config: &Config) -> Fold {
+        if !self.teach_only.contains(&true) {
+            return fold.clone();
+        }
+        let held = fold.validation.iter().chain(&fold.held_out).map(|&row| self.dealt.groups[row]);
+        let held: HashSet<usize> = held.collect();
+        let lent = (0..self.classes.len()).filter(|&row| {
+            let used =
+                self.dataset.rows[row].collected.is_some_and(|of| config.collect.used.contains(&of.kind));
+            let here = matches!(self.dealt.parts[row], Part::Train | Part::Validation);
+            self.teach_only[row] && used && here && !held.contains(&self.dealt.groups[row])
+        });
+        Fold { train: fold.train.iter().copied().chain(lent).collect(), ..fold.clone() }
     }
 
     /// The share of each class among the rows `of`.
@@ -62,6 +91,11 @@ impl Rows {
         let pick = |values: &[usize]| of.iter().map(|&row| values[row]).collect();
         Truth { classes: pick(&self.classes), groups: pick(&self.dealt.groups) }
     }
+}
+
+/// Whether a row teaches and is never held out.
+pub fn teaches_only(config: &Config, row: &Row) -> bool {
+    row.collected.is_some_and(|collected| config.collect.teach_only.contains(&collected.kind))
 }
 
 /// What each row teaches, `rows × classes`: shares of the classes that add up to what the row counts.

@@ -1,6 +1,6 @@
 //! The split stage: rows to groups and parts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -9,18 +9,22 @@ use super::context::Context;
 use super::declaration::{Declaration, Finished};
 use super::error::BuildError;
 use super::files::{RowPlace, place, write_csv};
+use super::rows::teaches_only;
 use super::stage::Stage;
 use crate::counting::{counted, grouped};
 use crate::inputs::raw_inputs;
 use crate::report::Table;
 use crate::split::{Part, deal, for_each_near_pair, groups, mean_cosine_vectors};
-use crate::table::{Dataset, shorten};
+use crate::table::{ContentHash, Dataset, Row, shorten};
 
 /// The split stage.
 pub const SPLIT: Declaration = Declaration {
     version: 3,
     reads: &[Stage::Embed],
-    config: |config| json!({ "seed": config.seed, "split": config.split }),
+    config: |config| match config.collect.choice() {
+        None => json!({ "seed": config.seed, "split": config.split }),
+        Some(collected) => json!({ "seed": config.seed, "split": config.split, "collect": collected }),
+    },
     run: |context| context.split(),
 };
 
@@ -44,12 +48,13 @@ impl Context<'_> {
         let vectors = mean_cosine_vectors(&raw.embedding, fields.len(), fields[0].dims);
         let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
         let cosine = config.split.near_duplicate_cosine;
-        let group = groups(&titles, &vectors, raw.embedding_dims, cosine);
+        let Kin { pairs, orphans } = kin(&dataset);
+        let group = groups(&titles, &pairs, &vectors, raw.embedding_dims, cosine);
         let mut sizes: HashMap<usize, usize> = HashMap::new();
         group.iter().for_each(|group| *sizes.entry(*group).or_insert(0) += 1);
         let grouped = sizes.values().filter(|rows| **rows > 1).sum();
         self.say_of_large_groups(&dataset, &group, &sizes);
-        let parts = self.deal_parts(&dataset, &group);
+        let parts = self.deal_parts(&dataset, &group, &orphans);
         for part in Part::USED {
             if !parts.contains(&part) {
                 return Err(BuildError::EmptyPart {
@@ -85,27 +90,62 @@ impl Context<'_> {
         Ok(Finished::new(vec![path], &summary))
     }
 
-    /// The part of each row; a given test part stays as it is and the rest is dealt to the other two.
-    fn deal_parts(&self, dataset: &Dataset, group: &[usize]) -> Vec<Part> {
+    /// The part of each row. Rows that only teach, and rows that are not used, are not dealt: the former go with their group,
+    /// which is the rows that they were made from or are like.
+    fn deal_parts(&self, dataset: &Dataset, group: &[usize], orphans: &[usize]) -> Vec<Part> {
+        let config = &self.project.config;
+        let is_used = |row: &Row| row.collected.is_none_or(|of| config.collect.used.contains(&of.kind));
+        let dealt: Vec<usize> = (0..dataset.rows.len())
+            .filter(|&row| !teaches_only(config, &dataset.rows[row]) && is_used(&dataset.rows[row]))
+            .collect();
+        let mut parts = vec![Part::Dropped; dataset.rows.len()];
+        let own = self.deal_some(dataset, group, &dealt);
+        let mut of_group = HashMap::new();
+        for (&row, part) in dealt.iter().zip(own) {
+            parts[row] = part;
+            // Where near-duplicates of a given test part are kept, a group is of several parts: the test part is the safe one.
+            let of_group = of_group.entry(group[row]).or_insert(part);
+            *of_group = if part == Part::Test { part } else { *of_group };
+        }
+        for row in (0..dataset.rows.len()).filter(|&row| teaches_only(config, &dataset.rows[row])) {
+            parts[row] = match of_group.get(&group[row]) {
+                _ if orphans.contains(&row) => Part::Dropped,
+                Some(part) => *part,
+                None => Part::Train,
+            };
+        }
+        if !orphans.is_empty() {
+            self.progress.note(&format!(
+                "warning: {} made from rows that are not in the data any more, and not used",
+                counted(orphans.len(), "collected row was", "collected rows were")
+            ));
+        }
+        parts
+    }
+
+    /// The part of each of the rows `some`; a given test part stays as it is and the rest is dealt to the other two.
+    fn deal_some(&self, dataset: &Dataset, group: &[usize], some: &[usize]) -> Vec<Part> {
         use crate::config::GivenTestDuplicates::Drop;
         let config = &self.project.config.split;
         let seed = self.project.config.seed_for("split");
-        let classes: Vec<usize> = dataset.rows.iter().map(|r| r.class).collect();
-        if !dataset.rows.iter().any(|r| r.in_test_files) {
+        let rows: Vec<&Row> = some.iter().map(|&row| &dataset.rows[row]).collect();
+        let group: Vec<usize> = some.iter().map(|&row| group[row]).collect();
+        let classes: Vec<usize> = rows.iter().map(|row| row.class).collect();
+        if !rows.iter().any(|row| row.in_test_files) {
             let shares = [config.train, config.validation, config.test];
-            return deal(group, &classes, &shares, seed).into_iter().map(|p| Part::USED[p]).collect();
+            return deal(&group, &classes, &shares, seed).into_iter().map(|p| Part::USED[p]).collect();
         }
-        let mut in_test = vec![false; dataset.rows.len()];
-        dataset.rows.iter().zip(group).filter(|(r, _)| r.in_test_files).for_each(|(_, &g)| in_test[g] = true);
-        let drops = |row: usize| in_test[group[row]] && config.given_test_duplicates == Drop;
-        let not_test = || (0..dataset.rows.len()).filter(|&r| !dataset.rows[r].in_test_files);
-        let repeated = not_test().filter(|&r| in_test[group[r]]).count();
+        let given = rows.iter().zip(&group).filter(|(row, _)| row.in_test_files);
+        let in_test: HashSet<usize> = given.map(|(_, &group)| group).collect();
+        let drops = |row: usize| in_test.contains(&group[row]) && config.given_test_duplicates == Drop;
+        let not_test = || (0..rows.len()).filter(|&r| !rows[r].in_test_files);
+        let repeated = not_test().filter(|&r| in_test.contains(&group[r])).count();
         let rest: Vec<usize> = not_test().filter(|&r| !drops(r)).collect();
         let total = config.train + config.validation;
         let shares = [config.train / total, config.validation / total];
         let pick = |values: &[usize]| rest.iter().map(|&r| values[r]).collect::<Vec<_>>();
-        let dealt = deal(&pick(group), &pick(&classes), &shares, seed);
-        let mut parts = vec![Part::Test; dataset.rows.len()];
+        let dealt = deal(&pick(&group), &pick(&classes), &shares, seed);
+        let mut parts = vec![Part::Test; rows.len()];
         not_test().filter(|&r| drops(r)).for_each(|r| parts[r] = Part::Dropped);
         rest.iter().zip(dealt).for_each(|(&row, part)| parts[row] = Part::USED[part]);
         if repeated > 0 {
@@ -196,4 +236,34 @@ impl Context<'_> {
             ));
         }
     }
+}
+
+/// Which rows were made from which.
+pub struct Kin {
+    /// A row and the one that it was made from.
+    pub pairs: Vec<[usize; 2]>,
+    /// Rows that were made from one that is not there any more.
+    pub orphans: Vec<usize>,
+}
+
+/// Who descends from whom, by what the collected rows say of their parents.
+pub fn kin(dataset: &Dataset) -> Kin {
+    let mut found = Kin { pairs: Vec::new(), orphans: Vec::new() };
+    let children = dataset.rows.iter().enumerate().filter_map(|(row, of)| Some((row, of.collected?.parent?)));
+    let children: Vec<(usize, ContentHash)> = children.collect();
+    if children.is_empty() {
+        return found;
+    }
+    let parents: HashMap<ContentHash, usize> = (0..dataset.rows.len())
+        .rev()
+        .filter(|&row| dataset.rows[row].collected.is_none())
+        .map(|row| (dataset.rows[row].cells.content(), row))
+        .collect();
+    for (row, parent) in children {
+        match parents.get(&parent) {
+            Some(&parent) => found.pairs.push([parent, row]),
+            None => found.orphans.push(row),
+        }
+    }
+    found
 }

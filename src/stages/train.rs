@@ -6,6 +6,7 @@ use pipeline_encoder::{Folder, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::augment::variant_cells;
 use super::context::Context;
 use super::declaration::{Declaration, Finished};
 use super::error::BuildError;
@@ -70,11 +71,12 @@ impl Context<'_> {
         let folder = project.augmented_folder();
         let fields = self.matrices(&folder, &rows.dataset.text_fields, augmented.variants.len())?;
         let parent = |v: usize| augmented.variants[v].parent;
-        let cells = (0..augmented.variants.len()).map(|v| &rows.dataset.rows[parent(v)].cells);
+        let cells = variant_cells(augmented.variants.iter(), &rows.dataset);
+        let taught = rows.lent_to(&rows.whole(), &project.config);
         let learning = Learning {
-            train: &rows.of(&[Part::Train]),
-            validation: &rows.of(&[Part::Validation]),
-            variants: &raw_inputs(&fields, cells, Some(&project.config)).pick(&kept),
+            train: &taught.train,
+            validation: &taught.validation,
+            variants: &raw_inputs(&fields, cells.iter(), Some(&project.config)).pick(&kept),
             parents: &kept.iter().map(|&v| parent(v)).collect::<Vec<_>>(),
             mixed: &mixed,
         };
@@ -112,6 +114,7 @@ impl Context<'_> {
             rows: &rows.raw,
             classes: &rows.classes,
             taught: &rows.taught,
+            teach_only: &rows.teach_only,
             groups: &rows.dealt.groups,
             class_count: rows.dataset.classes.len(),
             ranges: &rows.ranges,

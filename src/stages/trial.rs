@@ -125,6 +125,9 @@ impl Context<'_> {
             ],
             "folds": folds.iter().map(|f| (&f.train, &f.validation, &f.held_out)).collect::<Vec<_>>(),
         });
+        if let Some(collected) = config.collect.choice() {
+            made_from["collect"] = collected;
+        }
         if !passes.is_empty() {
             made_from["passes"] = passes.iter().map(|pass| json!(pass.classes)).collect();
         }

@@ -10,6 +10,7 @@ use super::error::BuildError;
 use super::project::Project;
 use super::rows::{Dealt, Rows};
 use super::run::{BuildSettings, build};
+use super::split::kin;
 use super::stage::Stage;
 use super::staleness::Reason;
 use super::train::Learning;
@@ -111,12 +112,15 @@ impl Context<'_> {
         let fields = dataset.text_fields.len();
         let vectors = mean_cosine_vectors(&raw.embedding, fields, raw.embedding_dims / fields);
         let parts = vec![Part::Train; titles.len()];
-        let groups = groups(&titles, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine);
+        let pairs = kin(dataset).pairs;
+        let groups =
+            groups(&titles, &pairs, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine);
         let passes = self.passes(dataset)?;
         let rows = Rows::new(config, dataset.clone(), &passes, Dealt { parts, groups }, raw);
         let grouped = GroupedClasses { groups: &rows.dealt.groups, classes: &rows.classes };
         let counts = FoldCounts { folds: FOLDS, repeats: 1 };
-        let folds = folds(&rows.of(&[Part::Train]), grouped, counts, 0.1, |name| config.seed_for(name));
+        let folds =
+            folds(&(0..titles.len()).collect::<Vec<_>>(), grouped, counts, 0.1, |name| config.seed_for(name));
         let none = RawInputs { embedding_dims: rows.raw.embedding_dims, ..RawInputs::default() };
         self.progress.start("looking for doubtful labels", FOLDS as u64, "folds");
         let probabilities = folds

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::errors::TableError;
+use crate::config::CollectedKind;
 use crate::counting::counted;
 
 /// One usable row of raw data.
@@ -25,10 +26,21 @@ pub struct Row {
     pub range: Option<[f32; 2]>,
     /// What it counts in training; 1 where no column says it.
     pub weight: f32,
+    /// How it was collected; `None` for a row of the raw files.
+    pub collected: Option<Collected>,
     /// The value of each of [`Dataset::tasks`]; `None` for an empty cell or a list.
     pub tasks: Vec<Option<String>>,
     /// Hash of the row as the file has it, white space at its ends aside.
     pub record: ContentHash,
+}
+
+/// What a collected row says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Collected {
+    /// How it was collected.
+    pub kind: CollectedKind,
+    /// [`Cells::content`] of the row that it says in other words.
+    pub parent: Option<ContentHash>,
 }
 
 /// Tells contents apart: the first eight bytes of their BLAKE3.
@@ -49,6 +61,15 @@ impl ContentHash {
     }
 }
 
+/// Of sixteen hexadecimal digits.
+impl std::str::FromStr for ContentHash {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(digits: &str) -> Result<Self, Self::Err> {
+        Ok(Self(u64::from_str_radix(digits, 16)?.to_be_bytes()))
+    }
+}
+
 /// Sixteen hexadecimal digits.
 impl std::fmt::Display for ContentHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -65,6 +86,15 @@ pub struct Cells {
     pub numeric: Vec<Option<f32>>,
     /// The values of each categorical feature; a list cell has several, an empty cell none.
     pub categories: Vec<Vec<String>>,
+}
+
+impl Cells {
+    /// Of its texts, joined or not: what a paraphrase keeps of the row that it comes from.
+    pub fn content(&self) -> ContentHash {
+        let texts: Vec<&str> =
+            self.texts.iter().filter(|text| !text.is_empty()).map(String::as_str).collect();
+        ContentHash::of([texts.join("\n").as_str()])
+    }
 }
 
 /// All usable rows, in the order of the files and their lines.

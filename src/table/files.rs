@@ -54,13 +54,25 @@ pub fn matching(patterns: &[String], key: &'static str, project: &Path) -> Resul
     Ok(Matching { files: paths.into_iter().collect(), named: names, answers: answers.into_iter().collect() })
 }
 
-/// The raw files of a config, for those who only need their content's hash.
+/// The files of accepted rows, sorted, relative to the project; there may be none.
+pub fn collected_files(config: &Config, project: &Path) -> Vec<PathBuf> {
+    let folder = Path::new("data/collected").join(&config.name);
+    let entries = std::fs::read_dir(project.join(&folder)).into_iter().flatten().filter_map(Result::ok);
+    let names =
+        entries.map(|entry| entry.file_name()).filter(|name| name.to_string_lossy().ends_with(".csv"));
+    let mut files: Vec<PathBuf> = names.map(|name| folder.join(name)).collect();
+    files.sort();
+    files
+}
+
+/// The raw files of a config, and those of accepted rows, for those who only need their content's hash.
 ///
 /// # Errors
 /// A pattern is none, or matches no file.
 pub fn files(config: &Config, project: &Path) -> Result<Vec<PathBuf>, TableError> {
     let mut files = matching(&config.data.files, "data.files", project)?.files;
     files.extend(matching(&config.data.test_files, "data.test_files", project)?.files);
+    files.extend(collected_files(config, project));
     files.sort();
     files.dedup();
     Ok(files)

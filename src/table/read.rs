@@ -9,12 +9,12 @@ use super::contradictions::list_contradictions;
 use super::dataset::Dataset;
 use super::duplicates::list_duplicates;
 use super::errors::TableError;
-use super::files::matching;
+use super::files::{collected_files, matching};
 use super::formats::open;
 use super::labels::Labels;
 use super::missing::Missing;
 use super::report::{ReadReport, Reject};
-use super::rows::{Layout, Origin, parse};
+use super::rows::{CollectedColumns, KIND, Layout, Origin, PARENT, parse};
 use super::sentinels::{Sentinel, sentinel};
 use super::source::{Source, Stated};
 use crate::config::Config;
@@ -31,25 +31,13 @@ pub fn read(
     project: &Path,
     progress: &dyn Progress,
 ) -> Result<(Dataset, ReadReport), TableError> {
-    let mut reading = Reading {
-        progress,
-        config,
-        labels: Labels::new(config),
-        missing: Missing::new(&config.data.missing),
-        dataset: Dataset {
-            files: Vec::new(),
-            text_fields: config.encoded_fields(),
-            classes: Vec::new(),
-            numeric: config.features.numeric.clone(),
-            categorical: config.features.categorical.clone(),
-            tasks: Vec::new(),
-            rows: Vec::new(),
-        },
-        report: ReadReport::default(),
-    };
+    let mut reading = Reading::new(config, progress);
     let answers = each_file(config, project, |path, named, in_test_files| {
-        reading.file(project, path, named, in_test_files)
+        reading.file(project, path, if in_test_files { Place::Test { named } } else { Place::Raw { named } })
     })?;
+    for path in collected_files(config, project) {
+        reading.file(project, &path, Place::Collected)?;
+    }
     let passed = |path: &PathBuf| {
         format!(
             "{} is what `pipeline predict` wrote and not read; to learn from it, name it in data.files",
@@ -57,6 +45,23 @@ pub fn read(
         )
     };
     reading.report.notes.extend(answers.iter().map(passed));
+    Ok(reading.finish())
+}
+
+/// Read files of collected rows alone, as [`read`] does those that were accepted.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_collected(
+    config: &Config,
+    project: &Path,
+    files: &[PathBuf],
+    progress: &dyn Progress,
+) -> Result<(Dataset, ReadReport), TableError> {
+    let mut reading = Reading::new(config, progress);
+    for path in files {
+        reading.file(project, path, Place::Collected)?;
+    }
     Ok(reading.finish())
 }
 
@@ -137,6 +142,17 @@ fn columns_of<'a>(
     Ok(Err(OtherTable { why, lacks }))
 }
 
+/// Where a file stands in the project.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    /// Among the raw files; `named` as it is called, without a wildcard.
+    Raw { named: bool },
+    /// It states the test part; `named` likewise.
+    Test { named: bool },
+    /// Among those of accepted rows.
+    Collected,
+}
+
 /// What was read so far.
 struct Reading<'a> {
     progress: &'a dyn Progress,
@@ -147,15 +163,29 @@ struct Reading<'a> {
     report: ReadReport,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn new(config: &'a Config, progress: &'a dyn Progress) -> Self {
+        Self {
+            progress,
+            config,
+            labels: Labels::new(config),
+            missing: Missing::new(&config.data.missing),
+            dataset: Dataset {
+                files: Vec::new(),
+                text_fields: config.encoded_fields(),
+                classes: Vec::new(),
+                numeric: config.features.numeric.clone(),
+                categorical: config.features.categorical.clone(),
+                tasks: Vec::new(),
+                rows: Vec::new(),
+            },
+            report: ReadReport::default(),
+        }
+    }
+
     /// Read the rows of a file, unless it is another table, of which nobody said that it is meant.
-    fn file(
-        &mut self,
-        project: &Path,
-        path: &Path,
-        named: bool,
-        in_test_files: bool,
-    ) -> Result<Option<OtherTable>, TableError> {
+    fn file(&mut self, project: &Path, path: &Path, place: Place) -> Result<Option<OtherTable>, TableError> {
+        let named = !matches!(place, Place::Raw { named: false } | Place::Test { named: false });
         let source = open(&project.join(path), path, Stated::of(&self.config.data))?;
         let columns = match columns_of(self.config, source.as_ref(), named)? {
             Ok(columns) => columns,
@@ -166,7 +196,15 @@ impl Reading<'_> {
         };
         let note = |note: &String| format!("{}: {note}", path.display());
         self.report.notes.extend(source.notes().iter().map(note));
-        let origin = Origin { file: self.dataset.files.len(), in_test_files };
+        let collected = match place {
+            Place::Collected => Some(CollectedColumns {
+                kind: column_of(source.as_ref(), KIND)?,
+                parent: column_of(source.as_ref(), PARENT)?,
+            }),
+            _ => None,
+        };
+        let in_test_files = matches!(place, Place::Test { .. });
+        let origin = Origin { file: self.dataset.files.len(), in_test_files, collected };
         let layout = Layout { config: self.config, columns: &columns, missing: &self.missing };
         let mut lines = source.lines()?;
         let (mut blank, mut short) = (LinesOfAKind::default(), LinesOfAKind::default());
@@ -221,6 +259,14 @@ impl Reading<'_> {
         report.notes.extend(sentinels(config, &dataset));
         (dataset, report)
     }
+}
+
+/// The position of a column.
+///
+/// # Errors
+/// The file lacks it, or names it twice.
+fn column_of(source: &dyn Source, name: &str) -> Result<usize, TableError> {
+    source.place(name)?.ok_or_else(|| source.fault(format!("{} lacks `{name}`", source.header())))
 }
 
 /// How many lines are of a kind, and the first.

@@ -2,13 +2,13 @@
 
 use super::cell::{normalise, text, values};
 use super::columns::{Column, Columns};
-use super::dataset::Row;
+use super::dataset::{Collected, Row};
 use super::fault::{Fault, fault};
 use super::labels::Labels;
 use super::missing::Missing;
 use super::numbers::number;
 use super::source::Line;
-use crate::config::Config;
+use crate::config::{CollectedKind, Config};
 use crate::counting::counted;
 
 /// Which file a line is of.
@@ -18,7 +18,25 @@ pub struct Origin {
     pub file: usize,
     /// Whether the file states the test part.
     pub in_test_files: bool,
+    /// Where a file of collected rows says how each was.
+    pub collected: Option<CollectedColumns>,
 }
+
+/// Positions of what a collected row says of itself.
+#[derive(Clone, Copy)]
+pub struct CollectedColumns {
+    /// Of its kind.
+    pub kind: usize,
+    /// Of the row that it says in other words.
+    pub parent: usize,
+}
+
+/// The column in which a collected row says how it was collected.
+///
+/// [`PARENT`] is the other column of its own.
+pub const KIND: &str = "_kind";
+/// The column in which it says which row it was made from: [`super::Cells::content`] of it.
+pub const PARENT: &str = "_parent";
 
 /// How lines of a file are read.
 pub struct Layout<'a> {
@@ -82,6 +100,7 @@ pub fn parse(
     };
     let weight =
         columns.weight.map_or(Ok(1.0), |column| weight(column, at(column.position))).map_err(with_count)?;
+    let collected = origin.collected.map(|columns| collected(columns, &at)).transpose()?;
     let task = |&position: &usize| {
         let mut values = values(at(position));
         (values.len() == 1).then(|| values.remove(0))
@@ -95,9 +114,27 @@ pub fn parse(
         in_test_files: origin.in_test_files,
         range,
         weight,
+        collected,
         tasks: columns.tasks.iter().map(task).collect(),
         record: line.content(),
     })
+}
+
+/// How a row was collected.
+fn collected<'l>(columns: CollectedColumns, at: &dyn Fn(usize) -> &'l str) -> Result<Collected, Fault> {
+    let (kind, parent) = (at(columns.kind), at(columns.parent));
+    let Some(kind) = CollectedKind::named(kind) else {
+        let known = CollectedKind::ALL.map(CollectedKind::name).join(", ");
+        return fault(KIND, kind, format!("is no way of collecting; there are {known}"));
+    };
+    let parent = match parent {
+        "" => None,
+        digits => match digits.parse() {
+            Ok(parent) => Some(parent),
+            Err(_) => return fault(PARENT, digits, "is no hash of a row"),
+        },
+    };
+    Ok(Collected { kind, parent })
 }
 
 /// What a row counts.

@@ -257,6 +257,7 @@ mod tests {
             in_test_files: false,
             range: None,
             weight: 1.0,
+            collected: None,
             tasks: vec![],
             record: ContentHash::default(),
         };

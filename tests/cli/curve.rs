@@ -33,7 +33,8 @@ fn parts_of_the_rows_teach_and_the_same_rows_judge() {
     assert_eq!(kept(), points.len());
     let more = project.good(&["curve", "--more", "40", "--quiet"]).out();
     assert_eq!(kept(), points.len(), "what was measured is not measured again");
-    let said = if points.len() < 3 { "too few rows to say" } else { "40 more rows like these would be worth" };
+    let said =
+        if points.len() < 3 { "too few rows to say" } else { "40 more rows like these would be worth" };
     assert!(more.contains(said), "{more}");
     for beyond in ["0", "1000"] {
         let refused = project.run(&["curve", "--more", beyond]);

@@ -7,6 +7,7 @@ mod advice;
 mod built_before;
 mod cache;
 mod checks;
+mod collect;
 mod curve;
 mod decision;
 mod evaluation;

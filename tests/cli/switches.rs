@@ -12,6 +12,11 @@ type Switch = (&'static str, &'static [(&'static str, &'static str)], &'static s
 
 const VARIANTS: &[(&str, &str)] = &[("augment.synonyms.variants", "2")];
 const EDA: &[(&str, &str)] = &[("augment.eda.variants", "2")];
+/// On the way there "the" becomes the names of both languages, and back nothing is left to be changed.
+const BACK: &[(&str, &str)] = &[
+    ("augment.back_translation.command", "[\"sh\", \"-c\", \"sed s/the/$0/g\", \"{from}{to}\"]"),
+    ("augment.back_translation.through", "[\"a\"]"),
+];
 const MIXUP: &[(&str, &str)] = &[("augment.mixup.ratio", "1.0")];
 const SMOTE: &[(&str, &str)] = &[("augment.smote.kind", "\"smote\"")];
 const BORDERLINE: &[(&str, &str)] = &[("augment.smote.kind", "\"borderline\"")];
@@ -73,6 +78,11 @@ const SWITCHES: &[Switch] = &[
     ("network", EDA, "augment.eda.variants", "1"),
     ("network", EDA, "augment.eda.deletion", "0.4"),
     ("network", EDA, "augment.eda.swap", "0.4"),
+    ("kernel", &[], "augment.synonyms.variants", "1"),
+    ("network", BACK, "augment.back_translation.through", "[\"an\"]"),
+    ("kernel", BACK, "augment.back_translation.through", "[\"an\"]"),
+    ("network", BACK, "augment.back_translation.from", "\"this\""),
+    ("network", BACK, "augment.back_translation.command", "[\"sed\", \"s/and/or/g\"]"),
     ("network", MIXUP, "augment.mixup.ratio", "0.5"),
     ("network", MIXUP, "augment.mixup.lambda", "0.5"),
     ("network", MIXUP, "augment.mixup.alpha", "0.4"),
@@ -122,7 +132,7 @@ const PLATEAU: &[(&str, &str)] = &[
 ];
 
 /// What moves no answer, and what it does.
-const OTHERS: [(&str, &str); 21] = [
+const OTHERS: [(&str, &str); 22] = [
     ("name", "where results go"),
     ("data.files", "which rows there are"),
     ("data.test_files", "which rows are test rows"),
@@ -137,6 +147,7 @@ const OTHERS: [(&str, &str); 21] = [
     ("label.range.max", "what is learned"),
     ("label.range.classes", "what is learned"),
     ("features.terms", "of few rows words may be chosen to weigh nothing: see train.kernel.term_weight"),
+    ("augment.back_translation.url", "a server in place of the command: src/augment/translation/server.rs"),
     ("encoder.model", "another encoder: tests/cli/hub.rs"),
     ("encoder.second", "another encoder"),
     ("encoder.precision", "speed, up to rounding"),
@@ -146,10 +157,10 @@ const OTHERS: [(&str, &str); 21] = [
     ("evaluate", "figures and answers: tests/cli/evaluation.rs, tests/cli/decision.rs"),
 ];
 
-/// Sections of what is reported, not of what is answered; `tune` and `validate` have tests of their own.
-const REPORTS: [&str; 4] = ["evaluate", "gates", "validate", "tune"];
+/// Sections of what is reported, not of what is answered; `tune`, `validate` and `collect` have tests of their own.
+const REPORTS: [&str; 5] = ["evaluate", "gates", "validate", "tune", "collect"];
 
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 17] = [
     "",
     "data",
     "label",
@@ -159,6 +170,7 @@ const SECTIONS: [&str; 16] = [
     "split",
     "augment.synonyms",
     "augment.eda",
+    "augment.back_translation",
     "augment.mixup",
     "augment.smote",
     "train",

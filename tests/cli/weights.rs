@@ -75,7 +75,11 @@ fn presets_that_teach_passes_are_judged_on_rows_whose_passes_agree_too() {
     let plain = Project::small();
     let refused = plain.run(&["ablate", "best", "kernel-soft"]);
     assert_eq!(refused.code(), 3);
-    assert!(refused.err().contains("label.passes needs validate.passes"), "{}", refused.err());
+    assert!(
+        refused.err().contains("there is no file of labelling passes (validate.passes)"),
+        "{}",
+        refused.err()
+    );
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn healthy(rows: usize, classes: usize, seed: u64) -> Dataset {
             in_test_files: false,
             range: None,
             weight: 1.0,
+            collected: None,
             tasks: vec![],
             record: ContentHash::default(),
         }

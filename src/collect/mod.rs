@@ -1,0 +1,25 @@
+//! New rows from elsewhere, and none of it on trust: candidates with their provenance, and the gate that they pass.
+
+mod candidates;
+mod gate;
+mod language_model;
+mod people;
+mod review;
+
+pub use candidates::{CandidateRow, PROVENANCE, Provenance, write_candidates};
+pub use gate::{
+    Against, AlikeSettings, Batch, Candidate, Columns, Diversity, DiversityFigures, DiversitySettings, Gate,
+    GateError, GateSettings, Judged, LanguageSettings, OpinionSettings, PersonalAction, PersonalSettings,
+    Probabilities, Reason, Reference, SchemaSettings, Skipped, TellSettings, Tells, UnsafeSettings, Vectors,
+    Verdict, WordLimits, diversity,
+};
+pub use language_model::{
+    Asking, Attribute, Budget, Class, Client, CollectError, Counts, Ended, EndpointSettings, Estimate,
+    Example, Field, Finished, Generation, Kept, Key, Limits, Origin as ModelOrigin, Paraphrases, Planned,
+    Prices, Prompts, RealTime, Source, Task,
+};
+pub use people::{
+    Annotator, AnswerFile, Answered, AskAgain, AskSettings, DawidSkene, Merged, Pair, PeopleError, TaskRow,
+    Tasks, Votes, accuracies, ask_again, merge, pairs, read_answers,
+};
+pub use review::{ACCEPTED, Accepted, DOUBTFUL, REFUSED, Review, Reviewed, ReviewedBatch};

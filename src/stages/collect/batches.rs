@@ -1,0 +1,141 @@
+//! The candidates that wait, and the data that they are held against.
+
+use std::path::PathBuf;
+
+use crate::embed::Embeddings;
+use crate::inputs::{RawInputs, raw_inputs};
+use crate::split::mean_cosine_vectors;
+use crate::stages::context::Context;
+use crate::stages::error::BuildError;
+use crate::stages::rows::Rows;
+use crate::stages::split::kin;
+use crate::store::checksum;
+use crate::table::{self, Dataset, Reject};
+
+/// Candidates as rows of the dataset.
+pub struct Waiting {
+    /// Their files, relative to the project.
+    pub files: Vec<PathBuf>,
+    /// Hash of the files' contents.
+    pub hash: String,
+    /// The rows; classes and tasks are numbered as in the dataset of the project.
+    pub dataset: Dataset,
+    /// Lines that are no row of this dataset.
+    pub rejects: Vec<Reject>,
+    /// Their inputs.
+    pub raw: RawInputs,
+}
+
+impl Context<'_> {
+    /// The candidates that wait, embedded.
+    ///
+    /// # Errors
+    /// There are none, or they cannot be read or embedded.
+    pub fn waiting(&self, rows: &Rows) -> Result<Waiting, BuildError> {
+        let (project, config) = (self.project, &self.project.config);
+        let folder = project.candidates();
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
+        let mut files: Vec<PathBuf> = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.is_file() && path.extension().is_some_and(|end| end == "csv"))
+            .collect();
+        files.sort();
+        if files.is_empty() {
+            return Err(BuildError::NoCandidates { folder });
+        }
+        let mut hashes = String::new();
+        for file in &files {
+            hashes += &checksum(file)?;
+        }
+        let hash = blake3::hash(hashes.as_bytes()).to_hex().to_string();
+        let files: Vec<PathBuf> = files.iter().map(|file| project.relative(file).into()).collect();
+        let (mut dataset, report) = table::read_collected(config, &project.root, &files, self.progress)?;
+        let mut rejects = report.rejects;
+        rejects.extend(report.duplicates.iter().map(|duplicate| Reject {
+            file: duplicate.file.clone(),
+            line: duplicate.line,
+            column: String::new(),
+            value: String::new(),
+            reason: format!("repeats {}", duplicate.repeats),
+            raw: String::new(),
+            unlabelled: false,
+        }));
+        renumber(&mut dataset, &rows.dataset, &mut rejects);
+        let encoders = self.encoders()?;
+        let cache = self.cache(&encoders)?;
+        let of_field = |field: usize| dataset.rows.iter().map(move |r| r.cells.texts[field].as_str());
+        let all: Vec<Vec<&str>> = (0..dataset.text_fields.len()).map(|f| of_field(f).collect()).collect();
+        self.embed_texts(&all.concat(), &cache, &encoders)?;
+        let fields = all.iter().map(|texts| cache.get(texts)).collect::<Result<Vec<Embeddings>, _>>()?;
+        let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), Some(config));
+        Ok(Waiting { files, hash, dataset, rejects, raw })
+    }
+
+    /// As [`Context::vectors`], of length 1: where a field is empty, the cosine of the others counts.
+    pub fn unit_vectors(&self, rows: &Dataset) -> Result<Vec<f32>, BuildError> {
+        let mut vectors = self.vectors(rows)?;
+        let dims = vectors.len() / rows.rows.len().max(1);
+        for row in vectors.chunks_exact_mut(dims.max(1)) {
+            let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+            row.iter_mut().filter(|_| norm > 0.0).for_each(|v| *v /= norm);
+        }
+        Ok(vectors)
+    }
+
+    /// Rows of vectors whose products are the mean cosines of the fields.
+    pub fn vectors(&self, rows: &Dataset) -> Result<Vec<f32>, BuildError> {
+        let encoders = self.encoders()?;
+        let cache = self.cache(&encoders)?;
+        let of_field = |field: usize| rows.rows.iter().map(move |r| r.cells.texts[field].as_str());
+        let fields = (0..rows.text_fields.len())
+            .map(|field| cache.get(&of_field(field).collect::<Vec<_>>()))
+            .collect::<Result<Vec<Embeddings>, _>>()?;
+        let raw = raw_inputs(&fields, rows.rows.iter().map(|r| &r.cells), None);
+        Ok(mean_cosine_vectors(&raw.embedding, fields.len(), encoders.dims()))
+    }
+}
+
+/// The row of `rows` that each candidate says in other words.
+pub fn parents(rows: &Rows, candidates: &Dataset) -> Vec<Option<usize>> {
+    let mut both = rows.dataset.clone();
+    let first = both.rows.len();
+    both.rows.extend(candidates.rows.iter().cloned());
+    let mut parents = vec![None; candidates.rows.len()];
+    for [parent, child] in kin(&both).pairs {
+        if let Some(candidate) = child.checked_sub(first) {
+            parents[candidate] = Some(parent);
+        }
+    }
+    parents
+}
+
+/// Give the candidates the numbers of the dataset's classes; rows of a class that it has not are rejected.
+fn renumber(candidates: &mut Dataset, dataset: &Dataset, rejects: &mut Vec<Reject>) {
+    let known: Vec<Option<usize>> = candidates
+        .classes
+        .iter()
+        .map(|name| dataset.classes.iter().position(|class| class == name))
+        .collect();
+    let (mut rows, names) = (std::mem::take(&mut candidates.rows), std::mem::take(&mut candidates.classes));
+    rows.retain_mut(|row| match known[row.class] {
+        Some(class) => {
+            row.class = class;
+            true
+        }
+        None => {
+            rejects.push(Reject {
+                file: candidates.files[row.file].clone(),
+                line: row.line,
+                column: String::new(),
+                value: names[row.class].clone(),
+                reason: "is no class of the data".into(),
+                raw: String::new(),
+                unlabelled: false,
+            });
+            false
+        }
+    });
+    candidates.rows = rows;
+    candidates.classes = dataset.classes.clone();
+    candidates.tasks = dataset.tasks.clone();
+}
