@@ -318,6 +318,14 @@ fn a_model_writes_rows_within_its_budget_and_a_run_is_repeated_from_what_was_kep
         "{short}"
     );
 
+    // A model may be asked for some of the classes alone.
+    let whole = project.read("pipeline.toml");
+    let (before, rest) = whole.rsplit_once("[[collect.generate.classes]]").unwrap();
+    let (_, after) = rest.split_once("[evaluate]").unwrap();
+    project.write("pipeline.toml", format!("{before}[evaluate]{after}"));
+    project.good(&["collect", "generate", "--estimate"]);
+    project.write("pipeline.toml", whole);
+
     let review = project.json(&["collect", "review", "--quiet"]);
     let passed =
         review["batches"].as_array().unwrap().iter().map(|b| b["accepted"].as_u64().unwrap()).sum::<u64>();

@@ -89,7 +89,8 @@ pub fn generate(
     let config = &project.config.collect.generate;
     let task = task(project)?;
     let fields: Vec<&str> = task.fields.iter().map(|field| field.name.as_str()).collect();
-    let examples = examples(&rows, &fields);
+    let mut examples = examples(&rows, &fields);
+    examples.retain(|example| task.classes.iter().any(|class| class.name == example.class));
     let seed = project.config.seed_for(&format!("generate {}", run.number()));
     let plan = || Prompts::new(task.clone(), &examples, seed);
     let cells = |finished: &Finished, texts: &[String]| {

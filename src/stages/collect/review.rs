@@ -119,7 +119,7 @@ impl Context<'_> {
         };
         let [known, held_out] = [side(false), side(true)];
         let against = Against { known: known.reference(dims)?, held_out: held_out.reference(dims)? };
-        let gate = Gate::new(&dataset.classes, self.gate_settings(dataset, &known.texts), against)?;
+        let gate = Gate::new(&dataset.classes, self.gate_settings(dataset, &known.texts, waiting), against)?;
         let candidates: Vec<Candidate> = waiting
             .dataset
             .rows
@@ -154,7 +154,7 @@ impl Context<'_> {
     }
 
     /// What the config and the data ask of a candidate.
-    fn gate_settings(&self, dataset: &Dataset, known: &[Columns]) -> GateSettings {
+    fn gate_settings(&self, dataset: &Dataset, known: &[Columns], waiting: &Waiting) -> GateSettings {
         let config = &self.project.config;
         let gate = &config.collect.gate;
         let seen =
@@ -207,7 +207,7 @@ impl Context<'_> {
                 known: gate.near_duplicate_cosine,
                 batch: gate.near_duplicate_cosine,
                 held_out: gate.held_out_cosine,
-                unique_fields: own_fields(dataset),
+                unique_fields: own_fields(dataset, &waiting.dataset),
             },
         }
     }
@@ -224,15 +224,19 @@ const OWN_WORDS: usize = 5;
 /// Share of different ones from which on a field is as good as unique.
 const UNIQUE: f64 = 0.95;
 
-/// The fields that a candidate must have for itself: those that are long, and those that hardly two rows share. Of several fields
-/// a copied one does not make the whole alike.
-fn own_fields(dataset: &Dataset) -> Vec<String> {
+/// The fields that a candidate must have for itself: those that are long, and those that hardly two rows share; but none that the
+/// candidates have in common, which says where they come from and not what they copy. Of several fields a copied one does not make
+/// the whole alike.
+fn own_fields(dataset: &Dataset, candidates: &Dataset) -> Vec<String> {
     let rows = dataset.rows.len().max(1);
     let is_own = |field: usize| {
         let texts = || dataset.rows.iter().map(|row| row.cells.texts[field].as_str());
         let words: usize = texts().map(|text| text.split_whitespace().count()).sum();
         let different: HashSet<&str> = texts().collect();
-        words >= OWN_WORDS * rows || different.len() as f64 >= UNIQUE * rows as f64
+        let of_candidates: HashSet<&str> =
+            candidates.rows.iter().map(|row| row.cells.texts[field].as_str()).collect();
+        let shared = 2 * of_candidates.len() < candidates.rows.len();
+        !shared && (words >= OWN_WORDS * rows || different.len() as f64 >= UNIQUE * rows as f64)
     };
     let names = dataset.text_fields.iter().enumerate();
     names.filter(|(field, _)| is_own(*field)).map(|(_, name)| name.clone()).collect()
