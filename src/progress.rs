@@ -1,4 +1,6 @@
-//! How a stage says what it does without knowing the terminal.
+//! How a stage says what it does without knowing the terminal, and waits without being deaf.
+
+use std::time::Duration;
 
 /// What a stage reports to. The command line draws it; tests and other callers may ignore it with [`Silent`].
 pub trait Progress: Sync {
@@ -24,6 +26,17 @@ impl Progress for Background<'_> {
     fn note(&self, _: &str) {}
     fn interrupted(&self) -> bool {
         self.0.interrupted()
+    }
+}
+
+/// Return after `time`, or as soon as `interrupted` says so, which is asked 20 times a second.
+pub fn pause(time: Duration, interrupted: &dyn Fn() -> bool) {
+    const STEP: Duration = Duration::from_millis(50);
+    let mut left = time;
+    while !left.is_zero() && !interrupted() {
+        let step = left.min(STEP);
+        std::thread::sleep(step);
+        left -= step;
     }
 }
 

@@ -160,8 +160,8 @@ pub fn pass_agreement(
     })
 }
 
-/// (observed - expected) / (1 - expected) agreement; 1 where both used one and the same class.
-fn kappa(table: &[Vec<f64>]) -> f64 {
+/// Cohen's κ of a table of counts: (observed - expected) / (1 - expected) agreement; 1 where both used one and the same class.
+pub fn kappa(table: &[Vec<f64>]) -> f64 {
     let total = table.iter().flatten().sum::<f64>();
     let share = |count: f64| count / total.max(f64::MIN_POSITIVE);
     let observed: f64 = (0..table.len()).map(|c| share(table[c][c])).sum();

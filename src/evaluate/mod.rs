@@ -26,7 +26,7 @@ mod coverage;
 mod reference;
 
 pub use ablation::{Ablated, Ablation, Chosen, OnUnanimous};
-pub use agreement::{Agreement, PassAgreement, PassDrift, PassPair, agreement, pass_agreement};
+pub use agreement::{Agreement, PassAgreement, PassDrift, PassPair, agreement, kappa, pass_agreement};
 pub use calibration::{
     Coverage, ReliabilityBin, apply_temperature, fit_temperature, reliability, risk_coverage,
 };

@@ -204,6 +204,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn wilson_agrees_with_statsmodels() {
+        // statsmodels.stats.proportion.proportion_confint(8, 10, method="wilson") == (0.4901624715, 0.9433178485)
+        let found = wilson(8.0, 10.0);
+        assert!((found.low - 0.4901624715).abs() < 1e-9 && (found.high - 0.9433178485).abs() < 1e-9);
+        let all = wilson(3.0, 3.0);
+        assert!(all.high == 1.0 && all.low > 0.4 && all.low < 0.5);
+    }
+
+    #[test]
     fn wilson_agrees_with_scipy() {
         // scipy.stats.binomtest(87, 107).proportion_ci(method="wilson")
         let estimate = Sample::new(107, None).proportion(|_| true, |row| row < 87);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::context::Context;
 use super::error::BuildError;
 use super::project::Project;
-use super::run::{BuildSettings, build, check_networks};
+use super::run::{check_networks, ready};
 use super::stage::Stage;
 use super::staleness::{Reason, Sources};
 use super::trial::{Trial, is_unanimous};
@@ -19,7 +19,7 @@ use crate::evaluate::{
 };
 use crate::progress::Progress;
 use crate::split::Part;
-use crate::store::{Lock, write_json};
+use crate::store::write_json;
 use crate::table;
 
 /// The presets that come with the program.
@@ -141,7 +141,7 @@ pub struct AblateSettings {
 /// What an earlier run has measured is not trained again.
 ///
 /// # Errors
-/// An unknown preset, or what [`build`] can fail with.
+/// An unknown preset, or what [`crate::stages::build`] can fail with.
 pub fn ablate(
     project: &Project,
     settings: &AblateSettings,
@@ -187,11 +187,9 @@ pub fn ablate(
         }
         check_networks(known[name].apply(name, &project.config)?.train.heads(), engine)?;
     }
-    build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
-    let _lock = Lock::take(&project.state_folder())?;
-    let context = Context { project, engine, progress };
-    let rows = context.rows()?;
-    let folds = context.folds(&rows)?;
+    let ready = ready(project, engine, progress, announce)?;
+    let (context, rows) = (&ready.context, &ready.rows);
+    let folds = context.folds(rows)?;
     let sources = Sources::measure(project)?;
     let mut measured = Vec::new();
     for (i, name) in names.iter().enumerate() {
@@ -199,7 +197,7 @@ pub fn ablate(
         let changed =
             Project { root: project.root.clone(), config: known[name].apply(name, &project.config)? };
         let context = Context { project: &changed, engine, progress };
-        measured.push(context.trial(&context.rows_like(&rows)?, &folds, &sources)?);
+        measured.push(context.trial(&context.rows_like(rows)?, &folds, &sources)?);
     }
 
     let used = rows.of(&[Part::Train, Part::Validation]);

@@ -56,6 +56,16 @@ impl Context<'_> {
         Ok(table::read(&self.project.config, &self.project.root, self.progress)?.0)
     }
 
+    /// The embeddings of each text field of `dataset`; texts not yet embedded are embedded.
+    pub fn embedded(&self, dataset: &Dataset) -> Result<Vec<Embeddings>, BuildError> {
+        let encoders = self.encoders()?;
+        let cache = self.cache(&encoders)?;
+        let of_field = |field: usize| dataset.rows.iter().map(move |r| r.cells.texts[field].as_str());
+        let all: Vec<Vec<&str>> = (0..dataset.text_fields.len()).map(|f| of_field(f).collect()).collect();
+        self.embed_texts(&all.concat(), &cache, &encoders)?;
+        Ok(all.iter().map(|texts| cache.get(texts)).collect::<Result<_, _>>()?)
+    }
+
     /// One matrix a text field from `folder`, each with `rows` rows.
     pub fn matrices(
         &self,

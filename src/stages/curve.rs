@@ -1,9 +1,8 @@
 //! `pipeline curve`: the head taught on parts of each fold's rows, and what more rows would be worth.
 
-use super::context::Context;
 use super::error::BuildError;
 use super::project::Project;
-use super::run::{BuildSettings, build, check_networks};
+use super::run::{check_networks, ready};
 use super::stage::Stage;
 use super::staleness::{Reason, Sources};
 use super::trial::Trial;
@@ -12,7 +11,7 @@ use crate::engine::Engine;
 use crate::evaluate::{Curve, CurvePoint, Figure, Folded, Gain, extrapolate, fold_means};
 use crate::progress::Progress;
 use crate::split::{Fold, FoldCounts, GroupedClasses, Part};
-use crate::store::{Lock, write_json};
+use crate::store::write_json;
 
 /// Shares of a fold's training rows.
 const SHARES: [f64; 5] = [0.1, 0.2, 0.4, 0.8, 1.0];
@@ -31,7 +30,7 @@ pub struct CurveSettings {
 /// rows. The test part takes no part; what an earlier run has measured is not trained again.
 ///
 /// # Errors
-/// More rows are asked after than there are, or what [`build`] can fail with.
+/// More rows are asked after than there are, or what [`crate::stages::build`] can fail with.
 pub fn curve(
     project: &Project,
     settings: CurveSettings,
@@ -41,16 +40,14 @@ pub fn curve(
 ) -> Result<Curve, BuildError> {
     let config = &project.config;
     check_networks(config.train.heads(), engine)?;
-    build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
-    let _lock = Lock::take(&project.state_folder())?;
-    let context = Context { project, engine, progress };
-    let rows = context.rows()?;
+    let ready = ready(project, engine, progress, announce)?;
+    let (context, rows) = (&ready.context, &ready.rows);
     let used = rows.of(&[Part::Train, Part::Validation]);
     let more_rows = settings.more_rows.unwrap_or_else(|| round(used.len() / 2));
     if more_rows == 0 || more_rows > used.len() {
         return Err(BuildError::TooFar { more_rows, rows: used.len() });
     }
-    let folds = context.folds(&rows)?;
+    let folds = context.folds(rows)?;
     let sources = Sources::measure(project)?;
     let classes = rows.dataset.classes.len();
     let by = GroupedClasses { groups: &rows.dealt.groups, classes: &rows.classes };
@@ -69,7 +66,7 @@ pub fn curve(
             continue;
         }
         progress.note(&format!("{} rows", grouped(taught.round() as usize)));
-        measured.push(context.trial(&rows, &part, &sources)?);
+        measured.push(context.trial(rows, &part, &sources)?);
         counts.push(taught);
         shares.push(share);
     }

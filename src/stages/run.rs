@@ -11,6 +11,7 @@ use super::declaration::Finished;
 use super::error::BuildError;
 use super::list::declaration;
 use super::project::Project;
+use super::rows::Rows;
 use super::runs::keep;
 use super::stage::Stage;
 use super::staleness::{Reason, Sources, StageStatus, ingredients, plan, status};
@@ -167,4 +168,28 @@ fn run(
     }
     .save(&manifest)?;
     Ok(summary)
+}
+
+/// A project whose rows are embedded and dealt to parts, which no other run touches as long as this lives.
+pub struct Ready<'a> {
+    pub context: Context<'a>,
+    pub rows: Rows,
+    _lock: Lock,
+}
+
+/// Build what is stale up to the split, and take the project's lock.
+///
+/// # Errors
+/// As [`build`]; or another run has the lock.
+pub fn ready<'a>(
+    project: &'a Project,
+    engine: Option<&'a dyn Engine>,
+    progress: &'a dyn Progress,
+    announce: &mut dyn FnMut(Stage, &[Reason]),
+) -> Result<Ready<'a>, BuildError> {
+    build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
+    let lock = Lock::take(&project.state_folder())?;
+    let context = Context { project, engine, progress };
+    let rows = context.rows()?;
+    Ok(Ready { context, rows, _lock: lock })
 }

@@ -18,8 +18,8 @@ use crate::embed::{Embeddings, NpyWriter};
 use crate::engine::networks;
 use crate::inputs::{RawInputs, raw_inputs};
 use crate::model::{EncoderCard, FORMAT, ModelCard};
-use crate::progress::Progress;
-use crate::split::Part;
+use crate::progress::{Background, Progress};
+use crate::split::{Fold, Part};
 use crate::store::{StoreError, checksum, map, quick_checksum, write_atomic, write_json};
 use crate::table::Dataset;
 use crate::train::{FeatureSettings, TrainInput, Trained, train};
@@ -128,6 +128,19 @@ impl Context<'_> {
         let features = FeatureSettings::new(&config.features, &config.train);
         let networks = networks(self.engine);
         Ok(train(&input, &config.train, features, seed, networks, progress)?)
+    }
+
+    /// One head with the configured settings, taught the rows of a fold as they are, without augmentation.
+    pub fn fit_plain(&self, rows: &Rows, fold: &Fold, seed: u64) -> Result<Trained, BuildError> {
+        let none = RawInputs { embedding_dims: rows.raw.embedding_dims, ..RawInputs::default() };
+        let learning = Learning {
+            train: &fold.train,
+            validation: &fold.validation,
+            variants: &none,
+            parents: &[],
+            mixed: &[],
+        };
+        self.fit(rows, &learning, seed, &Background(self.progress))
     }
 
     /// Write everything that predicting on another machine needs, and the history.

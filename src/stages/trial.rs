@@ -14,7 +14,6 @@ use super::list::declaration;
 use super::rows::Rows;
 use super::stage::Stage;
 use super::staleness::Sources;
-use crate::embed::Embeddings;
 use crate::evaluate::{Figure, Predictions, point_class_scores, point_figures};
 use crate::inputs::raw_inputs;
 use crate::split::Fold;
@@ -54,14 +53,8 @@ impl Context<'_> {
     pub fn rows_like(&self, like: &Rows) -> Result<Rows, BuildError> {
         let config = &self.project.config;
         let dataset = table::read(config, &self.project.root, self.progress)?.0;
-        let encoders = self.encoders()?;
-        let cache = self.cache(&encoders)?;
-        let of_field = |field: usize| dataset.rows.iter().map(move |r| r.cells.texts[field].as_str());
-        let all: Vec<Vec<&str>> = (0..dataset.text_fields.len()).map(|f| of_field(f).collect()).collect();
-        self.embed_texts(&all.concat(), &cache, &encoders)?;
-        let fields = all.iter().map(|texts| cache.get(texts)).collect::<Result<Vec<Embeddings>, _>>()?;
+        let fields = self.embedded(&dataset)?;
         let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), Some(config));
-        drop((all, cache));
         let passes = self.passes(&dataset)?;
         Ok(Rows::new(config, dataset, &passes, like.dealt.clone(), raw))
     }

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::error::BuildError;
 use super::project::Project;
 use super::rows::Rows;
-use super::run::{BuildSettings, build, check_networks};
+use super::run::{check_networks, ready};
 use super::stage::Stage;
 use super::staleness::{Reason, Sources};
 use super::trial::Trial;
@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::evaluate::{Figure, Folded, TunedTrial, Tuning, fold_differences, fold_means};
 use crate::progress::{Background, Progress};
 use crate::split::{Fold, FoldCounts, GroupedClasses, folds};
-use crate::store::{Lock, write_json};
+use crate::store::write_json;
 use crate::tune::{Search, Values, default_space, with_values};
 
 /// Draws of known configs in a row after which a small space counts as exhausted.
@@ -50,7 +50,7 @@ struct Found {
 /// What an earlier run has measured is not trained again, so an interrupted search goes on where it stopped.
 ///
 /// # Errors
-/// A space that does not fit the config, or what [`build`] can fail with.
+/// A space that does not fit the config, or what [`crate::stages::build`] can fail with.
 pub fn tune(
     project: &Project,
     settings: TuneSettings,
@@ -78,16 +78,14 @@ pub fn tune(
             _ => continue,
         }
     }
-    build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
-    let _lock = Lock::take(&project.state_folder())?;
-    let context = Context { project, engine, progress };
-    let rows = context.rows()?;
-    let outer: Vec<Fold> = context.folds(&rows)?.into_iter().filter(|fold| fold.repeat == 0).collect();
+    let ready = ready(project, engine, progress, announce)?;
+    let (context, rows) = (&ready.context, &ready.rows);
+    let outer: Vec<Fold> = context.folds(rows)?.into_iter().filter(|fold| fold.repeat == 0).collect();
     let mut tuner = Tuner {
         project,
         engine,
         progress,
-        dealt: &rows,
+        dealt: rows,
         sources: Sources::measure(project)?,
         space,
         trials: settings.trials.unwrap_or(config.tune.trials),

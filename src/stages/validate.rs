@@ -13,12 +13,11 @@ use super::run::{BuildSettings, build};
 use super::split::kin;
 use super::stage::Stage;
 use super::staleness::Reason;
-use super::train::Learning;
 use crate::engine::Engine;
 use crate::evaluate::{agreement, pass_agreement};
 use crate::inputs::{RawInputs, raw_inputs};
 use crate::model::answers;
-use crate::progress::{Background, Progress};
+use crate::progress::Progress;
 use crate::split::{FoldCounts, GroupedClasses, Part, folds, groups, mean_cosine_vectors};
 use crate::store::write_json;
 use crate::table::{self, Dataset};
@@ -121,20 +120,12 @@ impl Context<'_> {
         let counts = FoldCounts { folds: FOLDS, repeats: 1 };
         let folds =
             folds(&(0..titles.len()).collect::<Vec<_>>(), grouped, counts, 0.1, |name| config.seed_for(name));
-        let none = RawInputs { embedding_dims: rows.raw.embedding_dims, ..RawInputs::default() };
         self.progress.start("looking for doubtful labels", FOLDS as u64, "folds");
         let probabilities = folds
             .par_iter()
             .map(|fold| {
-                let learning = Learning {
-                    train: &fold.train,
-                    validation: &fold.validation,
-                    variants: &none,
-                    parents: &[],
-                    mixed: &[],
-                };
                 let seed = config.seed_for(&format!("doubt {}", fold.fold));
-                let trained = self.fit(&rows, &learning, seed, &Background(self.progress))?;
+                let trained = self.fit_plain(&rows, fold, seed)?;
                 self.progress.advance(1);
                 let held = rows.raw.pick(&fold.held_out);
                 Ok(answers(trained.head.as_ref(), &trained.shape, &trained.inputs, &held)?.label)

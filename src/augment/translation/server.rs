@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::direction::Direction;
 use super::error::TranslationError;
-use crate::progress::Progress;
+use crate::progress::{Progress, pause};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -39,7 +39,10 @@ pub fn translate(
     let mut last = String::new();
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
-            wait(PAUSE * 2u32.pow(attempt - 1), progress)?;
+            pause(PAUSE * 2u32.pow(attempt - 1), &|| progress.interrupted());
+            if progress.interrupted() {
+                return Err(TranslationError::Interrupted);
+            }
         }
         match ask(url, &asked.to_string()) {
             Ok(answer) => {
@@ -83,17 +86,6 @@ fn ask(url: &str, body: &str) -> Result<Value, Refusal> {
         return Err(Refusal { again, reason: format!("{status}: {reason}") });
     }
     value.ok_or_else(|| Refusal { again: false, reason: "the answer is no JSON".into() })
-}
-
-fn wait(pause: Duration, progress: &dyn Progress) -> Result<(), TranslationError> {
-    const STEP: Duration = Duration::from_millis(50);
-    for _ in 0..pause.as_millis() / STEP.as_millis() {
-        if progress.interrupted() {
-            return Err(TranslationError::Interrupted);
-        }
-        std::thread::sleep(STEP);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod gate_error;
 mod grams;
 mod language;
 mod opinion;
+mod pattern;
 mod personal;
 mod personal_kind;
 mod phone;

@@ -1,11 +1,12 @@
 //! Text that names the label: a model that learned from it would read the answer off the page.
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use super::candidate::{Candidate, prose};
 use super::gate_error::GateError;
+use super::pattern::{compile, first_guilty};
 use super::reason::Reason;
 
 /// What counts as naming the label.
@@ -79,13 +80,8 @@ impl Tells {
         let mut found = Vec::new();
         for (field, items) in &candidate.texts {
             let text: String = prose(items).nfc().collect();
-            let innocent: Vec<_> =
-                self.innocent.iter().flat_map(|pattern| pattern.find_iter(&text)).collect();
             for Named { pattern, names } in &self.named {
-                let tells = pattern.find_iter(&text).find(|tell| {
-                    !innocent.iter().any(|fine| fine.start() < tell.end() && tell.start() < fine.end())
-                });
-                if let Some(tell) = tells {
+                if let Some(tell) = first_guilty(pattern, self.innocent.iter(), &text) {
                     let (field, found_words) = (field.clone(), tell.as_str().to_owned());
                     found.push(Reason::NamesLabel { field, found: found_words, names: names.clone() });
                 }
@@ -93,14 +89,6 @@ impl Tells {
         }
         found
     }
-}
-
-fn compile(key: &'static str, pattern: &str) -> Result<Regex, GateError> {
-    RegexBuilder::new(pattern).case_insensitive(true).build().map_err(|error| GateError::Pattern {
-        key,
-        pattern: pattern.to_owned(),
-        reason: error.to_string(),
-    })
 }
 
 /// A pattern for a piece of a class name as a whole phrase; `None` where it is too short or has no letter.

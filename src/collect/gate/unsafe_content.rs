@@ -1,11 +1,12 @@
 //! Texts that are nothing for families, by rules of words: no judgement, and no replacement for a reader.
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use super::candidate::{Candidate, prose};
 use super::gate_error::GateError;
+use super::pattern::{compile, first_guilty};
 use super::reason::Reason;
 use super::unsafe_kind::UnsafeKind;
 use super::unsafe_rules::BUILT_IN;
@@ -91,13 +92,8 @@ impl UnsafeRules {
         for (field, items) in &candidate.texts {
             let text = as_seen(&prose(items));
             for rule in &self.rules {
-                let overlaps = |innocent: &Regex, hit: regex::Match<'_>| {
-                    innocent.find_iter(&text).any(|fine| fine.start() < hit.end() && hit.start() < fine.end())
-                };
-                let hit = rule.pattern.find_iter(&text).find(|&hit| {
-                    !rule.innocent.iter().chain(&self.innocent).any(|innocent| overlaps(innocent, hit))
-                });
-                if let Some(hit) = hit {
+                let innocent = rule.innocent.iter().chain(&self.innocent);
+                if let Some(hit) = first_guilty(&rule.pattern, innocent, &text) {
                     let (field, found_words) = (field.clone(), hit.as_str().to_owned());
                     found.push(Reason::Unsafe { field, kind: rule.kind, found: found_words });
                 }
@@ -105,14 +101,6 @@ impl UnsafeRules {
         }
         found
     }
-}
-
-fn compile(key: &'static str, pattern: &str) -> Result<Regex, GateError> {
-    RegexBuilder::new(pattern).case_insensitive(true).build().map_err(|error| GateError::Pattern {
-        key,
-        pattern: pattern.to_owned(),
-        reason: error.to_string(),
-    })
 }
 
 /// The text as a reader sees it: wide and styled letters plain, no characters without a width, one space between words.

@@ -1,7 +1,7 @@
 //! Answers that were paid for: one file a request in a folder, found again by the request's hash.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::error::CollectError;
 use super::request::Request;
+use crate::store::{StoreError, write_json};
 
 /// A folder of answers.
 pub struct Kept {
@@ -84,15 +85,8 @@ impl Kept {
             answer: answer.clone(),
             check: check_of(answer),
         };
-        let write = || {
-            let mut file = tempfile::Builder::new().suffix(".tmp").tempfile_in(&self.folder)?;
-            serde_json::to_writer_pretty(&mut file, &entry)?;
-            file.write_all(b"\n")?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|source| CollectError::File { action: "write", path: path.clone(), source })
+        let file = |StoreError { action, path, source }| CollectError::File { action, path, source };
+        write_json(&path, &entry).map_err(file)
     }
 
     fn path(&self, hash: &str) -> PathBuf {

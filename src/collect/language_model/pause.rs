@@ -19,18 +19,12 @@ pub trait Pause: Sync {
     fn pause(&self, time: Duration, interrupted: &dyn Fn() -> bool);
 }
 
-/// Waits by the clock, and looks for an interrupt 20 times a second.
+/// Waits by the clock.
 pub struct RealTime;
 
 impl Pause for RealTime {
     fn pause(&self, time: Duration, interrupted: &dyn Fn() -> bool) {
-        const STEP: Duration = Duration::from_millis(50);
-        let mut left = time;
-        while !left.is_zero() && !interrupted() {
-            let step = left.min(STEP);
-            std::thread::sleep(step);
-            left -= step;
-        }
+        crate::progress::pause(time, interrupted);
     }
 }
 

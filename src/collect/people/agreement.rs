@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::dawid_skene::Merged;
 use super::votes::{Votes, likeliest};
-use crate::evaluate::Estimate;
+use crate::evaluate::{Estimate, kappa, wilson};
 
 /// How often an annotator is right, by what the others say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,7 +43,8 @@ pub fn accuracies(votes: &Votes, merged: &Merged) -> Vec<AnnotatorAccuracy> {
         }
     }
     for (annotator, right) in found.iter_mut().zip(right) {
-        annotator.accuracy = wilson(right, annotator.compared);
+        let compared = annotator.compared as f64;
+        annotator.accuracy = (compared > 0.0).then(|| wilson(right as f64, compared));
     }
     found
 }
@@ -64,48 +65,22 @@ pub struct PairAgreement {
 /// The agreement of each two annotators who have answered a row in common.
 pub fn pairs(votes: &Votes) -> Vec<PairAgreement> {
     let classes = votes.sizes().classes;
-    let mut tables: BTreeMap<[usize; 2], Vec<usize>> = BTreeMap::new();
+    let mut tables: BTreeMap<[usize; 2], Vec<Vec<f64>>> = BTreeMap::new();
     for row in 0..votes.sizes().rows {
         let of_row = votes.of_row(row);
         for (place, first) in of_row.iter().enumerate() {
             for second in &of_row[place + 1..] {
                 let table = tables.entry([first.annotator, second.annotator]);
-                table.or_insert_with(|| vec![0; classes * classes])[first.class * classes + second.class] +=
-                    1;
+                table.or_insert_with(|| vec![vec![0.0; classes]; classes])[first.class][second.class] += 1.0;
             }
         }
     }
-    let agreement = |(annotators, table): ([usize; 2], Vec<usize>)| {
-        let rows: usize = table.iter().sum();
-        let same = (0..classes).map(|class| table[class * classes + class]).sum();
-        Some(PairAgreement { annotators, rows, raw: wilson(same, rows)?, kappa: kappa(&table, classes) })
+    let agreement = |(annotators, table): ([usize; 2], Vec<Vec<f64>>)| {
+        let rows: f64 = table.iter().flatten().sum();
+        let same = (0..classes).map(|class| table[class][class]).sum();
+        PairAgreement { annotators, rows: rows as usize, raw: wilson(same, rows), kappa: kappa(&table) }
     };
-    tables.into_iter().filter_map(agreement).collect()
-}
-
-/// (observed - expected) / (1 - expected) agreement of a table of counts, classes × classes.
-fn kappa(table: &[usize], classes: usize) -> f64 {
-    let total = table.iter().sum::<usize>() as f64;
-    let first =
-        |class: usize| table[class * classes..(class + 1) * classes].iter().sum::<usize>() as f64 / total;
-    let second = |class: usize| table.iter().skip(class).step_by(classes).sum::<usize>() as f64 / total;
-    let observed: f64 = (0..classes).map(|class| table[class * classes + class] as f64 / total).sum();
-    let expected: f64 = (0..classes).map(|class| first(class) * second(class)).sum();
-    if expected >= 1.0 { 1.0 } else { (observed - expected) / (1.0 - expected) }
-}
-
-/// A proportion and its 95 % interval by Wilson (1927); `None` of nothing.
-fn wilson(part: usize, whole: usize) -> Option<Estimate> {
-    /// The 97.5 % point of the standard normal distribution.
-    const Z: f64 = 1.959_963_984_540_054;
-    if whole == 0 {
-        return None;
-    }
-    let n = whole as f64;
-    let value = part as f64 / n;
-    let centre = (value + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (value * (1.0 - value) / n + Z * Z / (4.0 * n * n)).sqrt();
-    Some(Estimate { value, low: (centre - half).clamp(0.0, value), high: (centre + half).clamp(value, 1.0) })
+    tables.into_iter().map(agreement).collect()
 }
 
 #[cfg(test)]
@@ -124,13 +99,10 @@ mod tests {
     }
 
     #[test]
-    fn wilson_agrees_with_statsmodels() {
-        // statsmodels.stats.proportion.proportion_confint(8, 10, method="wilson") == (0.4901624715, 0.9433178485)
-        let found = wilson(8, 10).unwrap();
-        assert!((found.low - 0.4901624715).abs() < 1e-9 && (found.high - 0.9433178485).abs() < 1e-9);
-        let all = wilson(3, 3).unwrap();
-        assert!(all.high == 1.0 && all.low > 0.4 && all.low < 0.5);
-        assert_eq!(wilson(0, 0), None);
+    fn who_answers_alone_has_no_accuracy() {
+        let alone = votes(&[[Some(0), None, None]; 3], 2);
+        let found = accuracies(&alone, &merge(&alone, &DawidSkene::default()).unwrap());
+        assert_eq!((found[0].answers, found[0].compared, found[0].accuracy), (3, 0, None));
     }
 
     #[test]

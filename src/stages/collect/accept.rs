@@ -7,13 +7,13 @@ use crate::collect::{ACCEPTED, Accepted, DOUBTFUL, Review, Reviewed};
 use crate::config::CollectedKind;
 use crate::engine::Engine;
 use crate::progress::Progress;
-use crate::stages::context::Context;
 use crate::stages::error::BuildError;
+use crate::stages::files::write_csv;
 use crate::stages::project::Project;
-use crate::stages::run::{BuildSettings, build};
+use crate::stages::run::ready;
 use crate::stages::stage::Stage;
 use crate::stages::staleness::Reason;
-use crate::store::{Lock, StoreError, write_atomic, write_json};
+use crate::store::{StoreError, write_json};
 use crate::table::KIND;
 
 /// What is accepted.
@@ -37,12 +37,10 @@ pub fn accept(
     progress: &dyn Progress,
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Accepted, BuildError> {
-    build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
-    let _lock = Lock::take(&project.state_folder())?;
-    let context = Context { project, engine, progress };
-    let rows = context.rows()?;
-    let waiting = context.waiting(&rows)?;
-    let review = context.reviewed(&rows, &waiting)?;
+    let ready = ready(project, engine, progress, announce)?;
+    let (context, rows) = (&ready.context, &ready.rows);
+    let waiting = context.waiting(rows)?;
+    let review = context.reviewed(rows, &waiting)?;
     let passes = |candidate: &&Reviewed| {
         candidate.verdict == ACCEPTED || settings.doubtful && candidate.verdict == DOUBTFUL
     };
@@ -137,22 +135,19 @@ fn append(path: &Path, new: &[Cells]) -> Result<(), BuildError> {
         }
     }
     let records = old.iter_mut().flat_map(csv::Reader::records);
-    let mut records: Vec<csv::StringRecord> =
+    let records: Vec<csv::StringRecord> =
         records.collect::<Result<_, _>>().map_err(|e| unreadable(path, &e))?;
-    for row in new {
-        let cell = |name: &String| row.get(name).and_then(serde_json::Value::as_str).unwrap_or("");
-        records.push(header.iter().map(cell).collect());
-    }
-    write_atomic(path, |w| {
-        let mut csv = csv::WriterBuilder::new().flexible(true).from_writer(w);
-        csv.write_record(&header)?;
-        for record in &records {
-            let lacks = std::iter::repeat_n("", header.len() - record.len().min(header.len()));
-            csv.write_record(record.iter().chain(lacks))?;
-        }
-        csv.flush()
-    })?;
-    Ok(())
+    let before = records.iter().map(|record| record.iter().map(str::to_owned).collect());
+    let after = new.iter().map(|row| {
+        let cell = |name: &String| row.get(name).and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
+        header.iter().map(cell).collect()
+    });
+    let rows = before.chain(after).map(|mut row: Vec<String>| {
+        row.resize(header.len(), String::new());
+        row
+    });
+    let names: Vec<&str> = header.iter().map(String::as_str).collect();
+    Ok(write_csv(path, &names, rows)?)
 }
 
 fn unreadable(path: &Path, error: &csv::Error) -> BuildError {

@@ -24,6 +24,8 @@ pub struct Waiting {
     pub rejects: Vec<Reject>,
     /// Their inputs.
     pub raw: RawInputs,
+    /// As [`vectors`].
+    pub vectors: Vec<f32>,
 }
 
 impl Context<'_> {
@@ -61,38 +63,32 @@ impl Context<'_> {
             unlabelled: false,
         }));
         renumber(&mut dataset, &rows.dataset, &mut rejects);
-        let encoders = self.encoders()?;
-        let cache = self.cache(&encoders)?;
-        let of_field = |field: usize| dataset.rows.iter().map(move |r| r.cells.texts[field].as_str());
-        let all: Vec<Vec<&str>> = (0..dataset.text_fields.len()).map(|f| of_field(f).collect()).collect();
-        self.embed_texts(&all.concat(), &cache, &encoders)?;
-        let fields = all.iter().map(|texts| cache.get(texts)).collect::<Result<Vec<Embeddings>, _>>()?;
+        let fields = self.embedded(&dataset)?;
         let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), Some(config));
-        Ok(Waiting { files, hash, dataset, rejects, raw })
+        let vectors = vectors(&dataset, &fields);
+        Ok(Waiting { files, hash, dataset, rejects, raw, vectors })
     }
 
-    /// As [`Context::vectors`], of length 1: where a field is empty, the cosine of the others counts.
-    pub fn unit_vectors(&self, rows: &Dataset) -> Result<Vec<f32>, BuildError> {
-        let mut vectors = self.vectors(rows)?;
-        let dims = vectors.len() / rows.rows.len().max(1);
-        for row in vectors.chunks_exact_mut(dims.max(1)) {
-            let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
-            row.iter_mut().filter(|_| norm > 0.0).for_each(|v| *v /= norm);
-        }
-        Ok(vectors)
+    /// [`vectors`] of the rows of the project.
+    pub fn vectors(&self, dataset: &Dataset) -> Result<Vec<f32>, BuildError> {
+        let folder = self.project.embeddings_folder();
+        Ok(vectors(dataset, &self.matrices(&folder, &dataset.text_fields, dataset.rows.len())?))
     }
+}
 
-    /// Rows of vectors whose products are the mean cosines of the fields.
-    pub fn vectors(&self, rows: &Dataset) -> Result<Vec<f32>, BuildError> {
-        let encoders = self.encoders()?;
-        let cache = self.cache(&encoders)?;
-        let of_field = |field: usize| rows.rows.iter().map(move |r| r.cells.texts[field].as_str());
-        let fields = (0..rows.text_fields.len())
-            .map(|field| cache.get(&of_field(field).collect::<Vec<_>>()))
-            .collect::<Result<Vec<Embeddings>, _>>()?;
-        let raw = raw_inputs(&fields, rows.rows.iter().map(|r| &r.cells), None);
-        Ok(mean_cosine_vectors(&raw.embedding, fields.len(), encoders.dims()))
+/// Rows of vectors whose products are the mean cosines of the fields.
+fn vectors(dataset: &Dataset, fields: &[Embeddings]) -> Vec<f32> {
+    let raw = raw_inputs(fields, dataset.rows.iter().map(|r| &r.cells), None);
+    mean_cosine_vectors(&raw.embedding, fields.len(), raw.embedding_dims / fields.len().max(1))
+}
+
+/// Such `vectors` of length 1: where a field is empty, the cosine of the others counts.
+pub fn unit(mut vectors: Vec<f32>, dims: usize) -> Vec<f32> {
+    for row in vectors.chunks_exact_mut(dims.max(1)) {
+        let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+        row.iter_mut().filter(|_| norm > 0.0).for_each(|v| *v /= norm);
     }
+    vectors
 }
 
 /// The row of `rows` that each candidate says in other words.

@@ -22,14 +22,12 @@ use crate::counting::{counted, grouped};
 use crate::engine::Engine;
 use crate::progress::Progress;
 use crate::split::Part;
-use crate::stages::context::Context;
 use crate::stages::error::BuildError;
 use crate::stages::project::Project;
 use crate::stages::rows::Rows;
-use crate::stages::run::{BuildSettings, build};
+use crate::stages::run::ready;
 use crate::stages::stage::Stage;
 use crate::stages::staleness::Reason;
-use crate::store::Lock;
 
 /// What is asked of a run.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +72,7 @@ pub struct Estimated {
 /// Ask the model of `[collect.model]` for rows of the classes of `[collect.generate]`. Examples are rows of the training part.
 ///
 /// # Errors
-/// The config lacks a model or a task, the model cannot be asked at all, or what [`build`] can fail with.
+/// The config lacks a model or a task, the model cannot be asked at all, or what [`crate::stages::build`] can fail with.
 pub fn generate(
     project: &Project,
     settings: GenerateSettings,
@@ -83,13 +81,12 @@ pub fn generate(
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Generated, BuildError> {
     let run = Run::new(project, settings, CollectedKind::Generated)?;
-    build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
-    let _lock = Lock::take(&project.state_folder())?;
-    let rows = Context { project, engine, progress }.rows()?;
+    let ready = ready(project, engine, progress, announce)?;
+    let rows = &ready.rows;
     let config = &project.config.collect.generate;
     let task = task(project)?;
     let fields: Vec<&str> = task.fields.iter().map(|field| field.name.as_str()).collect();
-    let mut examples = examples(&rows, &fields);
+    let mut examples = examples(rows, &fields);
     examples.retain(|example| task.classes.iter().any(|class| class.name == example.class));
     let seed = project.config.seed_for(&format!("generate {}", run.number()));
     let plan = || Prompts::new(task.clone(), &examples, seed);
@@ -123,13 +120,12 @@ pub fn paraphrase(
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Generated, BuildError> {
     let run = Run::new(project, settings, CollectedKind::Paraphrased)?;
-    build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
-    let _lock = Lock::take(&project.state_folder())?;
-    let rows = Context { project, engine, progress }.rows()?;
+    let ready = ready(project, engine, progress, announce)?;
+    let rows = &ready.rows;
     let config = &project.config.collect.paraphrase;
     let names = &project.config.data.text_fields;
     let fields: Vec<Field> = names.iter().map(|name| field(&GenerateField::of(name, MOST_CHARS))).collect();
-    let records = Records::read(project, &rows)?;
+    let records = Records::read(project, rows)?;
     let texts = |row: usize| match project.config.data.join_text {
         true => names.iter().map(|name| records.cell(row, name)).collect::<Vec<_>>(),
         false => rows.dataset.rows[row].cells.texts.clone(),

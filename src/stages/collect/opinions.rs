@@ -4,12 +4,10 @@ use rayon::prelude::*;
 
 use crate::inputs::RawInputs;
 use crate::model::answers;
-use crate::progress::Background;
 use crate::split::{FoldCounts, GroupedClasses, Part, folds};
 use crate::stages::context::Context;
 use crate::stages::error::BuildError;
 use crate::stages::rows::Rows;
-use crate::stages::train::Learning;
 
 /// Heads that give an opinion, each without a fifth of the rows.
 const FOLDS: usize = 5;
@@ -28,20 +26,12 @@ impl Context<'_> {
         let grouped = GroupedClasses { groups: &rows.dealt.groups, classes: &rows.classes };
         let counts = FoldCounts { folds: FOLDS, repeats: 1 };
         let folds = folds(&used, grouped, counts, 0.1, |name| config.seed_for(&format!("opinions {name}")));
-        let none = RawInputs { embedding_dims: rows.raw.embedding_dims, ..RawInputs::default() };
         self.progress.start("asking heads for their opinion", FOLDS as u64, "heads");
         let said = folds
             .par_iter()
             .map(|fold| {
-                let learning = Learning {
-                    train: &fold.train,
-                    validation: &fold.validation,
-                    variants: &none,
-                    parents: &[],
-                    mixed: &[],
-                };
                 let seed = config.seed_for(&format!("opinion {}", fold.fold));
-                let trained = self.fit(rows, &learning, seed, &Background(self.progress))?;
+                let trained = self.fit_plain(rows, fold, seed)?;
                 self.progress.advance(1);
                 Ok(answers(trained.head.as_ref(), &trained.shape, &trained.inputs, candidates)?.label)
             })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
-use super::batches::{Waiting, parents};
+use super::batches::{Waiting, parents, unit};
 use crate::collect::{
     ACCEPTED, Against, AlikeSettings, Batch, Candidate, Columns, DOUBTFUL, DiversitySettings, Gate,
     GateSettings, Judged, LanguageSettings, OpinionSettings, PersonalAction, PersonalSettings, Probabilities,
@@ -18,10 +18,10 @@ use crate::stages::context::Context;
 use crate::stages::error::BuildError;
 use crate::stages::project::Project;
 use crate::stages::rows::Rows;
-use crate::stages::run::{BuildSettings, build};
+use crate::stages::run::ready;
 use crate::stages::stage::Stage;
 use crate::stages::staleness::Reason;
-use crate::store::{Lock, write_json};
+use crate::store::write_json;
 use crate::table::{Dataset, Row};
 
 /// Where more than this share of the rows names a class, candidates may, too.
@@ -33,19 +33,17 @@ const SHOWN: usize = 80;
 /// Judge all candidates that wait, and leave what was found as JSON beside them.
 ///
 /// # Errors
-/// There are none, or what [`build`] can fail with.
+/// There are none, or what [`crate::stages::build`] can fail with.
 pub fn review(
     project: &Project,
     engine: Option<&dyn Engine>,
     progress: &dyn Progress,
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Review, BuildError> {
-    build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
-    let _lock = Lock::take(&project.state_folder())?;
-    let context = Context { project, engine, progress };
-    let rows = context.rows()?;
-    let waiting = context.waiting(&rows)?;
-    let found = context.reviewed(&rows, &waiting)?;
+    let ready = ready(project, engine, progress, announce)?;
+    let (context, rows) = (&ready.context, &ready.rows);
+    let waiting = context.waiting(rows)?;
+    let found = context.reviewed(rows, &waiting)?;
     write_json(&project.candidates().join("review.json"), &found)?;
     Ok(found)
 }
@@ -105,9 +103,9 @@ impl Context<'_> {
     fn judged(&self, rows: &Rows, waiting: &Waiting) -> Result<(Judged, Vec<f32>), BuildError> {
         let dataset = &rows.dataset;
         let opinions = self.opinions(rows, &waiting.raw, &parents(rows, &waiting.dataset))?;
-        let [vectors, of_dataset] = [&waiting.dataset, dataset].map(|rows| self.unit_vectors(rows));
-        let (vectors, of_dataset) = (vectors?, of_dataset?);
+        let of_dataset = self.vectors(dataset)?;
         let dims = of_dataset.len() / dataset.rows.len().max(1);
+        let (vectors, of_dataset) = (unit(waiting.vectors.clone(), dims), unit(of_dataset, dims));
         let side = |held_out: bool| {
             let of: Vec<usize> = (0..dataset.rows.len())
                 .filter(|&row| matches!(rows.dealt.parts[row], Part::Test | Part::Validation) == held_out)

@@ -10,11 +10,10 @@ use crate::stages::context::Context;
 use crate::stages::error::BuildError;
 use crate::stages::project::Project;
 use crate::stages::rows::{Dealt, Rows};
-use crate::stages::run::{BuildSettings, build, check_networks};
+use crate::stages::run::{check_networks, ready};
 use crate::stages::split::kin;
 use crate::stages::stage::Stage;
 use crate::stages::staleness::{Reason, Sources};
-use crate::store::Lock;
 
 /// Train the head on each fold with and without the candidates that pass the gate; they only teach, and none that is like a
 /// held-out row or was made from one teaches in its fold.
@@ -28,12 +27,10 @@ pub fn worth(
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Worth, BuildError> {
     check_networks(project.config.train.heads(), engine)?;
-    build(project, BuildSettings { to: Stage::Split, from: None }, engine, progress, announce)?;
-    let _lock = Lock::take(&project.state_folder())?;
-    let context = Context { project, engine, progress };
-    let rows = context.rows()?;
-    let waiting = context.waiting(&rows)?;
-    let review = context.reviewed(&rows, &waiting)?;
+    let ready = ready(project, engine, progress, announce)?;
+    let (context, rows) = (&ready.context, &ready.rows);
+    let waiting = context.waiting(rows)?;
+    let review = context.reviewed(rows, &waiting)?;
     let passed: Vec<usize> = (0..waiting.dataset.rows.len())
         .filter(|&candidate| {
             let row = &waiting.dataset.rows[candidate];
@@ -44,13 +41,13 @@ pub fn worth(
     if passed.is_empty() {
         return Err(BuildError::NoCandidates { folder: project.candidates() });
     }
-    let folds = context.folds(&rows)?;
+    let folds = context.folds(rows)?;
     let mut sources = Sources::measure(project)?;
     progress.note("without the candidates");
-    let without = context.trial(&rows, &folds, &sources)?;
+    let without = context.trial(rows, &folds, &sources)?;
     sources.inputs.insert("candidates".into(), waiting.hash.clone());
     progress.note("with the candidates");
-    let with = context.trial(&context.rows_with(&rows, &waiting, &passed)?, &folds, &sources)?;
+    let with = context.trial(&context.rows_with(rows, &waiting, &passed)?, &folds, &sources)?;
     let used = rows.of(&[Part::Train, Part::Validation]).len();
     let counts = context.fold_counts(used);
     let (folded, classes) = (Folded::of(counts.folds, used), rows.dataset.classes.len());
@@ -83,8 +80,7 @@ impl Context<'_> {
         let raw = rows.raw.above(&waiting.raw.pick(chosen));
         let mut vectors = self.vectors(&rows.dataset)?;
         let dims = vectors.len() / rows.dataset.rows.len().max(1);
-        let of_candidates = self.vectors(&waiting.dataset)?;
-        chosen.iter().for_each(|&row| vectors.extend(&of_candidates[row * dims..(row + 1) * dims]));
+        chosen.iter().for_each(|&row| vectors.extend(&waiting.vectors[row * dims..(row + 1) * dims]));
         // By title a candidate is no relative: titles of real rows are compared, those of candidates the gate has seen.
         let titles = vec![""; dataset.rows.len()];
         let cosine = self.project.config.split.near_duplicate_cosine;
