@@ -10,16 +10,18 @@ use super::args::ProjectArgs;
 use super::exit::Exit;
 use super::output::{because, print, print_json};
 use super::progress::Terminal;
+use crate::collect::Stop;
 use crate::counting::{counted, grouped};
 use crate::engine::Engine;
 use crate::progress::Progress;
-use crate::report::{accepted_text, answered_text, review_text, worth_text};
+use crate::report::{accepted_text, answered_text, review_text, scraped_text, worth_text};
 use crate::stages::{
-    self, AcceptSettings, AnswersOptions, AskOptions, GenerateSettings, Generated, Reason, Stage,
+    self, AcceptSettings, AnswersOptions, AskOptions, GenerateSettings, Generated, Reason, ScrapeSettings,
+    Stage,
 };
 
 /// Shown under `--help`.
-pub const EXAMPLES: &str = "Examples:\n  pipeline collect generate --estimate\n  pipeline collect generate --rows 300\n  pipeline collect ask unlabelled.csv -n 200\n  pipeline collect answers ada.csv ben.csv\n  pipeline collect review\n  pipeline collect worth\n  pipeline collect accept\n\nCandidates wait in data/candidates/NAME and never go straight to the data: `review` says what the gate makes of them, `worth` trains with and without them on the same folds of real rows, and `accept` moves those that pass to data/collected/NAME, from where they are read. Rows that a model wrote teach and are never held out ([collect] teach_only).";
+pub const EXAMPLES: &str = "Examples:\n  pipeline collect generate --estimate\n  pipeline collect generate --rows 300\n  pipeline collect scrape\n  pipeline collect ask unlabelled.csv -n 200\n  pipeline collect answers ada.csv ben.csv\n  pipeline collect review\n  pipeline collect worth\n  pipeline collect accept\n\nCandidates wait in data/candidates/NAME and never go straight to the data: `review` says what the gate makes of them, `worth` trains with and without them on the same folds of real rows, and `accept` moves those that pass to data/collected/NAME, from where they are read. Rows that a model wrote teach and are never held out ([collect] teach_only).";
 
 #[derive(Args)]
 pub struct CollectArgs {
@@ -33,6 +35,8 @@ enum What {
     Generate(GenerateArgs),
     /// Ask a language model for rows of the training part in other words
     Paraphrase(GenerateArgs),
+    /// Ask web pages, and make rows of what they say, by the rules of [collect.scrape]
+    Scrape(ScrapeArgs),
     /// Write a task for people who label rows: a CSV, and Label Studio's tasks
     Ask(AskArgs),
     /// Merge what several people said, and leave what is as good as certain as candidates
@@ -67,6 +71,15 @@ struct GenerateArgs {
     /// Answer from what earlier runs kept, and ask nothing
     #[arg(long, conflicts_with = "estimate")]
     offline: bool,
+}
+
+#[derive(Args)]
+struct ScrapeArgs {
+    #[command(flatten)]
+    task: TaskArgs,
+    /// Ask pages of earlier runs again; one that is as it was gives nothing new
+    #[arg(long)]
+    again: bool,
 }
 
 #[derive(Args)]
@@ -117,6 +130,17 @@ pub fn collect(args: &CollectArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             let (project, terminal) = (args.task.project.open()?, Terminal::new(args.task.quiet));
             let asked = args.settings();
             shown(args, &stages::paraphrase(&project, asked, engine, &terminal, &mut announced(&terminal))?)
+        }
+        What::Scrape(ScrapeArgs { task, again }) => {
+            let (project, terminal) = (task.project.open()?, Terminal::new(task.quiet));
+            let found = stages::scrape(&project, ScrapeSettings { again: *again }, &terminal)?;
+            let printed =
+                if task.project.json { print_json(&json!(found))? } else { print(&scraped_text(&found))? };
+            Ok(match (found.summary.stop, found.summary.faults.is_empty()) {
+                (Stop::Interrupted, _) => Exit::Interrupted,
+                (_, false) => Exit::Data,
+                (_, true) => printed,
+            })
         }
         What::Ask(AskArgs { task, tables, rows }) => {
             let (project, terminal) = (task.project.open()?, Terminal::new(task.quiet));

@@ -8,7 +8,7 @@ use crate::counting::counted;
 use crate::stages::BuildError;
 use pipeline_encoder::EncoderError;
 
-use crate::collect::{CollectError, GateError};
+use crate::collect::{CollectError, GateError, WebError};
 use crate::config::ConfigError;
 use crate::embed::{CacheError, EmbedError};
 use crate::heads::HeadError;
@@ -233,6 +233,9 @@ impl Exit {
             }
             BuildError::Collect(CollectError::Interrupted) => Self::Interrupted,
             BuildError::Collect(_) => Self::Failed,
+            BuildError::NoColumn { .. } | BuildError::Web(WebError::Setting { .. }) => Self::Config,
+            BuildError::Web(WebError::Busy { .. }) => Self::Busy,
+            BuildError::Web(_) => Self::Failed,
             BuildError::NoRun { .. } | BuildError::Run { .. } => Self::Missing,
             BuildError::Encoder(EncoderError::Interrupted)
             | BuildError::Embed(EmbedError::Encoder(EncoderError::Interrupted)) => Self::Interrupted,

@@ -34,7 +34,13 @@ pub struct Provenance {
 }
 
 /// The columns of [`Provenance`], in the order of the file.
-pub const PROVENANCE: [&str; 6] = [KIND, "_origin", "_recipe", "_date", "_licence", PARENT];
+const PROVENANCE: [&str; 6] = [KIND, ORIGIN, "_recipe", "_date", LICENCE, PARENT];
+
+/// The column of [`Provenance::origin`].
+pub const ORIGIN: &str = "_origin";
+
+/// The column of [`Provenance::licence`].
+pub const LICENCE: &str = "_licence";
 
 /// Write candidates with the dataset's `columns`; a cell that one lacks is empty.
 ///

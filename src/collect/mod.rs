@@ -5,8 +5,10 @@ mod gate;
 mod language_model;
 mod people;
 mod review;
+mod scraped;
+mod web;
 
-pub use candidates::{CandidateRow, PROVENANCE, Provenance, write_candidates};
+pub use candidates::{CandidateRow, LICENCE, ORIGIN, Provenance, write_candidates};
 pub use gate::{
     Against, AlikeSettings, Batch, Candidate, Columns, Diversity, DiversityFigures, DiversitySettings, Gate,
     GateError, GateSettings, Judged, LanguageSettings, OpinionSettings, PersonalAction, PersonalSettings,
@@ -23,3 +25,8 @@ pub use people::{
     Tasks, Votes, accuracies, ask_again, merge, pairs, read_answers,
 };
 pub use review::{ACCEPTED, Accepted, DOUBTFUL, REFUSED, Review, Reviewed, ReviewedBatch};
+pub use scraped::{NoRow, Scraped};
+pub use web::{
+    Around, Clock, Collector, CrawlSettings, FetchSettings, Frontier, LeftAlone, Mapping, Outcome, Sources,
+    Stop, Summary, WallClock, WebError, read_list,
+};

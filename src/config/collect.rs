@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::collect_model::{GenerateConfig, ModelConfig, ParaphraseConfig};
 use super::error::Fault;
 use super::number::{Number, real};
+use super::scrape::ScrapeConfig;
 use super::section::Section;
 
 /// `[collect]`.
@@ -25,6 +26,8 @@ pub struct CollectConfig {
     pub generate: GenerateConfig,
     /// What it says in other words.
     pub paraphrase: ParaphraseConfig,
+    /// Web pages, and the rules that make rows of them.
+    pub scrape: ScrapeConfig,
 }
 
 impl Default for CollectConfig {
@@ -36,6 +39,7 @@ impl Default for CollectConfig {
             model: ModelConfig::default(),
             generate: GenerateConfig::default(),
             paraphrase: ParaphraseConfig::default(),
+            scrape: ScrapeConfig::default(),
         }
     }
 }

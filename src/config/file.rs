@@ -120,7 +120,7 @@ impl Config {
     }
 
     /// All sections, in the order of the file.
-    pub(super) fn sections(&self) -> [&dyn Section; 24] {
+    pub(super) fn sections(&self) -> [&dyn Section; 25] {
         let (augment, train) = (&self.augment, &self.train);
         [
             &self.data,
@@ -147,6 +147,7 @@ impl Config {
             &self.collect.model,
             &self.collect.generate,
             &self.collect.paraphrase,
+            &self.collect.scrape,
         ]
     }
 

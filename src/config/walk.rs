@@ -114,6 +114,27 @@ cells = { cost = "free" }
 each = 14
 rows = 320
 avoid = ["x"]
+[collect.scrape]
+pages = ["https://example.org/a"]
+lists = ["pages.txt"]
+sitemaps = ["https://example.org/sitemap.xml"]
+archives = ["crawl.warc.gz"]
+agent = "reader"
+contact = "https://example.org/reader"
+allow_hosts = ["127.0.0.1:8000"]
+timeout_s = 31.0
+most_bytes = 1000000
+requests_per_second = 0.5
+hosts_at_once = 3
+most_pages = 500
+most_pages_a_host = 50
+depth = 2
+follow = ["/a/"]
+skip = ["/b/"]
+robots_sitemaps = true
+columns = { title = { from = ["title"], join = ", ", replace = [{ pattern = "a", with = "b" }], number = "first", required = true } }
+constants = { cost = "free" }
+css = { price = { selector = ".price", attribute = "content", take = "all" } }
 [train]
 head = "network"
 nearest = 15
@@ -203,7 +224,7 @@ metric = "accuracy"
 "#;
 
 /// Tables whose keys are names of the data's, or of other keys.
-const MAPS: [&str; 8] = [
+const MAPS: [&str; 11] = [
     "features.field_weights",
     "evaluate.costs",
     "validate.allowed",
@@ -212,6 +233,9 @@ const MAPS: [&str; 8] = [
     "collect.generate.attributes",
     "collect.generate.classes[0].cells",
     "collect.generate.cells",
+    "collect.scrape.columns",
+    "collect.scrape.constants",
+    "collect.scrape.css",
 ];
 
 /// Bad in nearly every place …

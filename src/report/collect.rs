@@ -1,9 +1,12 @@
 //! Candidates, for a terminal: what the gate says, what was accepted, what they are worth.
 
 use super::table::Table;
-use crate::collect::{ACCEPTED, Accepted, Answered, Pair, Review};
+use crate::collect::{ACCEPTED, Accepted, Answered, Pair, Review, Scraped, Stop};
 use crate::counting::{counted, grouped};
 use crate::evaluate::{Estimate, Figure, Worth, signed};
+
+/// Pages without a row that are listed, and hosts that were left alone.
+const PAGES_LISTED: usize = 12;
 
 /// Candidates that are listed.
 const LISTED: usize = 12;
@@ -165,6 +168,66 @@ pub fn worth_text(worth: &Worth) -> String {
         (_, true) => "\nthey do harm; do not accept them\n",
         _ => "\nno difference beyond chance\n",
     }
+}
+
+/// What became of the pages, why some gave no row, and what is left to do.
+pub fn scraped_text(found: &Scraped) -> String {
+    let summary = &found.summary;
+    let asked = [summary.asked, summary.unchanged, summary.archived, summary.rows].map(grouped);
+    let [asked, unchanged, archived, rows] = asked;
+    let mut text = format!(
+        "asked for {asked} pages and sitemaps, {unchanged} of them as they were before; {archived} read from archives\n"
+    );
+    text += &format!("rows: {rows}, of which {} in no earlier file\n", grouped(found.new));
+    if !summary.refused.is_empty() {
+        let said: Vec<String> =
+            summary.refused.iter().map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
+        text += &format!("no row: {}\n", said.join(", "));
+    }
+    for page in found.examples.iter().take(PAGES_LISTED) {
+        text += &format!("  {}: {}\n", page.url, page.reason);
+    }
+    for fault in summary.faults.iter().take(PAGES_LISTED) {
+        text += &format!("cannot be used: {fault}\n");
+    }
+    if summary.faults.len() > PAGES_LISTED {
+        text += &format!("… and {}\n", counted(summary.faults.len() - PAGES_LISTED, "more", "more"));
+    }
+    for host in summary.left_alone.iter().take(PAGES_LISTED) {
+        let left = counted(host.left, "page is left there", "pages are left there");
+        text += &format!("{} was left alone: {}; {left}\n", host.host, host.reason);
+    }
+    if summary.dropped_links > 0 {
+        text += &format!(
+            "{} not kept: shaped like traps, or too many\n",
+            counted(summary.dropped_links, "link", "links")
+        );
+    }
+    let left = counted(summary.left, "address is left", "addresses are left");
+    text += &match summary.stop {
+        Stop::Finished => "nothing is left to do\n".to_owned(),
+        Stop::Pages => format!("the limit of pages is reached; {left} for the next run\n"),
+        Stop::Seconds => format!("the limit of time is reached; {left} for the next run\n"),
+        Stop::Interrupted => format!("stopped; {left}, and the next run goes on with them\n"),
+    };
+    text += &match &found.file {
+        Some(file) => {
+            let review = format!("{}: `pipeline collect review` says which pass the gate\n", file.display());
+            match found.unlabelled {
+                0 => review,
+                unlabelled => format!(
+                    "{review}{} no label: `pipeline collect ask {}` writes a task for people\n",
+                    counted(unlabelled, "row has", "rows have"),
+                    file.display()
+                ),
+            }
+        }
+        None => format!(
+            "no row is new, and no file was written; {} says why of each page\n",
+            found.record.display()
+        ),
+    };
+    text
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod validation;
 
 pub use ablation::ablation_text;
 pub use chart::MapPoint;
-pub use collect::{accepted_text, answered_text, review_text, worth_text};
+pub use collect::{accepted_text, answered_text, review_text, scraped_text, worth_text};
 pub use comparison::comparison_text;
 pub use curve::curve_text;
 pub use html::{Mistake, ReportInput, report_html};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pipeline_encoder::{EncoderError, FolderError};
 
 use crate::augment::{AugmentError, LexiconError, TranslationError};
-use crate::collect::{CollectError, GateError, PeopleError};
+use crate::collect::{CollectError, GateError, PeopleError, WebError};
 use crate::counting::counted;
 use crate::embed::{CacheError, EmbedError, ExportError};
 use crate::heads::HeadError;
@@ -133,6 +133,19 @@ pub enum BuildError {
     /// A language model cannot be asked.
     #[error(transparent)]
     Collect(#[from] CollectError),
+    /// A rule names a column that the dataset has not.
+    #[error("{key} names `{column}`, which is none of the columns that the config reads: {}", columns.join(", "))]
+    NoColumn {
+        /// The key.
+        key: String,
+        /// The column.
+        column: String,
+        /// Those that there are.
+        columns: Vec<String>,
+    },
+    /// Web pages cannot be collected.
+    #[error(transparent)]
+    Web(#[from] WebError),
     /// Candidates cannot be judged.
     #[error(transparent)]
     Gate(#[from] GateError),
@@ -207,6 +220,8 @@ impl BuildError {
             }
             Self::Gate(error) => return error.hint(),
             Self::Collect(error) => return error.hint(),
+            Self::Web(error) => return error.hint(),
+            Self::NoColumn { .. } => "name one of them, or add the column to [data] or [features]",
             Self::People(error) => return error.hint(),
             Self::NothingToAsk { .. } => "name tables with the text columns of data.text_fields",
             Self::NoTask { .. } => {

@@ -35,8 +35,8 @@ mod validate;
 
 pub use ablate::{AblateSettings, Preset, ablate, presets};
 pub use collect::{
-    AcceptSettings, AnswersOptions, AskOptions, Asked, GenerateSettings, Generated, accept, answers, ask,
-    generate, paraphrase, review, worth,
+    AcceptSettings, AnswersOptions, AskOptions, Asked, GenerateSettings, Generated, ScrapeSettings, accept,
+    answers, ask, generate, paraphrase, review, scrape, worth,
 };
 pub use compare::{compare, settings};
 pub use curve::{CurveSettings, curve};

@@ -44,7 +44,7 @@ pub use cell::{items, normalise, shorten};
 pub use columnar::is_decoding;
 pub use dataset::{Cells, Collected, ContentHash, Dataset, Row, check_classes};
 pub use errors::TableError;
-pub use files::{collected_files, files};
+pub use files::{collected_files, files, matching};
 pub use formats::is_table;
 pub use likeness::{are_alike, folded};
 pub use named::{NamedRow, read_named};

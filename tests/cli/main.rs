@@ -23,6 +23,7 @@ mod links;
 mod project;
 mod runs;
 mod scored;
+mod scrape;
 mod settings;
 mod short_texts;
 mod stages;

@@ -8,8 +8,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::collect::{
-    Annotator, AnswerFile, Answered, AskAgain, AskSettings, CandidateRow, DawidSkene, Merged, Pair,
-    Provenance, TaskRow, Tasks, Votes, accuracies, ask_again, merge, pairs, read_answers, write_candidates,
+    Annotator, AnswerFile, Answered, AskAgain, AskSettings, CandidateRow, DawidSkene, LICENCE, Merged,
+    ORIGIN, Pair, Provenance, TaskRow, Tasks, Votes, accuracies, ask_again, merge, pairs, read_answers,
+    write_candidates,
 };
 use crate::config::CollectedKind;
 use crate::progress::Progress;
@@ -246,12 +247,16 @@ fn labelled(
                 cells.extend(declared.cells.clone());
             }
         }
+        // A row that was scraped keeps the address and the licence of its page.
+        let found_with = |name: &str, else_: &str| {
+            row.cells.get(name).filter(|cell| !cell.is_empty()).cloned().unwrap_or_else(|| else_.to_owned())
+        };
         let provenance = Provenance {
             kind: CollectedKind::Labelled,
-            origin: "people".into(),
+            origin: found_with(ORIGIN, "people"),
             recipe: format!("task {task}"),
             date: date.clone(),
-            licence: "unknown".into(),
+            licence: found_with(LICENCE, "unknown"),
             parent: None,
         };
         found.push(CandidateRow { cells, provenance });

@@ -11,6 +11,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::candidate_file::{next_file, next_number};
 use super::records::Records;
 use crate::collect::{
     Asking, Attribute, Budget, CandidateRow, Class, Client, CollectError, Counts, Ended, EndpointSettings,
@@ -88,7 +89,7 @@ pub fn generate(
     let fields: Vec<&str> = task.fields.iter().map(|field| field.name.as_str()).collect();
     let mut examples = examples(rows, &fields);
     examples.retain(|example| task.classes.iter().any(|class| class.name == example.class));
-    let seed = project.config.seed_for(&format!("generate {}", run.number()));
+    let seed = project.config.seed_for(&format!("generate {}", next_number(project, run.kind)));
     let plan = || Prompts::new(task.clone(), &examples, seed);
     let cells = |finished: &Finished, texts: &[String]| {
         let ModelOrigin::Drawn(drawn) = &finished.origin else { return (BTreeMap::new(), None) };
@@ -132,7 +133,7 @@ pub fn paraphrase(
     };
     let mut train = rows.of(&[Part::Train]);
     train.retain(|&row| texts(row).iter().all(|text| !text.is_empty()));
-    let seed = project.config.seed_for(&format!("paraphrase {}", run.number()));
+    let seed = project.config.seed_for(&format!("paraphrase {}", next_number(project, run.kind)));
     train.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let source = |&row: &usize| Source { texts: texts(row), must_not_appear: config.avoid.clone() };
     let plan = || Paraphrases::new(fields.clone(), train.iter().map(source).collect(), config.each);
@@ -268,17 +269,6 @@ impl<'a> Run<'a> {
         Ok(Self { project, settings, kind, client: client(model)?, budget: Budget::new(limits, prices)? })
     }
 
-    /// Runs of this kind that were finished before: another one asks for other rows, one that was killed is repeated.
-    fn number(&self) -> usize {
-        let folder = self.project.candidates();
-        let of = |folder: PathBuf| {
-            let names = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-            let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-            names.filter(|name| name.starts_with(self.kind.name()) && name.ends_with(".csv")).count()
-        };
-        of(folder.join("done")) + of(folder)
-    }
-
     /// The estimate and, unless it is all that is wanted, the run. `cells` gives the cells of a row by its texts, and the content of
     /// the row that it was made from.
     fn go<P: Iterator<Item = Result<Planned, CollectError>>>(
@@ -345,7 +335,7 @@ impl<'a> Run<'a> {
         if rows.is_empty() {
             return Ok(None);
         }
-        let path = self.project.candidates().join(format!("{}-{}.csv", self.kind.name(), self.number() + 1));
+        let path = next_file(self.project, self.kind);
         write_candidates(&path, &self.project.config.columns(), rows)?;
         Ok(Some(self.project.relative(&path).into()))
     }
