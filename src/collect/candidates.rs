@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::config::CollectedKind;
 use crate::store::{StoreError, write_atomic};
-use crate::table::{ContentHash, KIND, PARENT};
+use crate::table::{ContentHash, KIND, PARENT, SHOWN};
 
 /// A row that was collected.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,10 +31,12 @@ pub struct Provenance {
     pub licence: String,
     /// [`crate::table::Cells::content`] of the row that it says in other words.
     pub parent: Option<ContentHash>,
+    /// The same of the rows that the language model was shown.
+    pub shown: Vec<ContentHash>,
 }
 
 /// The columns of [`Provenance`], in the order of the file.
-const PROVENANCE: [&str; 6] = [KIND, ORIGIN, "_recipe", "_date", LICENCE, PARENT];
+const PROVENANCE: [&str; 7] = [KIND, ORIGIN, "_recipe", "_date", LICENCE, PARENT, SHOWN];
 
 /// The column of [`Provenance::origin`].
 pub const ORIGIN: &str = "_origin";
@@ -52,9 +54,18 @@ pub fn write_candidates(path: &Path, columns: &[&str], rows: &[CandidateRow]) ->
         csv.write_record(columns.iter().copied().chain(PROVENANCE))?;
         for CandidateRow { cells, provenance } in rows {
             let parent = provenance.parent.map_or_else(String::new, |parent| parent.to_string());
+            let shown: Vec<String> = provenance.shown.iter().map(ToString::to_string).collect();
             let Provenance { kind, origin, recipe, date, licence, .. } = provenance;
             let own = columns.iter().map(|column| cells.get(*column).map_or("", String::as_str));
-            csv.write_record(own.chain([kind.name(), origin, recipe, date, licence, &parent]))?;
+            csv.write_record(own.chain([
+                kind.name(),
+                origin,
+                recipe,
+                date,
+                licence,
+                &parent,
+                &shown.join(" "),
+            ]))?;
         }
         csv.flush()
     })

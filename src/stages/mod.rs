@@ -18,6 +18,7 @@ mod evidence;
 mod few_shot;
 mod files;
 mod folds;
+mod kin;
 mod list;
 mod memory;
 mod project;

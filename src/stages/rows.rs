@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::context::Context;
 use super::error::BuildError;
+use super::kin::shown;
 use crate::config::{Config, PassUse, TaskConfig};
 use crate::counting::{counted, grouped};
 use crate::inputs::{RawInputs, raw_inputs};
@@ -22,6 +23,8 @@ pub struct Rows {
     pub dealt: Dealt,
     /// Which rows teach and are never held out.
     pub teach_only: Vec<bool>,
+    /// For each row, the rows that a language model was shown when it wrote it.
+    pub shown: Vec<Vec<usize>>,
     /// Inputs of each row.
     pub raw: RawInputs,
     /// The two numbers behind each row's class, where it comes from a range; else empty.
@@ -47,7 +50,8 @@ impl Rows {
         let tasks = config.train.tasks.iter().zip(&dataset.tasks).enumerate().map(task).collect();
         let taught = taught(config.label.passes, &dataset, passes);
         let teach_only = dataset.rows.iter().map(|row| teaches_only(config, row)).collect();
-        Self { dataset, classes, taught, dealt, teach_only, raw, ranges, tasks }
+        let shown = shown(&dataset);
+        Self { dataset, classes, taught, dealt, teach_only, shown, raw, ranges, tasks }
     }
 
     /// The rows of one of `parts`, without those that only teach.
@@ -63,7 +67,8 @@ impl Rows {
         Fold { repeat: 0, fold: 0, train, validation, held_out }
     }
 
-    /// `fold` with the rows that only teach, of the kinds in use, but for those of a group that is held back or out.
+    /// `fold` with the rows that only teach, of the kinds in use, but for those of a group that is held back or out, and those
+    /// that were written after a row of such a group.
     pub fn lent_to(&self, fold: &Fold, config: &Config) -> Fold {
         if !self.teach_only.contains(&true) {
             return fold.clone();
@@ -71,10 +76,11 @@ impl Rows {
         let held = fold.validation.iter().chain(&fold.held_out).map(|&row| self.dealt.groups[row]);
         let held: HashSet<usize> = held.collect();
         let lent = (0..self.classes.len()).filter(|&row| {
-            let used =
-                self.dataset.rows[row].collected.is_some_and(|of| config.collect.used.contains(&of.kind));
+            let collected = self.dataset.rows[row].collected.as_ref();
+            let used = collected.is_none_or(|of| config.collect.used.contains(&of.kind));
+            let from_held = self.shown[row].iter().any(|&row| held.contains(&self.dealt.groups[row]));
             let here = matches!(self.dealt.parts[row], Part::Train | Part::Validation);
-            self.teach_only[row] && used && here && !held.contains(&self.dealt.groups[row])
+            self.teach_only[row] && used && here && !from_held && !held.contains(&self.dealt.groups[row])
         });
         Fold { train: fold.train.iter().copied().chain(lent).collect(), ..fold.clone() }
     }
@@ -95,7 +101,7 @@ impl Rows {
 
 /// Whether a row teaches and is never held out.
 pub fn teaches_only(config: &Config, row: &Row) -> bool {
-    row.collected.is_some_and(|collected| config.collect.teach_only.contains(&collected.kind))
+    row.collected.as_ref().is_some_and(|collected| config.collect.teach_only.contains(&collected.kind))
 }
 
 /// What each row teaches, `rows × classes`: shares of the classes that add up to what the row counts.
@@ -180,5 +186,67 @@ impl Context<'_> {
             )));
         }
         Ok(Dealt { parts, groups })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CollectedKind;
+    use crate::table::{Cells, Collected, ContentHash};
+
+    /// Six rows of two classes, and three that a model wrote: after rows 0 and 1, after row 4, and after none.
+    fn rows(config: &Config) -> Rows {
+        let cells = |text: String| Cells { texts: vec![text], ..Cells::default() };
+        let content = |row: usize| cells(format!("row {row}")).content();
+        let row = |number: usize, shown: Option<&[usize]>| Row {
+            file: 0,
+            line: number as u64 + 2,
+            cells: cells(format!("row {number}")),
+            class: number % 2,
+            title: String::new(),
+            in_test_files: false,
+            range: None,
+            weight: 1.0,
+            collected: shown.map(|shown| Collected {
+                kind: CollectedKind::Generated,
+                parent: None,
+                shown: shown.iter().map(|&row| content(row)).collect(),
+            }),
+            tasks: vec![],
+            record: ContentHash::default(),
+        };
+        let written: [&[usize]; 3] = [&[0, 1], &[4], &[]];
+        let all = (0..6).map(|n| row(n, None)).chain((6..9).map(|n| row(n, Some(written[n - 6]))));
+        let dataset = Dataset {
+            files: vec!["a.csv".into()],
+            text_fields: vec!["title".into()],
+            classes: vec!["low".into(), "high".into()],
+            numeric: vec![],
+            categorical: vec![],
+            tasks: vec![],
+            rows: all.collect(),
+        };
+        // Row 5 is of the group of row 4.
+        let groups = vec![0, 1, 2, 3, 4, 4, 6, 7, 8];
+        let dealt = Dealt { parts: vec![Part::Train; 9], groups };
+        Rows::new(config, dataset, &[], dealt, RawInputs::default())
+    }
+
+    #[test]
+    fn what_was_written_after_a_row_does_not_teach_where_that_row_is_held_out() {
+        let text = "name = \"t\"\n[data]\nfiles = [\"a.csv\"]\ntext_fields = [\"title\"]\n[label]\ncolumn = \"class\"";
+        let config = Config::parse(text, std::path::Path::new("pipeline.toml")).unwrap();
+        let rows = rows(&config);
+        let lent = |held_out: &[usize]| {
+            let train = (0..6).filter(|row| !held_out.contains(row)).collect();
+            let fold = Fold { repeat: 0, fold: 0, train, validation: vec![], held_out: held_out.to_vec() };
+            let lent = rows.lent_to(&fold, &config).train;
+            lent.into_iter().filter(|&row| row >= 6).collect::<Vec<usize>>()
+        };
+        assert_eq!(lent(&[2, 3]), [6, 7, 8]);
+        assert_eq!(lent(&[1]), [7, 8], "one of those that were shown is enough");
+        assert_eq!(lent(&[5]), [6, 8], "a row of the group of one that was shown");
+        assert_eq!(lent(&[0, 4]), [8]);
     }
 }

@@ -9,13 +9,14 @@ use super::context::Context;
 use super::declaration::{Declaration, Finished};
 use super::error::BuildError;
 use super::files::{RowPlace, place, write_csv};
+use super::kin::{Kin, kin};
 use super::rows::teaches_only;
 use super::stage::Stage;
 use crate::counting::{counted, grouped};
 use crate::inputs::raw_inputs;
 use crate::report::Table;
 use crate::split::{Part, deal, for_each_near_pair, groups, mean_cosine_vectors};
-use crate::table::{ContentHash, Dataset, Row, shorten};
+use crate::table::{Dataset, Row, shorten};
 
 /// The split stage.
 pub const SPLIT: Declaration = Declaration {
@@ -94,7 +95,8 @@ impl Context<'_> {
     /// which is the rows that they were made from or are like.
     fn deal_parts(&self, dataset: &Dataset, group: &[usize], orphans: &[usize]) -> Vec<Part> {
         let config = &self.project.config;
-        let is_used = |row: &Row| row.collected.is_none_or(|of| config.collect.used.contains(&of.kind));
+        let is_used =
+            |row: &Row| row.collected.as_ref().is_none_or(|of| config.collect.used.contains(&of.kind));
         let dealt: Vec<usize> = (0..dataset.rows.len())
             .filter(|&row| !teaches_only(config, &dataset.rows[row]) && is_used(&dataset.rows[row]))
             .collect();
@@ -236,34 +238,4 @@ impl Context<'_> {
             ));
         }
     }
-}
-
-/// Which rows were made from which.
-pub struct Kin {
-    /// A row and the one that it was made from.
-    pub pairs: Vec<[usize; 2]>,
-    /// Rows that were made from one that is not there any more.
-    pub orphans: Vec<usize>,
-}
-
-/// Who descends from whom, by what the collected rows say of their parents.
-pub fn kin(dataset: &Dataset) -> Kin {
-    let mut found = Kin { pairs: Vec::new(), orphans: Vec::new() };
-    let children = dataset.rows.iter().enumerate().filter_map(|(row, of)| Some((row, of.collected?.parent?)));
-    let children: Vec<(usize, ContentHash)> = children.collect();
-    if children.is_empty() {
-        return found;
-    }
-    let parents: HashMap<ContentHash, usize> = (0..dataset.rows.len())
-        .rev()
-        .filter(|&row| dataset.rows[row].collected.is_none())
-        .map(|row| (dataset.rows[row].cells.content(), row))
-        .collect();
-    for (row, parent) in children {
-        match parents.get(&parent) {
-            Some(&parent) => found.pairs.push([parent, row]),
-            None => found.orphans.push(row),
-        }
-    }
-    found
 }

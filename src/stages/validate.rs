@@ -7,10 +7,10 @@ use rayon::prelude::*;
 
 use super::context::Context;
 use super::error::BuildError;
+use super::kin::kin;
 use super::project::Project;
 use super::rows::{Dealt, Rows};
 use super::run::{BuildSettings, build};
-use super::split::kin;
 use super::stage::Stage;
 use super::staleness::Reason;
 use crate::engine::Engine;

@@ -35,12 +35,14 @@ pub struct Row {
 }
 
 /// What a collected row says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collected {
     /// How it was collected.
     pub kind: CollectedKind,
     /// [`Cells::content`] of the row that it says in other words.
     pub parent: Option<ContentHash>,
+    /// The same of the rows that the language model was shown when it wrote this one.
+    pub shown: Vec<ContentHash>,
 }
 
 /// Tells contents apart: the first eight bytes of their BLAKE3.

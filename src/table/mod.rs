@@ -53,7 +53,7 @@ pub use numbers::are_numbers;
 pub use read::{check_columns, read, read_collected};
 pub use rejects::{check_rejects, write_rejects};
 pub use report::{Contradiction, Duplicate, ReadReport, Reject};
-pub use rows::{KIND, PARENT};
+pub use rows::{KIND, PARENT, SHOWN};
 pub use sample::{Sample, sample};
 pub use second_labels::{Labelled, Pass, pass_files, passes, second_labels};
 pub use source::{Stated, TypedRow};

@@ -14,7 +14,7 @@ use super::formats::open;
 use super::labels::Labels;
 use super::missing::Missing;
 use super::report::{ReadReport, Reject};
-use super::rows::{CollectedColumns, KIND, Layout, Origin, PARENT, parse};
+use super::rows::{CollectedColumns, KIND, Layout, Origin, PARENT, SHOWN, parse};
 use super::sentinels::{Sentinel, sentinel};
 use super::source::{Source, Stated};
 use crate::config::Config;
@@ -200,6 +200,7 @@ impl<'a> Reading<'a> {
             Place::Collected => Some(CollectedColumns {
                 kind: column_of(source.as_ref(), KIND)?,
                 parent: column_of(source.as_ref(), PARENT)?,
+                shown: source.place(SHOWN)?,
             }),
             _ => None,
         };

@@ -2,7 +2,7 @@
 
 use super::cell::{normalise, text, values};
 use super::columns::{Column, Columns};
-use super::dataset::{Collected, Row};
+use super::dataset::{Collected, ContentHash, Row};
 use super::fault::{Fault, fault};
 use super::labels::Labels;
 use super::missing::Missing;
@@ -29,14 +29,18 @@ pub struct CollectedColumns {
     pub kind: usize,
     /// Of the row that it says in other words.
     pub parent: usize,
+    /// Of the rows that the language model was shown; files of before have none.
+    pub shown: Option<usize>,
 }
 
 /// The column in which a collected row says how it was collected.
 ///
-/// [`PARENT`] is the other column of its own.
+/// [`PARENT`] and [`SHOWN`] are the other columns of its own.
 pub const KIND: &str = "_kind";
 /// The column in which it says which row it was made from: [`super::Cells::content`] of it.
 pub const PARENT: &str = "_parent";
+/// The column in which it says which rows the language model was shown, by the same hashes, with spaces between them.
+pub const SHOWN: &str = "_shown";
 
 /// How lines of a file are read.
 pub struct Layout<'a> {
@@ -127,14 +131,16 @@ fn collected<'l>(columns: CollectedColumns, at: &dyn Fn(usize) -> &'l str) -> Re
         let known = CollectedKind::ALL.map(CollectedKind::name).join(", ");
         return fault(KIND, kind, format!("is no way of collecting; there are {known}"));
     };
-    let parent = match parent {
-        "" => None,
-        digits => match digits.parse() {
-            Ok(parent) => Some(parent),
-            Err(_) => return fault(PARENT, digits, "is no hash of a row"),
-        },
+    let hashes = |column: &'static str, cell: &str| {
+        let hash = |digits: &str| match digits.parse() {
+            Ok(hash) => Ok(hash),
+            Err(_) => fault(column, digits, "is no hash of a row"),
+        };
+        cell.split_whitespace().map(hash).collect::<Result<Vec<ContentHash>, Fault>>()
     };
-    Ok(Collected { kind, parent })
+    let parent = hashes(PARENT, parent)?.first().copied();
+    let shown = hashes(SHOWN, columns.shown.map_or("", at))?;
+    Ok(Collected { kind, parent, shown })
 }
 
 /// What a row counts.

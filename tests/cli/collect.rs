@@ -298,6 +298,21 @@ fn a_model_writes_rows_within_its_budget_and_a_run_is_repeated_from_what_was_kep
     assert!(requests >= 5, "the fifth answer had no rows: {requests}");
     let rows = project.csv("data/candidates/small/generated-1.csv");
     assert!(rows.iter().all(|row| row["_kind"] == "generated" && row["_origin"] == "scripted"), "{rows:?}");
+    // Each knows the rows that the model was shown, which teach and are not held out.
+    let contents: std::collections::HashSet<String> = project
+        .csv("data/raw/a.csv")
+        .iter()
+        .zip(project.csv("data/splits/small.csv"))
+        .filter(|(_, dealt)| dealt["part"] == "train")
+        .map(|(row, _)| {
+            let texts = vec![row["title"].clone(), row["how_to_play"].clone()];
+            pipeline::table::Cells { texts, ..Default::default() }.content().to_string()
+        })
+        .collect();
+    for row in &rows {
+        let shown: Vec<&str> = row["_shown"].split(' ').collect();
+        assert!(shown.len() == 3 && shown.iter().all(|hash| contents.contains(*hash)), "{row:?}");
+    }
     assert!(rows.iter().any(|row| row["age_min"] == "13") && rows.iter().any(|row| row["age_min"] == "1"));
     // A run that was killed before its file was written: the same answers, without the endpoint.
     fs::rename(project.path("data/candidates/small/generated-1.csv"), project.path("before.csv")).unwrap();

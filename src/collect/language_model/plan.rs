@@ -10,7 +10,12 @@ use super::rules::{Field, Rules};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// From a class and values of attributes.
-    Drawn(Combination),
+    Drawn {
+        /// Those.
+        of: Combination,
+        /// The examples that were shown, by their numbers among those given.
+        examples: Vec<usize>,
+    },
     /// From a row, by its number among those given.
     Paraphrase {
         /// That number.

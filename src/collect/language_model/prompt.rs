@@ -56,12 +56,15 @@ pub struct Prompts {
     draws: Draws,
     number: u64,
     of_class: Vec<OfClass>,
+    /// Of each example.
+    texts: Vec<Vec<String>>,
 }
 
 /// What is the same in all prompts of a class.
 struct OfClass {
     forbidden: Vec<Forbidden>,
-    examples: Vec<Vec<String>>,
+    /// Numbers of its examples among those given.
+    examples: Vec<usize>,
     rounds: Rounds,
 }
 
@@ -88,13 +91,14 @@ impl Prompts {
             }
         }
         let of_class = |class: &super::task::Class| {
-            let own = examples.iter().filter(|example| example.class == class.name);
-            let examples: Vec<Vec<String>> = own.map(|example| example.texts.clone()).collect();
+            let own = examples.iter().enumerate().filter(|(_, example)| example.class == class.name);
+            let examples: Vec<usize> = own.map(|(number, _)| number).collect();
             let rounds = Rounds::new(examples.len(), stream(seed, &["examples", &class.name]));
             Ok(OfClass { forbidden: forbidden(class)?, examples, rounds })
         };
         let of_class = task.classes.iter().map(of_class).collect::<Result<_, CollectError>>()?;
-        Ok(Self { draws: Draws::new(&task, seed), task, number: 0, of_class })
+        let texts = examples.iter().map(|example| example.texts.clone()).collect();
+        Ok(Self { draws: Draws::new(&task, seed), task, number: 0, of_class, texts })
     }
 
     fn plan(&mut self, number: u64, drawn: Combination) -> Result<Planned, CollectError> {
@@ -104,8 +108,8 @@ impl Prompts {
         let mut picked: Vec<usize> = (0..count).filter_map(|_| of_class.rounds.next()).collect();
         picked.sort_unstable();
         picked.dedup();
-        let examples: Vec<&[String]> =
-            picked.iter().map(|&place| of_class.examples[place].as_slice()).collect();
+        let picked: Vec<usize> = picked.into_iter().map(|place| of_class.examples[place]).collect();
+        let examples: Vec<&[String]> = picked.iter().map(|&number| self.texts[number].as_slice()).collect();
         let values = task.attributes.iter().zip(&drawn.values);
         let attributes: Vec<_> = values
             .filter_map(|(attribute, value)| {
@@ -137,7 +141,7 @@ impl Prompts {
             schema: schema(&task.fields, task.rows_per_request),
             rules,
             rows: task.rows_per_request,
-            origin: Origin::Drawn(drawn),
+            origin: Origin::Drawn { of: drawn, examples: picked },
         })
     }
 }
@@ -227,7 +231,7 @@ Answer with JSON of this form, with 4 entries in "rows":
     #[test]
     fn examples_are_of_the_class_and_may_not_be_repeated() {
         for planned in prompts(30) {
-            let Origin::Drawn(drawn) = &planned.origin else { panic!("not drawn") };
+            let Origin::Drawn { of: drawn, .. } = &planned.origin else { panic!("not drawn") };
             let text = &planned.messages[1].content;
             assert_eq!(text.contains("Repair a bike"), drawn.class == 1);
             let shown =

@@ -258,6 +258,7 @@ fn labelled(
             date: date.clone(),
             licence: found_with(LICENCE, "unknown"),
             parent: None,
+            shown: Vec::new(),
         };
         found.push(CandidateRow { cells, provenance });
     }

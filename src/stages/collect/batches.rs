@@ -7,8 +7,8 @@ use crate::inputs::{RawInputs, raw_inputs};
 use crate::split::mean_cosine_vectors;
 use crate::stages::context::Context;
 use crate::stages::error::BuildError;
+use crate::stages::kin::kin;
 use crate::stages::rows::Rows;
-use crate::stages::split::kin;
 use crate::store::checksum;
 use crate::table::{self, Dataset, Reject};
 

@@ -29,6 +29,7 @@ use crate::stages::rows::Rows;
 use crate::stages::run::ready;
 use crate::stages::stage::Stage;
 use crate::stages::staleness::Reason;
+use crate::table::ContentHash;
 
 /// What is asked of a run.
 #[derive(Clone, Copy, Debug)]
@@ -87,12 +88,13 @@ pub fn generate(
     let config = &project.config.collect.generate;
     let task = task(project)?;
     let fields: Vec<&str> = task.fields.iter().map(|field| field.name.as_str()).collect();
-    let mut examples = examples(rows, &fields);
-    examples.retain(|example| task.classes.iter().any(|class| class.name == example.class));
+    let of_task = |class: &str| task.classes.iter().any(|of| of.name == class);
+    let (shown, examples): (Vec<usize>, Vec<Example>) =
+        examples(rows, &fields).into_iter().filter(|(_, example)| of_task(&example.class)).unzip();
     let seed = project.config.seed_for(&format!("generate {}", next_number(project, run.kind)));
     let plan = || Prompts::new(task.clone(), &examples, seed);
-    let cells = |finished: &Finished, texts: &[String]| {
-        let ModelOrigin::Drawn(drawn) = &finished.origin else { return (BTreeMap::new(), None) };
+    let made = |finished: &Finished, texts: &[String]| {
+        let ModelOrigin::Drawn { of: drawn, examples } = &finished.origin else { return Made::default() };
         let class: &GenerateClass = &config.classes[drawn.class];
         let mut cells = config.cells.clone();
         // Where an attribute is a column of the data, its value stands there, too.
@@ -103,10 +105,11 @@ pub fn generate(
         }
         cells.extend(class.cells.clone());
         cells.extend(fields.iter().map(ToString::to_string).zip(texts.iter().cloned()));
-        (cells, None)
+        let content = |&example: &usize| rows.dataset.rows[shown[example]].cells.content();
+        Made { cells, parent: None, shown: examples.iter().map(content).collect() }
     };
     let wanted = settings.rows.unwrap_or(config.rows);
-    run.go(wanted, [plan()?, plan()?], cells, progress)
+    run.go(wanted, [plan()?, plan()?], made, progress)
 }
 
 /// Ask the model of `[collect.model]` for rows of the training part in other words.
@@ -137,15 +140,15 @@ pub fn paraphrase(
     train.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let source = |&row: &usize| Source { texts: texts(row), must_not_appear: config.avoid.clone() };
     let plan = || Paraphrases::new(fields.clone(), train.iter().map(source).collect(), config.each);
-    let cells = |finished: &Finished, texts: &[String]| {
-        let ModelOrigin::Paraphrase { row } = finished.origin else { return (BTreeMap::new(), None) };
+    let made = |finished: &Finished, texts: &[String]| {
+        let ModelOrigin::Paraphrase { row } = finished.origin else { return Made::default() };
         let row = train[row];
         let mut cells = records.cells(row);
         cells.extend(names.iter().cloned().zip(texts.iter().cloned()));
-        (cells, Some(rows.dataset.rows[row].cells.content()))
+        Made { cells, parent: Some(rows.dataset.rows[row].cells.content()), shown: Vec::new() }
     };
     let wanted = settings.rows.unwrap_or(config.rows);
-    run.go(wanted, [plan()?, plan()?], cells, progress)
+    run.go(wanted, [plan()?, plan()?], made, progress)
 }
 
 /// What the config declares.
@@ -215,7 +218,7 @@ fn field(field: &GenerateField) -> Field {
 const MOST_CHARS: usize = 20_000;
 
 /// Rows of the training part, as examples of their classes.
-fn examples(rows: &Rows, fields: &[&str]) -> Vec<Example> {
+fn examples(rows: &Rows, fields: &[&str]) -> Vec<(usize, Example)> {
     let dataset = &rows.dataset;
     let places: Option<Vec<usize>> =
         fields.iter().map(|field| dataset.text_fields.iter().position(|name| name == field)).collect();
@@ -224,9 +227,17 @@ fn examples(rows: &Rows, fields: &[&str]) -> Vec<Example> {
     let example = |row: usize| {
         let of = &dataset.rows[row];
         let texts = places.iter().map(|&place| of.cells.texts[place].clone()).collect();
-        Example { class: dataset.classes[of.class].clone(), texts }
+        (row, Example { class: dataset.classes[of.class].clone(), texts })
     };
     rows.of(&[Part::Train]).into_iter().map(example).collect()
+}
+
+/// What a text of the model becomes.
+#[derive(Default)]
+struct Made {
+    cells: BTreeMap<String, String>,
+    parent: Option<ContentHash>,
+    shown: Vec<ContentHash>,
 }
 
 /// A run of requests.
@@ -269,13 +280,12 @@ impl<'a> Run<'a> {
         Ok(Self { project, settings, kind, client: client(model)?, budget: Budget::new(limits, prices)? })
     }
 
-    /// The estimate and, unless it is all that is wanted, the run. `cells` gives the cells of a row by its texts, and the content of
-    /// the row that it was made from.
+    /// The estimate and, unless it is all that is wanted, the run. `made` gives the row of texts.
     fn go<P: Iterator<Item = Result<Planned, CollectError>>>(
         &self,
         wanted: usize,
         [plan, again]: [P; 2],
-        cells: impl Fn(&Finished, &[String]) -> (BTreeMap<String, String>, Option<crate::table::ContentHash>),
+        made: impl Fn(&Finished, &[String]) -> Made,
         progress: &dyn Progress,
     ) -> Result<Generated, BuildError> {
         let kept = Kept::open(&self.project.candidates().join("answers"))?;
@@ -303,7 +313,7 @@ impl<'a> Run<'a> {
         let mut rows = Vec::new();
         let outcome = generation.run(plan, &mut |finished| {
             for row in finished.rows.iter().flatten() {
-                let (cells, parent) = cells(finished, &row.texts);
+                let Made { cells, parent, shown } = made(finished, &row.texts);
                 let provenance = Provenance {
                     kind: self.kind,
                     origin: self.project.config.collect.model.name.clone(),
@@ -311,6 +321,7 @@ impl<'a> Run<'a> {
                     date: date.clone(),
                     licence: "written by a model".into(),
                     parent,
+                    shown,
                 };
                 rows.push(CandidateRow { cells, provenance });
             }

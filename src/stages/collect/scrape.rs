@@ -56,6 +56,7 @@ pub fn scrape(
                 date: page.fetched.clone(),
                 licence: page.licence.clone(),
                 parent: None,
+                shown: Vec::new(),
             };
             CandidateRow { cells: candidate.row.clone(), provenance }
         })

@@ -8,10 +8,10 @@ use crate::progress::Progress;
 use crate::split::{Part, groups};
 use crate::stages::context::Context;
 use crate::stages::error::BuildError;
+use crate::stages::kin::kin;
 use crate::stages::project::Project;
 use crate::stages::rows::{Dealt, Rows};
 use crate::stages::run::{check_networks, ready};
-use crate::stages::split::kin;
 use crate::stages::stage::Stage;
 use crate::stages::staleness::{Reason, Sources};
 
@@ -92,6 +92,8 @@ impl Context<'_> {
         let passes = self.passes(&dataset)?;
         let mut all = Rows::new(&self.project.config, dataset, &passes, Dealt { parts, groups }, raw);
         all.teach_only.iter_mut().skip(rows.classes.len()).for_each(|only| *only = true);
+        // What they are worth does not depend on whether the project uses such rows.
+        all.dataset.rows.iter_mut().skip(rows.classes.len()).for_each(|row| row.collected = None);
         Ok(all)
     }
 }

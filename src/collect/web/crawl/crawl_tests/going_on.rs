@@ -1,6 +1,6 @@
 //! Runs that go on, and runs that come again.
 
-use super::*;
+use super::setting::*;
 
 #[test]
 fn an_unchanged_page_is_not_sent_again_and_keeps_its_row() {

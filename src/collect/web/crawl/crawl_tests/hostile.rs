@@ -1,6 +1,6 @@
 //! Redirects, traps and pages that mean harm.
 
-use super::*;
+use super::setting::*;
 
 #[test]
 fn redirects_are_checked_at_each_step() {

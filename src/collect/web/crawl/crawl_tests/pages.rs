@@ -1,6 +1,6 @@
 //! What pages, sitemaps and archives give.
 
-use super::*;
+use super::setting::*;
 
 #[test]
 fn good_pages_of_each_kind() {

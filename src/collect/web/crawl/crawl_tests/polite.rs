@@ -1,6 +1,6 @@
 //! What is asked of a host, and when.
 
-use super::*;
+use super::setting::*;
 
 #[test]
 fn robots_txt_is_kept_to_and_asked_once_a_day() {
