@@ -1,11 +1,12 @@
 //! What libtorch does for the pipeline. The crate in `crates/torch` implements it; this one never links it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pipeline_encoder::{
     Encode, Encoder, EncoderError, EncoderSettings, Encoders, Joined, Model, Place, fetch,
 };
 
+use crate::augment::{Translate, TranslationError};
 use crate::heads::Networks;
 use crate::progress::Progress;
 
@@ -16,6 +17,12 @@ pub trait Engine: Networks {
     /// # Errors
     /// A missing, unreadable or unsuitable file, named by its path.
     fn load_encoder(&self, settings: &EncoderSettings) -> Result<Box<dyn Encode>, EncoderError>;
+
+    /// Load a Marian model (`config.json`, `vocab.json`, `source.spm`, `rust_model.ot`) for rust-bert, on the CPU.
+    ///
+    /// # Errors
+    /// A file cannot be read or is no such model's.
+    fn load_translator(&self, folder: &Path) -> Result<Box<dyn Translate>, TranslationError>;
 }
 
 /// The part of an engine that heads ask for.

@@ -3,6 +3,7 @@
 //! The modules stand in the order in which data passes through them; imports point up this list. See CONTRIBUTING.md.
 
 pub mod counting;
+pub mod foreign;
 pub mod config;
 pub mod progress;
 pub mod store;

@@ -12,7 +12,7 @@ use super::lexicon::Lexicon;
 use super::lineage::Variant;
 use super::protect::protected_words;
 use super::synonym::{seed_of, swap};
-use super::translation::RoundTrips;
+use super::translation::{LoadTranslator, RoundTrips};
 use crate::config::Config;
 use crate::progress::Progress;
 use crate::store::user_cache;
@@ -30,11 +30,16 @@ pub struct TextAugmenter<'a> {
 
 impl<'a> TextAugmenter<'a> {
     /// For the rows of `dataset`; WordNet is read where synonym swap is on, and `translations`, which keeps what was translated
-    /// before, where back-translation is.
+    /// before, where back-translation is, for which `loader` loads models.
     ///
     /// # Errors
     /// WordNet is not there or damaged, or `translations` cannot be read.
-    pub fn new(config: &'a Config, dataset: &'a Dataset, translations: &Path) -> Result<Self, AugmentError> {
+    pub fn new(
+        config: &'a Config,
+        dataset: &'a Dataset,
+        translations: &Path,
+        loader: &'a dyn LoadTranslator,
+    ) -> Result<Self, AugmentError> {
         let words = match config.augment.synonyms.variants {
             0 => None,
             _ => Some((Lexicon::load(&user_cache().join("wordnet-3.0"))?, Tagger::new())),
@@ -42,7 +47,7 @@ impl<'a> TextAugmenter<'a> {
         let back_translation = &config.augment.back_translation;
         let round_trips = match back_translation.through.is_empty() {
             true => None,
-            false => Some(RoundTrips::new(back_translation, translations)?),
+            false => Some(RoundTrips::new(back_translation, translations, loader)?),
         };
         Ok(Self { config, dataset, words, round_trips })
     }

@@ -26,4 +26,4 @@ pub use mixup::mix;
 pub use protect::protected_words;
 pub use smote::{Points, smote};
 pub use synonym::{seed_of, swap};
-pub use translation::TranslationError;
+pub use translation::{LoadTranslator, Translate, TranslationError, Translator};

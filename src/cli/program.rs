@@ -13,8 +13,8 @@ use super::{
     tune, validate,
 };
 use crate::engine::Engine;
+use crate::foreign::is_under_way;
 use crate::stages::Stage;
-use crate::table::is_decoding;
 
 #[derive(Parser)]
 #[command(
@@ -117,7 +117,7 @@ enum Task {
 /// a head or an encoder that only libtorch can run: what is finished until then is not done again.
 pub fn main(engine: Option<&dyn Engine>) -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
-        if !is_decoding() {
+        if !is_under_way() {
             eprintln!("internal error, please report it: {info}");
         }
     }));

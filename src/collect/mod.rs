@@ -10,10 +10,10 @@ mod web;
 
 pub use candidates::{CandidateRow, LICENCE, ORIGIN, Provenance, write_candidates};
 pub use gate::{
-    Against, AlikeSettings, Batch, Candidate, Columns, Diversity, DiversityFigures, DiversitySettings, Gate,
-    GateError, GateSettings, Judged, LanguageSettings, OpinionSettings, PersonalAction, PersonalSettings,
-    Probabilities, Reason, Reference, SchemaSettings, Skipped, TellSettings, Tells, UnsafeSettings, Vectors,
-    Verdict, WordLimits, diversity,
+    Against, AlikeSettings, Among, Batch, Candidate, Columns, Diversity, DiversityFigures, DiversitySettings,
+    Gate, GateError, GateSettings, Judged, LanguageSettings, OpinionSettings, PersonalAction,
+    PersonalSettings, Probabilities, Reason, Reference, SchemaSettings, Skipped, TellSettings, Tells,
+    UnsafeSettings, Vectors, Verdict, WordLimits, diversity,
 };
 pub use language_model::{
     Asking, Attribute, Budget, Class, Client, CollectError, Counts, Ended, EndpointSettings, Estimate,

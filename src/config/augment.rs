@@ -173,6 +173,10 @@ pub struct BackTranslationConfig {
     /// A server in the form of LibreTranslate instead of the command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Marian models instead of the command or a server, with `{from}` and `{to}` in the place of the languages: folders, or names of the
+    /// hub (`Helsinki-NLP/opus-mt-{from}-{to}`). Needs libtorch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<String>,
 }
 
 impl BackTranslationConfig {
@@ -195,12 +199,23 @@ impl Section for BackTranslationConfig {
                 format!("goes through {same:?} from {:?}; name another language", self.from),
             );
         }
+        if let Some(models) = self.models.as_deref().filter(|m| !m.contains("{from}") || !m.contains("{to}"))
+        {
+            return Fault::at(
+                key,
+                format!(
+                    "has the models {models:?}; a direction is a model, so put {{from}} and {{to}} into it"
+                ),
+            );
+        }
         match &self.url {
             Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => Fault::at(
                 key,
                 format!("has the url {url:?}, which begins neither with http:// nor with https://"),
             ),
-            None if self.command.is_empty() => Fault::at(key, "has neither a command nor a url"),
+            None if self.command.is_empty() && self.models.is_none() => {
+                Fault::at(key, "has neither a command nor a url")
+            }
             _ => Ok(()),
         }
     }
@@ -213,6 +228,7 @@ impl Default for BackTranslationConfig {
             from: "eng".into(),
             command: ["apertium", "-u", "-f", "line", "{from}-{to}"].map(str::to_owned).to_vec(),
             url: None,
+            models: None,
         }
     }
 }

@@ -104,18 +104,17 @@ impl Config {
             "augment.eda.deletion" | "augment.eda.swap" => {
                 without(augment.eda.variants > 0, "augment.eda.variants of at least 1")
             }
-            "augment.back_translation.from" | "augment.back_translation.url" => {
+            "augment.back_translation.from" | "augment.back_translation.models" => {
                 without(!augment.back_translation.through.is_empty(), "augment.back_translation.through")
             }
-            "augment.back_translation.command" => {
-                without(!augment.back_translation.through.is_empty(), "augment.back_translation.through")
+            "augment.back_translation.url" | "augment.back_translation.command" => {
+                let back = &augment.back_translation;
+                let by_url = back.url.is_some() && key == "augment.back_translation.command";
+                without(!back.through.is_empty(), "augment.back_translation.through")
                     .or_else(|| {
-                        augment
-                            .back_translation
-                            .url
-                            .as_ref()
-                            .map(|_| "with augment.back_translation.url".to_owned())
+                        back.models.is_some().then(|| "with augment.back_translation.models".to_owned())
                     })
+                    .or_else(|| by_url.then(|| "with augment.back_translation.url".to_owned()))
             }
             "augment.mixup.lambda" => without(augment.mixup.ratio > 0.0, "augment.mixup.ratio above 0")
                 .or_else(|| {

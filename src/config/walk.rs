@@ -67,6 +67,7 @@ through = ["spa"]
 from = "eng"
 command = ["translate", "{from}-{to}"]
 url = "https://example.org/translate"
+models = "opus-{from}-{to}"
 [augment.mixup]
 ratio = 0.6
 lambda = 0.7

@@ -42,7 +42,7 @@ impl Context<'_> {
     fn augment(&self) -> Result<Finished, BuildError> {
         let (config, rows) = (&self.project.config, self.rows()?);
         let (dataset, train) = (&rows.dataset, rows.lent_to(&rows.whole(), config).train);
-        let candidates = TextAugmenter::new(config, dataset, &self.project.translations())?
+        let candidates = TextAugmenter::new(config, dataset, &self.project.translations(), self)?
             .variants(&train, self.progress)?;
         let tried = candidates.len();
 

@@ -84,7 +84,7 @@ impl Context<'_> {
         let encoders = self.encoders()?;
         let cache = self.cache(&encoders)?;
         // Which words are protected is learned in each fold anew; what all folds need is embedded in one go.
-        let augmenter = TextAugmenter::new(config, &rows.dataset, &self.project.translations())?;
+        let augmenter = TextAugmenter::new(config, &rows.dataset, &self.project.translations(), self)?;
         let quiet = Background(self.progress);
         self.progress.start("augmenting", folds.len() as u64, "folds");
         let variants = lent

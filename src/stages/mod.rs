@@ -30,6 +30,7 @@ mod split;
 mod stage;
 mod staleness;
 mod train;
+mod translator;
 mod trial;
 mod tune;
 mod validate;

@@ -1,8 +1,6 @@
 //! Tables whose columns have types, row after row: what Parquet and Arrow files have in common.
 
-use std::cell::Cell;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +20,7 @@ use serde_json::{Map, Value};
 use super::errors::TableError;
 use super::json_lines::text_of;
 use super::source::{Line, Lines, Source, TypedRow};
+use crate::foreign;
 
 /// The rows of a file, some thousand at a time, or why there are no more.
 pub type Batches = Box<dyn Iterator<Item = io::Result<RecordBatch>>>;
@@ -151,22 +150,11 @@ impl Iterator for Rows<'_> {
     }
 }
 
-thread_local! {
-    static DECODING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this thread decodes a file, so that a panic says that the file is damaged, and nothing of this program.
-pub fn is_decoding() -> bool {
-    DECODING.get()
-}
-
 /// What `decode` gives, or that the file is damaged where it panics: the crate `parquet` does so at some flipped bits, such as those that
 /// leave a page without its dictionary.
 fn guarded<T>(decode: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    DECODING.set(true);
-    let decoded = catch_unwind(AssertUnwindSafe(decode));
-    DECODING.set(false);
-    decoded.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::InvalidData, "the file is damaged")))
+    let damaged = |_| Err(io::Error::new(io::ErrorKind::InvalidData, "the file is damaged"));
+    foreign::guarded(decode).unwrap_or_else(damaged)
 }
 
 /// What a type holds that cannot be written as text, where it does.

@@ -41,7 +41,6 @@ mod second_labels;
 pub use answers::{LABEL, LINE, PROBABILITY, REASON, renamed};
 pub use bytes::{Packer, Packing, name_unpacked};
 pub use cell::{items, normalise, shorten};
-pub use columnar::is_decoding;
 pub use dataset::{Cells, Collected, ContentHash, Dataset, Row, check_classes};
 pub use errors::TableError;
 pub use files::{collected_files, files, matching};

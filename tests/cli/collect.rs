@@ -113,8 +113,8 @@ fn candidates_are_judged_accepted_and_teach_without_being_held_out() {
     };
     expect(2, "accepted", "");
     expect(3, "accepted", "");
-    expect(4, "refused", "held-out row");
-    expect(5, "refused", "the model gives its class");
+    expect(4, "refused", "held-out row data/raw/a.csv:");
+    expect(5, "refused", "it holds \"Toddler (0-3)\" likeliest");
     expect(6, "accepted", "was taken out");
     expect(7, "refused", "its language is deu");
     expect(8, "refused", "fewer than");
@@ -131,7 +131,9 @@ fn candidates_are_judged_accepted_and_teach_without_being_held_out() {
     assert_eq!((&taken["added"]["generated"], &taken["refused"]), (&3.into(), &5.into()));
     let accepted = project.read("data/collected/small/generated.csv");
     assert!(accepted.contains("Young parliament") && !accepted.contains("postbox-of-mine"), "{accepted}");
-    assert!(fs::exists(project.path("data/candidates/small/done/one.csv")).unwrap());
+    let done = project.csv("data/candidates/small/done/one.csv");
+    assert_eq!(done.len(), 8);
+    assert!(done.iter().all(|row| !row["how_to_play"].contains("postbox-of-mine")), "{done:?}");
     let nothing = project.run(&["collect", "accept"]);
     assert_eq!(nothing.code(), 5, "{}", nothing.err());
     assert!(nothing.err().contains("no candidates wait"), "{}", nothing.err());

@@ -132,7 +132,7 @@ const PLATEAU: &[(&str, &str)] = &[
 ];
 
 /// What moves no answer, and what it does.
-const OTHERS: [(&str, &str); 22] = [
+const OTHERS: [(&str, &str); 23] = [
     ("name", "where results go"),
     ("data.files", "which rows there are"),
     ("data.test_files", "which rows are test rows"),
@@ -148,6 +148,7 @@ const OTHERS: [(&str, &str); 22] = [
     ("label.range.classes", "what is learned"),
     ("features.terms", "of few rows words may be chosen to weigh nothing: see train.kernel.term_weight"),
     ("augment.back_translation.url", "a server in place of the command: src/augment/translation/server.rs"),
+    ("augment.back_translation.models", "Marian models in place of the command: tests/marian.rs"),
     ("encoder.model", "another encoder: tests/cli/hub.rs"),
     ("encoder.second", "another encoder"),
     ("encoder.precision", "speed, up to rounding"),

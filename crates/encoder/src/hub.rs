@@ -54,8 +54,31 @@ pub fn locate(model: &str, project: &Path, cache: &Path) -> Result<Place, Folder
 /// # Errors
 /// The file that could not be had, or the folder that could not be written.
 pub fn fetch(name: &str, target: &Path, advance: &mut dyn FnMut(u64) -> bool) -> Result<(), EncoderError> {
+    fetch_into(name, target, advance, |download| download.all())
+}
+
+/// As [`fetch`], of any model: these `files` of it.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_files(
+    name: &str,
+    target: &Path,
+    files: &[&str],
+    advance: &mut dyn FnMut(u64) -> bool,
+) -> Result<(), EncoderError> {
+    let each = |download: &mut Download<'_>| files.iter().try_for_each(|file| download.get(file).map(drop));
+    fetch_into(name, target, advance, each)
+}
+
+fn fetch_into(
+    name: &str,
+    target: &Path,
+    advance: &mut dyn FnMut(u64) -> bool,
+    get: impl FnOnce(&mut Download<'_>) -> Result<(), EncoderError>,
+) -> Result<(), EncoderError> {
     let fresh = target.with_extension(format!("tmp-{}", std::process::id()));
-    let fetched = Download::new(name, &fresh, advance).all();
+    let fetched = get(&mut Download::new(name, &fresh, advance));
     let done = fetched.and_then(|()| {
         fs::rename(&fresh, target).map_err(|source| EncoderError::Write { path: target.to_owned(), source })
     });

@@ -28,7 +28,7 @@ pub use arithmetic::{Arithmetic, Backend, Precision};
 pub use batch::{Batch, Tokens};
 pub use encode::{Encode, Encoded, EncoderError, EncoderSettings, Joined};
 pub use folder::{Folder, FolderError, Pooling};
-pub use hub::{Place, fetch, locate};
+pub use hub::{Place, fetch, fetch_files, locate};
 pub use model::{Encoders, Known, Model};
 pub use processor::{Choice, Processor, Rates, Reason, choice, here, measurements, user_cache};
 pub use threads::Encoder;

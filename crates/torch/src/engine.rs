@@ -1,7 +1,9 @@
 //! What the `pipeline` library asks of whoever links libtorch.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
+use pipeline::augment::{Translate, TranslationError};
 use pipeline::engine::Engine;
 use pipeline::heads::{
     Epoch, FitData, Fitted, Head, HeadError, NetworkSettings, NetworkShape, Networks, Tensors,
@@ -9,6 +11,7 @@ use pipeline::heads::{
 use pipeline_encoder::{Encode, EncoderError, EncoderSettings};
 
 use crate::libtorch::single_threaded;
+use crate::marian;
 use crate::network::{self, Network};
 use crate::padded;
 
@@ -18,6 +21,10 @@ pub struct Torch;
 impl Engine for Torch {
     fn load_encoder(&self, settings: &EncoderSettings) -> Result<Box<dyn Encode>, EncoderError> {
         Ok(Box::new(padded::load(settings)?))
+    }
+
+    fn load_translator(&self, folder: &Path) -> Result<Box<dyn Translate>, TranslationError> {
+        Ok(Box::new(marian::load(folder)?))
     }
 }
 

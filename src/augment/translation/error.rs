@@ -41,6 +41,17 @@ pub enum TranslationError {
         /// Why.
         reason: String,
     },
+    /// A translation model cannot be had or used.
+    #[error("the translation model {model}: {reason}")]
+    Model {
+        /// Its name or folder.
+        model: String,
+        /// Why.
+        reason: String,
+    },
+    /// A translation model needs libtorch.
+    #[error("augment.back_translation.models needs libtorch, which this program is without")]
+    NeedsTorch,
     /// What was translated before cannot be read or kept.
     #[error("cannot {verb} {}: {source}", path.display())]
     Kept {
@@ -69,6 +80,11 @@ impl TranslationError {
                 "it gets a text a line and must answer a line each; see augment.back_translation.command and .through"
             }
             Self::Server { .. } => "see augment.back_translation.url; what is translated so far is kept",
+            Self::Model { .. } => {
+                "augment.back_translation.models names a folder or a model of the hub with config.json, vocab.json, source.spm and \
+                 rust_model.ot, such as Helsinki-NLP/opus-mt-{from}-{to} with from = \"en\""
+            }
+            Self::NeedsTorch => "run pipeline-torch, or translate by another program",
             Self::Kept { .. } | Self::Interrupted => return None,
         };
         Some(hint.to_owned())

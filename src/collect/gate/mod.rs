@@ -34,7 +34,7 @@ pub use gate_error::GateError;
 pub use language::LanguageSettings;
 pub use opinion::OpinionSettings;
 pub use personal::{PersonalAction, PersonalSettings};
-pub use reason::Reason;
+pub use reason::{Among, Reason};
 pub use schema::{SchemaSettings, WordLimits};
 pub use tells::{TellSettings, Tells};
 pub use unsafe_content::UnsafeSettings;

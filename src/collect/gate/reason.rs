@@ -218,54 +218,71 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Reason {
+    /// What is said to people, who know classes by their names in `classes` and rows by the `place` where they stand.
+    pub fn told(&self, classes: &[String], place: impl Fn(Among, usize) -> String) -> String {
+        let class = |number: usize| match classes.get(number) {
+            Some(name) => format!("{name:?}"),
+            None => format!("class {number}"),
+        };
         match self {
-            Self::MissingColumn { column } => write!(f, "it has no column `{column}`"),
-            Self::EmptyText { field } => write!(f, "`{field}` is empty"),
+            Self::MissingColumn { column } => format!("it has no column `{column}`"),
+            Self::EmptyText { field } => format!("`{field}` is empty"),
             Self::TooShort { field, words, least } => {
-                write!(f, "`{field}` has {words} words, fewer than {least}")
+                format!("`{field}` has {words} words, fewer than {least}")
             }
             Self::TooLong { field, words, most } => {
-                write!(f, "`{field}` has {words} words, more than {most}")
+                format!("`{field}` has {words} words, more than {most}")
             }
-            Self::NotANumber { column, value } => write!(f, "`{column}` is {value:?}, not a number"),
+            Self::NotANumber { column, value } => format!("`{column}` is {value:?}, not a number"),
             Self::OutOfRange { column, value, least, most } => {
-                write!(f, "`{column}` is {value}, not within {least} to {most}")
+                format!("`{column}` is {value}, not within {least} to {most}")
             }
-            Self::NotAllowed { column, value } => write!(f, "`{column}` is {value:?}, which is not allowed"),
+            Self::NotAllowed { column, value } => format!("`{column}` is {value:?}, which is not allowed"),
             Self::UnknownClass { class, classes } => {
-                write!(f, "its class is number {class}, but there are {classes} only")
+                format!("its class is number {class}, but there are {classes} only")
             }
             Self::Language { found, expected, confidence, familiar } => {
                 let expected = expected.join(" or ");
-                write!(
-                    f,
+                format!(
                     "its language is {found} ({confidence:.2} sure), not {expected}; the dataset has {familiar:.2} of its words"
                 )
             }
-            Self::Personal { field, kind, covered } => write!(f, "`{field}` holds {kind}: {covered}"),
+            Self::Personal { field, kind, covered } => format!("`{field}` holds {kind}: {covered}"),
             Self::PersonalRemoved { field, kind, covered } => {
-                write!(f, "{kind} was taken out of `{field}`: {covered}")
+                format!("{kind} was taken out of `{field}`: {covered}")
             }
-            Self::Unsafe { field, kind, found } => write!(f, "`{field}` is about {kind}: {found:?}"),
+            Self::Unsafe { field, kind, found } => format!("`{field}` is about {kind}: {found:?}"),
             Self::NamesLabel { field, found, names } => {
-                write!(f, "`{field}` names the label: {found:?} ({names})")
+                format!("`{field}` names the label: {found:?} ({names})")
             }
-            Self::Opinion { probability, limit, likeliest } => write!(
-                f,
-                "the model gives its class {probability:.3}, below {limit}; it holds class {likeliest} likeliest"
+            Self::Opinion { probability, limit, likeliest } => format!(
+                "the model gives its class {probability:.3}, below {limit}; it holds {} likeliest",
+                class(*likeliest)
             ),
-            Self::Doubtful { probability, limit, likeliest } => write!(
-                f,
-                "doubtful: the model gives its class {probability:.3}, below {limit}; it holds class {likeliest} likeliest"
+            Self::Doubtful { probability, limit, likeliest } => format!(
+                "doubtful: the model gives its class {probability:.3}, below {limit}; it holds {} likeliest",
+                class(*likeliest)
             ),
-            Self::SameText { among, row } => write!(f, "its texts are those of {among} {row}"),
-            Self::SameField { field, among, row } => write!(f, "`{field}` is that of {among} {row}"),
+            Self::SameText { among, row } => {
+                format!("its texts are those of {among} {}", place(*among, *row))
+            }
+            Self::SameField { field, among, row } => {
+                format!("`{field}` is that of {among} {}", place(*among, *row))
+            }
             Self::Alike { among, row, cosine, limit } => {
-                write!(f, "it is too like {among} {row}: cosine {cosine:.3}, the limit is {limit}")
+                format!(
+                    "it is too like {among} {}: cosine {cosine:.3}, the limit is {limit}",
+                    place(*among, *row)
+                )
             }
         }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told(&[], |_, row| row.to_string()))
     }
 }
 

@@ -73,7 +73,7 @@ pub fn accept(
             .filter_map(|candidate| tables[file.as_path()].row(candidate))
             .collect();
         left += doubtful.len();
-        put_away(&from, &done, &review)?;
+        put_away(&from, &tables[file.as_path()], &done, &review)?;
         if !doubtful.is_empty() {
             append(&from, &doubtful)?;
         }
@@ -154,8 +154,8 @@ fn unreadable(path: &Path, error: &csv::Error) -> BuildError {
     BuildError::Artefact { path: path.to_owned(), reason: error.to_string() }
 }
 
-/// Move a file of candidates away, with what was found of it beside it.
-fn put_away(file: &Path, done: &Path, review: &Review) -> Result<(), BuildError> {
+/// Move a file of candidates away, without the personal data that was found in it, and with what was found of it beside it.
+fn put_away(file: &Path, table: &Table, done: &Path, review: &Review) -> Result<(), BuildError> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let free = (1..).map(|number| format!("{stem}-{number}"));
     let name =
@@ -163,6 +163,7 @@ fn put_away(file: &Path, done: &Path, review: &Review) -> Result<(), BuildError>
     let name = name.unwrap_or(stem);
     let own: Vec<&Reviewed> = review.candidates.iter().filter(|c| file.ends_with(&c.file)).collect();
     write_json(&done.join(format!("{name}.json")), &own)?;
-    let to = done.join(format!("{name}.csv"));
-    std::fs::rename(file, &to).map_err(|source| StoreError::of("move away", file)(source).into())
+    let rows: Vec<Cells> = own.iter().filter_map(|candidate| table.row(candidate)).collect();
+    append(&done.join(format!("{name}.csv")), &rows)?;
+    std::fs::remove_file(file).map_err(|source| StoreError::of("remove", file)(source).into())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::batches::{Waiting, parents, unit};
 use crate::collect::{
-    ACCEPTED, Against, AlikeSettings, Batch, Candidate, Columns, DOUBTFUL, DiversitySettings, Gate,
+    ACCEPTED, Against, AlikeSettings, Among, Batch, Candidate, Columns, DOUBTFUL, DiversitySettings, Gate,
     GateSettings, Judged, LanguageSettings, OpinionSettings, PersonalAction, PersonalSettings, Probabilities,
     REFUSED, Reference, Review, Reviewed, ReviewedBatch, SchemaSettings, TellSettings, Tells, UnsafeSettings,
     Vectors, Verdict, WordLimits, diversity,
@@ -52,12 +52,21 @@ impl Context<'_> {
     /// What the gate says of the candidates that wait.
     pub fn reviewed(&self, rows: &Rows, waiting: &Waiting) -> Result<Review, BuildError> {
         let (judged, vectors) = self.judged(rows, waiting)?;
+        let (known, held_out) = sides(rows);
+        let place = |among: Among, row: usize| match among {
+            Among::Known => rows.dataset.place(known[row]),
+            Among::HeldOut => rows.dataset.place(held_out[row]),
+            Among::Batch => waiting.dataset.place(row),
+        };
         let mut candidates: Vec<Reviewed> = waiting
             .dataset
             .rows
             .iter()
             .zip(&judged.verdicts)
-            .map(|(row, verdict)| reviewed(&waiting.dataset, row, verdict))
+            .map(|(row, verdict)| {
+                let told = verdict.reasons.iter().map(|reason| reason.told(&waiting.dataset.classes, place));
+                Reviewed { reasons: told.collect(), ..reviewed(&waiting.dataset, row, verdict) }
+            })
             .collect();
         candidates.extend(waiting.rejects.iter().map(|reject| Reviewed {
             file: reject.file.clone(),
@@ -106,16 +115,14 @@ impl Context<'_> {
         let of_dataset = self.vectors(dataset)?;
         let dims = of_dataset.len() / dataset.rows.len().max(1);
         let (vectors, of_dataset) = (unit(waiting.vectors.clone(), dims), unit(of_dataset, dims));
-        let side = |held_out: bool| {
-            let of: Vec<usize> = (0..dataset.rows.len())
-                .filter(|&row| matches!(rows.dealt.parts[row], Part::Test | Part::Validation) == held_out)
-                .collect();
+        let side = |of: Vec<usize>| {
             let texts: Vec<Columns> = of.iter().map(|&row| columns(dataset, &dataset.rows[row])).collect();
             let vectors: Vec<f32> =
                 of.iter().flat_map(|&row| of_dataset[row * dims..(row + 1) * dims].to_vec()).collect();
             Side { texts, vectors }
         };
-        let [known, held_out] = [side(false), side(true)];
+        let (known, held_out) = sides(rows);
+        let (known, held_out) = (side(known), side(held_out));
         let against = Against { known: known.reference(dims)?, held_out: held_out.reference(dims)? };
         let gate = Gate::new(&dataset.classes, self.gate_settings(dataset, &known.texts, waiting), against)?;
         let candidates: Vec<Candidate> = waiting
@@ -256,6 +263,14 @@ impl Side {
     }
 }
 
+/// The rows that may be learned from, and those that are only evaluated on.
+fn sides(rows: &Rows) -> (Vec<usize>, Vec<usize>) {
+    let is_held_out = |row: &usize| matches!(rows.dealt.parts[*row], Part::Test | Part::Validation);
+    let (held_out, known) = (0..rows.dataset.rows.len()).partition(is_held_out);
+    (known, held_out)
+}
+
+/// A candidate and its verdict; reasons are told by who knows the places of rows.
 fn reviewed(dataset: &Dataset, row: &Row, verdict: &Verdict) -> Reviewed {
     let text: String = row
         .cells
@@ -279,7 +294,7 @@ fn reviewed(dataset: &Dataset, row: &Row, verdict: &Verdict) -> Reviewed {
             verdict if verdict.is_doubtful() => DOUBTFUL,
             _ => ACCEPTED,
         },
-        reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
+        reasons: Vec::new(),
         texts,
     }
 }

@@ -1,7 +1,6 @@
 //! Everything that rules may ask of a page, from its text.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use scraper::{Html, Selector};
 use url::Url;
@@ -19,6 +18,7 @@ use crate::collect::web::opt_out::reservation;
 use crate::collect::web::page_url::normalised;
 use crate::collect::web::refusal::Refusal;
 use crate::config::CssRule;
+use crate::foreign::guarded;
 
 /// A page's text and where it comes from.
 pub struct Page<'a> {
@@ -91,7 +91,7 @@ impl Extractor {
     pub fn extract(&self, page: &Page<'_>) -> Result<Extracted, Refusal> {
         check_markup(page.text)?;
         // Pages are anybody's bytes, and the parsers are large: what makes one of them panic costs that page.
-        catch_unwind(AssertUnwindSafe(|| self.read(page)))
+        guarded(|| self.read(page))
             .unwrap_or_else(|_| Err(Refusal::Markup { reason: "the parser failed on it".to_owned() }))
     }
 
