@@ -250,6 +250,14 @@ fn damaged_weights_are_named() {
             assert!(error.contains("model.safetensors"), "{error}");
         }
     }
+    // Weights that are no numbers are read like others; what they give is refused.
+    let mut broken = weights.clone();
+    let half = broken.len() / 2;
+    broken[half..].fill(0xff);
+    let folder = with_file("model.safetensors", &broken);
+    let encoder = Encoder::load(&settings(folder.path())).unwrap();
+    let error = encoder.encode(&["a text"], &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
+    assert!(error.contains("is no number"), "{error}");
     let folder = with_json("config.json", |json| json["num_hidden_layers"] = 7.into());
     let error = load(&settings(folder.path())).err().unwrap().to_string();
     assert!(error.contains("encoder.layer.6") && error.contains("model.safetensors"), "{error}");

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::answered::{Answered, Cell, Layout, TaskAnswer};
+use crate::model::{Answered, Cell, Layout, TaskAnswer};
 use crate::report::Table;
 
 /// A format of text.

@@ -11,7 +11,7 @@ use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow_select::interleave::interleave_record_batch;
 use arrow_select::take::take;
 
-use super::answered::{Answered, Cell, Column, Layout};
+use crate::model::{Answered, Cell, Column, Layout};
 
 /// The types of the columns: those of the input as it has them, its dictionaries as what they hold (a file of Arrow has one for all
 /// rows, and these come a batch after another), or else text; probabilities and what is between the ends are

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use crate::counting::counted;
 use crate::stages::BuildError;
 use pipeline_encoder::EncoderError;
+use pipeline_serve::ServeError;
 
 use crate::collect::{CollectError, GateError, WebError};
 use crate::config::ConfigError;
@@ -166,6 +167,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(BadData::hint))
         .or_else(|| error.downcast_ref().and_then(FailedGates::hint))
         .or_else(|| error.downcast_ref().and_then(NoInput::hint))
+        .or_else(|| error.downcast_ref().and_then(ServeError::hint))
 }
 
 /// The message of an error and those of its causes that it does not already tell.
@@ -188,6 +190,8 @@ impl Exit {
             Self::Config
         } else if let Some(error) = error.downcast_ref::<PredictError>() {
             Self::of_predict(error)
+        } else if let Some(error) = error.downcast_ref::<ServeError>() {
+            Self::of_serve(error)
         } else if error.is::<BadUsage>() {
             Self::Usage
         } else if error.is::<TorchMissing>() {
@@ -210,6 +214,19 @@ impl Exit {
             PredictError::Interrupted | PredictError::Encode(EncoderError::Interrupted) => Self::Interrupted,
             PredictError::Encoders { .. } => Self::Data,
             _ => Self::Missing,
+        }
+    }
+
+    fn of_serve(error: &ServeError) -> Self {
+        match error {
+            ServeError::Model { .. } => Self::Missing,
+            ServeError::Listen { .. } | ServeError::System { .. } => Self::Failed,
+            ServeError::Setting { .. }
+            | ServeError::NoModel
+            | ServeError::SameName { .. }
+            | ServeError::KeysUnread { .. }
+            | ServeError::Key { .. }
+            | ServeError::NoKeys { .. } => Self::Usage,
         }
     }
 
@@ -255,6 +272,7 @@ impl Exit {
             | BuildError::Store(_)
             | BuildError::Lock(LockError::Store(_))
             | BuildError::Translation(_)
+            | BuildError::Memory { .. }
             | BuildError::Artefact { .. } => Self::Failed,
         }
     }

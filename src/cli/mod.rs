@@ -1,12 +1,12 @@
 //! The command line: what was typed, printing, progress, exit codes.
 
 mod ablate;
-mod answered;
 mod answered_text;
 mod answered_typed;
 mod written;
 mod args;
 mod build;
+mod cache;
 mod collect;
 mod compare;
 mod curve;
@@ -21,7 +21,9 @@ mod priors;
 mod program;
 mod progress;
 mod runs;
+mod serve;
 mod status;
+mod steps;
 mod torch;
 mod tune;
 mod validate;

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 use super::exit::Exit;
 use crate::stages::BuildError;
-use crate::store::keep;
+use crate::store::{keep, temporary};
 
 /// Write to standard output; a reader that has gone away is no error.
 pub fn print(text: &str) -> Result<Exit> {
@@ -51,7 +51,7 @@ impl Sink {
         // What a link points to is written, not the link.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new().suffix(".tmp").tempfile_in(folder).with_context(cannot)?;
+        let file = temporary(folder).with_context(cannot)?;
         Ok(Self::File(BufWriter::new(file), path))
     }
 

@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use arrow_schema::SchemaRef;
 use clap::{Args, ValueEnum};
 
-use super::answered::{Form, Layout, answered};
 use super::args::ModelArgs;
 use super::exit::{BadInput, BadRows, BadUsage, Exit, NoInput};
 use super::output::Sink;
 use super::priors::Priors;
 use super::progress::Terminal;
+use super::steps::SAID_EVERY;
 use super::written::{Destination, OutputFormat, Writer, check_terminal};
 use crate::config::nearest;
 use crate::counting::counted;
 use crate::engine::Engine;
 use crate::evaluate::{apply_shares, estimate_shares};
-use crate::model::{Predicted, Predictor};
+use crate::model::{Form, Layout, Predicted, Predictor, answered};
 use crate::progress::{Background, Progress};
 use crate::stages::BuildError;
 use crate::table::{Cells, NewRow, NewTable, NoAnswer, Packing, Stated, Wanted, json_rows};
@@ -92,9 +92,6 @@ enum InputFormat {
 /// Rows that are answered together: few at first, so that the first answer is there at once.
 const FIRST_ROWS: usize = 64;
 const MOST_ROWS: usize = 2048;
-
-/// How often a long run says how far it is.
-const SAID_EVERY: Duration = Duration::from_secs(30);
 
 /// Label the rows given.
 pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
@@ -281,11 +278,11 @@ impl Labelling<'_> {
         let to = Destination { format, packing, sink, raw_cells };
         let classes = card.classes.len();
         let mut writer = Writer::new(Layout::new(card, form, names), types, to)?;
-        let (mut begin, mut decision) = (Instant::now(), self.predictor.decision().cloned());
+        let mut decision = self.predictor.decision().cloned();
         // Shares can be estimated only when all is answered; else each batch is written and forgotten.
         let estimates = self.priors.as_ref().is_some_and(|priors| priors.to.is_none());
         let mut kept: Vec<(Vec<NewRow>, Predicted)> = Vec::new();
-        let (started, mut size) = (begin, FIRST_ROWS);
+        let (started, mut size) = (Instant::now(), FIRST_ROWS);
         self.terminal.start("predicting", 0, "rows");
         loop {
             let batch: Vec<NewRow> = rows.by_ref().take(size).collect::<Result<_>>()?;
@@ -305,14 +302,6 @@ impl Labelling<'_> {
             }
             if !writer.write(&answered(&batch, &predicted, decision.as_ref(), classes))? {
                 break;
-            }
-            if begin.elapsed() > SAID_EVERY {
-                begin = Instant::now();
-                self.terminal.step(&format!(
-                    "{}, {}",
-                    counted(self.counts.rows, "row", "rows"),
-                    rate(self.counts.rows, started)
-                ));
             }
         }
         self.terminal.finish();

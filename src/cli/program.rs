@@ -8,9 +8,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::args::{BuildArgs, ProjectArgs, StageArgs, TrainArgs, ValidateArgs};
 use super::exit::{self, Exit};
 use super::output::{print, visible};
+use super::progress::say;
 use super::{
-    ablate, build, collect, compare, curve, encoders, evaluate, few_shot, init, predict, runs, status, torch,
-    tune, validate,
+    ablate, build, cache, collect, compare, curve, encoders, evaluate, few_shot, init, predict, runs, serve,
+    status, torch, tune, validate,
 };
 use crate::engine::Engine;
 use crate::foreign::is_under_way;
@@ -61,6 +62,9 @@ enum Task {
         after_help = "Example:\n  pipeline validate --json > findings.json\n\nEnds with 4 when the data has errors; [validate] in pipeline.toml says what is one."
     )]
     Validate(ValidateArgs),
+    /// Say what is kept to be quick; verify or prune it
+    #[command(after_help = cache::EXAMPLES)]
+    Cache(cache::CacheArgs),
     /// List the models that were trained; restore or prune them
     #[command(after_help = runs::EXAMPLES)]
     Runs(runs::RunsArgs),
@@ -100,6 +104,9 @@ enum Task {
     /// Label new texts with a trained model
     #[command(after_help = predict::EXAMPLES)]
     Predict(predict::PredictArgs),
+    /// Answer over HTTP: labels, embeddings, a page to try it
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(serve::ServeArgs),
     /// Say what a trained model is worth on labelled rows that it has not seen
     #[command(after_help = evaluate::EXAMPLES)]
     Evaluate(evaluate::EvaluateArgs),
@@ -118,7 +125,7 @@ enum Task {
 pub fn main(engine: Option<&dyn Engine>) -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
         if !is_under_way() {
-            eprintln!("internal error, please report it: {info}");
+            say(&format!("internal error, please report it: {info}"));
         }
     }));
     let done = run(Cli::parse().command, engine).map_err(|error| match exit::needs_torch(&error) {
@@ -137,7 +144,7 @@ fn end(done: Result<Exit>) -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("{}", visible(&exit::told(&error)));
+            say(&visible(&exit::told(&error)));
             Exit::of(&error).into()
         }
     }
@@ -152,6 +159,8 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Build(args) => build::build(&args, engine),
         Task::Status(args) => status::status(&args),
         Task::Validate(args) => validate::validate(&args, engine),
+        Task::Serve(args) => serve::serve(&args),
+        Task::Cache(args) => cache::cache(&args),
         Task::Runs(args) => runs::runs(&args),
         Task::Compare(args) => compare::compare(&args),
         Task::Ablate(args) => ablate::ablate(&args, engine),

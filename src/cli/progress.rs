@@ -1,22 +1,30 @@
 //! Progress on a terminal; lines elsewhere.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::visible;
+use super::steps::Steps;
 use crate::progress::Progress;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Draws a bar on standard error when that is a terminal, and prints notes there either way.
+/// Draws a bar on standard error when that is a terminal, else says now and then how far it is; and prints notes there either way.
 pub struct Terminal {
     draw: bool,
     quiet: bool,
     bar: Mutex<Option<ProgressBar>>,
+    /// In the place of a bar.
+    steps: Mutex<Option<Steps>>,
+}
+
+/// A line to standard error. Where nobody reads it, or nothing more can be written there, the work is no less done.
+pub fn say(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 impl Terminal {
@@ -28,24 +36,22 @@ impl Terminal {
                 std::process::exit(130);
             }
         });
-        Self { draw: stderr().is_terminal() && !quiet, quiet, bar: Mutex::new(None) }
-    }
-
-    /// How far the work is, where no bar shows it.
-    pub fn step(&self, message: &str) {
-        if !self.draw {
-            self.note(message);
-        }
+        Self { draw: stderr().is_terminal() && !quiet, quiet, bar: Mutex::new(None), steps: Mutex::new(None) }
     }
 
     fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
         self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn steps(&self) -> MutexGuard<'_, Option<Steps>> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Progress for Terminal {
     fn start(&self, what: &str, total: u64, unit: &'static str) {
         if !self.draw {
+            *self.steps() = Some(Steps::new(what, total, unit, Instant::now()));
             return;
         }
         let template = match total {
@@ -67,12 +73,17 @@ impl Progress for Terminal {
         if let Some(bar) = &*self.bar() {
             bar.inc(n);
         }
+        let line = self.steps().as_mut().and_then(|steps| steps.advance(n, Instant::now()));
+        if let Some(line) = line {
+            self.note(&line);
+        }
     }
 
     fn finish(&self) {
         if let Some(bar) = self.bar().take() {
             bar.finish_and_clear();
         }
+        *self.steps() = None;
     }
 
     fn note(&self, message: &str) {
@@ -81,8 +92,8 @@ impl Progress for Terminal {
         }
         let message = visible(message);
         match &*self.bar() {
-            Some(bar) => bar.suspend(|| eprintln!("{message}")),
-            None => eprintln!("{message}"),
+            Some(bar) => bar.suspend(|| say(&message)),
+            None => say(&message),
         }
     }
 

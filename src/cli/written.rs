@@ -11,11 +11,11 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
-use super::answered::{Answered, Layout};
 use super::answered_text::{Text, TextFormat};
 use super::answered_typed::{batch_of, schema_of};
 use super::exit::BadUsage;
 use super::output::Sink;
+use crate::model::{Answered, Layout};
 use crate::table::{Packer, Packing, is_table, name_unpacked};
 
 /// What answers are written as.

@@ -1,18 +1,32 @@
 //! The content-addressed cache: one crash-safe store (redb) for all models and texts.
 //!
-//! Key: BLAKE3 of the model's fingerprint and the text. Value: the text's whole token count (`u32`, little endian) and
-//! the embedding (`f32`, little endian). A changed cell is thus one new entry; nothing is ever stale.
+//! Key: BLAKE3 of the model's fingerprint and the text. Value: XXH3 (64 bits, little endian) of the key and the rest, the text's
+//! whole token count (`u32`, little endian) and the embedding (`f32`, little endian). A changed cell is thus one new entry; nothing
+//! is ever stale, and an entry that a disk has changed is as good as absent.
 
+use std::collections::HashSet;
+use std::hash::Hasher;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
-use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTableMetadata, TableDefinition};
+use serde::Serialize;
+use twox_hash::XxHash3_64;
 
 use pipeline_encoder::Encoded;
 
 use super::export::Embeddings;
+use crate::progress::Progress;
 
-const TABLE: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("embeddings-1");
+const TABLE: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("embeddings-2");
+
+/// That of older programs, whose entries say nothing of whether they are whole.
+const OLD: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("embeddings-1");
+
+/// Bytes of the checksum, and of what stands before the embedding.
+const CHECKSUM: usize = 8;
+const HEAD: usize = CHECKSUM + 4;
 
 /// Pages of the store kept in memory; redb's own default is 1 GiB.
 const MEMORY: usize = 64 << 20;
@@ -23,6 +37,16 @@ pub struct Cache {
     path: PathBuf,
     model: String,
     dims: usize,
+    damaged: AtomicUsize,
+}
+
+/// What is left of a cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Entries that stayed.
+    pub entries: u64,
+    /// Entries that were taken away.
+    pub removed: u64,
 }
 
 /// Why the cache cannot be used.
@@ -72,9 +96,89 @@ impl Cache {
             DatabaseError::DatabaseAlreadyOpen => CacheError::Busy(path.to_owned()),
             other => failed(other.to_string()),
         })?;
-        let cache = Self { database, path: path.to_owned(), model: model.to_owned(), dims };
-        cache.insert(&[], &[])?; // makes the table, so that reading never meets a cache without one
+        let (path, model) = (path.to_owned(), model.to_owned());
+        let mut cache = Self { database, path, model, dims, damaged: AtomicUsize::new(0) };
+        cache.begin().map_err(|e| cache.failed(&e))?;
         Ok(cache)
+    }
+
+    /// Make the table, so that reading never meets a cache without one, and take away that of older programs.
+    fn begin(&mut self) -> Result<(), redb::Error> {
+        let transaction = self.database.begin_write()?;
+        transaction.open_table(TABLE)?;
+        let had_old = transaction.delete_table(OLD)?;
+        transaction.commit()?;
+        if had_old {
+            // What it held is to be free on the disk, too; where that fails, it is only large.
+            let _ = self.database.compact();
+        }
+        Ok(())
+    }
+
+    /// Entries that were met and are not whole.
+    pub fn damaged(&self) -> usize {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// See whether every entry, of whatever model, is whole, and take away those that are not.
+    ///
+    /// # Errors
+    /// The store cannot be read or written, or the user interrupted.
+    pub fn verify(&self, progress: &dyn Progress) -> Result<Kept, CacheError> {
+        self.retain(
+            &|key, value| value.len() >= HEAD && value[..CHECKSUM] == checksum(key, &value[CHECKSUM..]),
+            progress,
+        )
+    }
+
+    /// Take away every entry but those of `texts` under this model, and give what they took back to the disk.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn prune<'t>(
+        &mut self,
+        texts: impl Iterator<Item = &'t str>,
+        progress: &dyn Progress,
+    ) -> Result<Kept, CacheError> {
+        let keys: HashSet<[u8; 32]> = texts.map(|text| self.key(text)).collect();
+        let kept = self.retain(&|key, _| keys.contains(key), progress)?;
+        self.database.compact().map_err(|e| self.failed(&e))?;
+        Ok(kept)
+    }
+
+    fn retain(
+        &self,
+        stays: &dyn Fn(&[u8; 32], &[u8]) -> bool,
+        progress: &dyn Progress,
+    ) -> Result<Kept, CacheError> {
+        let work = || -> Result<Kept, redb::Error> {
+            let transaction = self.database.begin_write()?;
+            let mut kept = Kept::default();
+            {
+                let mut table = transaction.open_table(TABLE)?;
+                progress.start("looking at embeddings", table.len()?, "embeddings");
+                table.retain(|key, value| {
+                    progress.advance(1);
+                    let stays = stays(key, value);
+                    *(if stays { &mut kept.entries } else { &mut kept.removed }) += 1;
+                    stays
+                })?;
+                progress.finish();
+            }
+            transaction.commit()?;
+            Ok(kept)
+        };
+        work().map_err(|e| self.failed(&e))
+    }
+
+    /// How many entries there are, of all models.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn entries(&self) -> Result<u64, CacheError> {
+        let count =
+            || -> Result<u64, redb::Error> { Ok(self.database.begin_read()?.open_table(TABLE)?.len()?) };
+        count().map_err(|e| self.failed(&e))
     }
 
     fn key(&self, text: &str) -> [u8; 32] {
@@ -103,10 +207,13 @@ impl Cache {
             {
                 let mut table = transaction.open_table(TABLE)?;
                 for encoded in batch {
-                    let mut value = Vec::with_capacity(4 + 4 * encoded.embedding.len());
+                    let key = self.key(texts[encoded.text]);
+                    let mut value = vec![0; CHECKSUM];
                     value.extend(u32::try_from(encoded.tokens).unwrap_or(u32::MAX).to_le_bytes());
                     value.extend(encoded.embedding.iter().flat_map(|v| v.to_le_bytes()));
-                    table.insert(&self.key(texts[encoded.text]), value.as_slice())?;
+                    let checksum = checksum(&key, &value[CHECKSUM..]);
+                    value[..CHECKSUM].copy_from_slice(&checksum);
+                    table.insert(&key, value.as_slice())?;
                 }
             }
             transaction.commit()?;
@@ -127,9 +234,15 @@ impl Cache {
         let mut values = vec![T::default(); texts.len() * width];
         texts.par_iter().zip(values.par_chunks_mut(width.max(1))).with_min_len(64).try_for_each(
             |(text, values)| {
-                let stored = table.get(&self.key(text)).map_err(|e| self.failed(&e))?;
-                // An entry of another length is one that an older format or a damaged disk left: as good as absent.
-                read(stored.as_ref().map(|v| v.value()).filter(|v| v.len() == 4 + 4 * self.dims), values)
+                let key = self.key(text);
+                let stored = table.get(&key).map_err(|e| self.failed(&e))?;
+                let is_whole = |v: &&[u8]| {
+                    let whole =
+                        v.len() == HEAD + 4 * self.dims && v[..CHECKSUM] == checksum(&key, &v[CHECKSUM..]);
+                    self.damaged.fetch_add(usize::from(!whole), Ordering::Relaxed);
+                    whole
+                };
+                read(stored.as_ref().map(|v| v.value()).filter(is_whole).map(|v| &v[CHECKSUM..]), values)
             },
         )?;
         Ok(values)
@@ -162,9 +275,84 @@ impl Cache {
     }
 }
 
+fn checksum(key: &[u8; 32], value: &[u8]) -> [u8; CHECKSUM] {
+    let mut hasher = XxHash3_64::new();
+    hasher.write(key);
+    hasher.write(value);
+    hasher.finish().to_le_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn an_entry_with_any_bit_flipped_is_as_good_as_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&folder.path().join("c"), "m", 3).unwrap();
+        let encoded = || Encoded { text: 0, tokens: 3, embedding: vec![0.5, -1.0, 2.0] };
+        cache.insert(&["a"], &[encoded()]).unwrap();
+        let key = cache.key("a");
+        let read = || {
+            let transaction = cache.database.begin_read().unwrap();
+            transaction.open_table(TABLE).unwrap().get(&key).unwrap().unwrap().value().to_vec()
+        };
+        let write = |value: &[u8]| {
+            let transaction = cache.database.begin_write().unwrap();
+            transaction.open_table(TABLE).unwrap().insert(&key, value).unwrap();
+            transaction.commit().unwrap();
+        };
+        let whole = read();
+        for bit in 0..8 * whole.len() {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            write(&flipped);
+            assert_eq!(cache.tokens(&["a"]).unwrap(), [None], "bit {bit}");
+        }
+        assert_eq!(cache.damaged(), 8 * whole.len());
+        cache.insert(&["a"], &[encoded()]).unwrap();
+        assert_eq!(cache.get(&["a"]).unwrap().values, [0.5, -1.0, 2.0]);
+        // An entry of one text is none of another.
+        let of_a = read();
+        let transaction = cache.database.begin_write().unwrap();
+        transaction.open_table(TABLE).unwrap().insert(&cache.key("b"), of_a.as_slice()).unwrap();
+        transaction.commit().unwrap();
+        assert_eq!(cache.tokens(&["b"]).unwrap(), [None]);
+    }
+
+    #[test]
+    fn what_is_not_whole_or_not_wanted_is_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c");
+        let mut cache = Cache::open(&path, "m", 1).unwrap();
+        let texts = ["a", "b", "c"];
+        let encoded = |text| Encoded { text, tokens: 3, embedding: vec![0.5] };
+        cache.insert(&texts, &[encoded(0), encoded(1), encoded(2)]).unwrap();
+        let transaction = cache.database.begin_write().unwrap();
+        transaction.open_table(TABLE).unwrap().insert(&[7; 32], [1, 2].as_slice()).unwrap();
+        transaction.commit().unwrap();
+        assert_eq!(cache.entries().unwrap(), 4);
+        assert_eq!(cache.verify(&Silent).unwrap(), Kept { entries: 3, removed: 1 });
+        assert_eq!(cache.verify(&Silent).unwrap(), Kept { entries: 3, removed: 0 });
+        assert_eq!(cache.prune(["c", "d"].into_iter(), &Silent).unwrap(), Kept { entries: 1, removed: 2 });
+        assert_eq!(cache.tokens(&texts).unwrap(), [None, None, Some(3)]);
+    }
+
+    #[test]
+    fn entries_of_older_programs_are_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c");
+        {
+            let database = Database::create(&path).unwrap();
+            let transaction = database.begin_write().unwrap();
+            transaction.open_table(OLD).unwrap().insert(&[7; 32], [1, 2].as_slice()).unwrap();
+            transaction.commit().unwrap();
+        }
+        let cache = Cache::open(&path, "m", 1).unwrap();
+        assert_eq!(cache.tokens(&["a"]).unwrap(), [None]);
+        assert!(cache.database.begin_read().unwrap().open_table(OLD).is_err());
+    }
 
     #[test]
     fn a_second_opener_is_refused_and_a_broken_file_is_named() {

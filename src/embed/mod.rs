@@ -6,6 +6,6 @@ mod cache;
 mod export;
 mod texts;
 
-pub use cache::{Cache, CacheError};
+pub use cache::{Cache, CacheError, Kept};
 pub use export::{Embeddings, ExportError, NpyWriter, read_npy};
 pub use texts::{EmbedError, EmbedReport, embed};

@@ -73,6 +73,12 @@ pub fn embed(
 ) -> Result<EmbedReport, EmbedError> {
     let mut report = EmbedReport { texts: texts.len(), ..EmbedReport::default() };
     let unknown = unknown(texts, cache, max_tokens, &mut report, progress)?;
+    if cache.damaged() > 0 {
+        progress.note(&format!(
+            "{} damaged in the embedding cache, and computed anew",
+            counted(cache.damaged(), "entry is", "entries are")
+        ));
+    }
     let missing = different(&unknown);
     if !missing.is_empty() {
         progress.start("embedding", missing.len() as u64, "texts");

@@ -105,6 +105,44 @@ impl InputEncoder {
         }
     }
 
+    /// Whether its parts belong together, and to embeddings of `embedding_dims` values: a file may say anything.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn check(&self, embedding_dims: usize) -> Result<(), String> {
+        if self.embedding_dims != embedding_dims {
+            return Err(format!(
+                "it is of embeddings of {} values, not {embedding_dims}",
+                self.embedding_dims
+            ));
+        }
+        let numeric = self.numeric_means.len();
+        let width = numeric + self.categories.iter().map(|known| known.len() + 1).sum::<usize>();
+        if self.logarithmic.len() != numeric || ![0, numeric].contains(&self.numeric_limits.len()) {
+            return Err("its numeric features are not as many everywhere".into());
+        }
+        if self.mean.len() != width || self.scale.len() != width {
+            return Err(format!("it has not a mean and a scale for each of {width} inputs"));
+        }
+        if ![0, 2].contains(&self.vocabularies.len()) {
+            return Err("it has other vocabularies than words and letters".into());
+        }
+        if !self.categories.iter().all(|known| known.is_sorted()) {
+            return Err("its categories are not in order".into());
+        }
+        let in_order = |limits: &[f32; 2]| limits[0] <= limits[1];
+        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        if !self.numeric_limits.iter().all(in_order)
+            || !finite(&self.numeric_means)
+            || !finite(&self.mean)
+            || !finite(&self.scale)
+            || self.scale.contains(&0.0)
+        {
+            return Err("one of its numbers is none, or divides by nothing".into());
+        }
+        Ok(())
+    }
+
     /// The first so many inputs are embedding, the rest tabular.
     pub fn embedding_dims(&self) -> usize {
         self.embedding_dims

@@ -17,7 +17,7 @@ pub struct Answers {
 /// The answers of a head of this `shape` to all rows of `raw`.
 ///
 /// # Errors
-/// libtorch failed.
+/// libtorch failed, or an answer is no number.
 pub fn answers(
     head: &dyn Head,
     shape: &HeadShape,
@@ -40,6 +40,12 @@ pub fn answers(
         }
         let mut values: Vec<f32> = own.flatten().copied().collect();
         values.chunks_exact_mut(block.width).for_each(softmax);
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(HeadError::Failed(format!(
+                "what it says of {:?} is no number; its weights are damaged",
+                block.name
+            )));
+        }
         match i {
             0 => answers.label = values,
             _ => answers.tasks.push((block.clone(), values)),

@@ -1,74 +1,15 @@
-//! The files of a saved model, and what their JSON says.
+//! The files of a saved model: read, and seen to be of one training.
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use pipeline_encoder::{Arithmetic, EncoderError, FolderError};
 
-use pipeline_encoder::{Arithmetic, EncoderError, FolderError, Known, Precision};
-
-use crate::config::Config;
-use crate::evaluate::{Aim, Decision, Evaluation};
-use crate::heads::{self, Head, HeadError, HeadShape, Networks, Tensors, Whole};
+use super::card::{Calibration, FORMAT, ModelCard};
+use super::check::{check_calibration, check_card};
+use crate::evaluate::Evaluation;
+use crate::heads::{self, Head, HeadError, Networks, Tensors, Whole};
 use crate::inputs::InputEncoder;
 use crate::store::{map, quick_checksum};
-use crate::table::Wanted;
-
-/// Format of `model.json`; a model of another format is refused.
-pub const FORMAT: u32 = 3;
-
-/// `model.json`: everything but the numbers that a prediction needs, on any machine.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelCard {
-    /// [`FORMAT`].
-    pub format: u32,
-    /// Version of the program that trained it.
-    pub pipeline_version: String,
-    /// Class names, in the order of the probabilities.
-    pub classes: Vec<String>,
-    /// The encoders whose embeddings, side by side, the head was trained on; mostly one.
-    pub encoders: Vec<EncoderCard>,
-    /// Layers of the head.
-    pub head: HeadShape,
-    /// BLAKE3 of `head.safetensors`, hex: the name of the training.
-    pub head_blake3: String,
-    /// [`quick_checksum`] of `head.safetensors`, by which it is checked; models of older programs have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub head_xxh3: Option<String>,
-    /// BLAKE3 of `inputs.json`, hex.
-    pub inputs_blake3: String,
-    /// The resolved config of the training.
-    pub config: Config,
-}
-
-/// An encoder of a model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EncoderCard {
-    /// Folder or name it was given by.
-    pub model: String,
-    /// Hash of its weights, tokenizer and settings.
-    pub fingerprint: String,
-    /// Length of an embedding.
-    pub dims: usize,
-    /// Tokens after which a text is cut.
-    pub max_tokens: usize,
-    /// Number format of its weights.
-    pub precision: Precision,
-    /// How its numbers are computed; models of older programs do not say, their fingerprint does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arithmetic: Option<Arithmetic>,
-    /// Checksum of its files, so that they are known again without hashing them for the fingerprint; models of older programs
-    /// have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub xxh3: Option<String>,
-}
-
-impl EncoderCard {
-    /// What is remembered of it.
-    pub fn known(&self) -> Known<'_> {
-        let EncoderCard { max_tokens, fingerprint, .. } = self;
-        Known { max_tokens: *max_tokens, fingerprint, checked: self.xxh3.as_deref().zip(self.arithmetic) }
-    }
-}
 
 /// The files of a model folder.
 pub struct ModelFiles {
@@ -113,18 +54,6 @@ impl ModelFiles {
     pub fn history(&self) -> PathBuf {
         self.folder.join("history.csv")
     }
-}
-
-/// `calibration.json`: what makes probabilities mean what they say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
-    /// Probabilities are raised to 1 / this and renormalised.
-    pub temperature: f64,
-    /// How these become an answer; of older programs the likeliest class.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<Decision>,
-    /// BLAKE3 of the `head.safetensors` that it was fitted for, hex.
-    pub head_blake3: String,
 }
 
 /// Why a model cannot be used.
@@ -211,6 +140,7 @@ pub fn load_card(files: &ModelFiles) -> Result<ModelCard, PredictError> {
         let reason = format!("its format is {}, this program reads {FORMAT}", card.format);
         return Err(PredictError::File { path: files.card(), reason });
     }
+    check_card(&card).map_err(|reason| PredictError::File { path: files.card(), reason })?;
     Ok(card)
 }
 
@@ -221,7 +151,11 @@ pub fn load_card(files: &ModelFiles) -> Result<ModelCard, PredictError> {
 pub fn load_inputs(files: &ModelFiles, card: &ModelCard) -> Result<InputEncoder, PredictError> {
     let path = files.inputs();
     let bytes = read_checked(&path, |bytes| blake3::hash(bytes).to_hex().as_str() == card.inputs_blake3)?;
-    serde_json::from_slice(&bytes).map_err(|e| PredictError::File { path, reason: e.to_string() })
+    let failed = |reason: String| PredictError::File { path: path.clone(), reason };
+    let inputs: InputEncoder = serde_json::from_slice(&bytes).map_err(|e| failed(e.to_string()))?;
+    let dims: usize = card.encoders.iter().map(|encoder| encoder.dims).sum();
+    inputs.check(dims * card.config.encoded_fields().len()).map_err(failed)?;
+    Ok(inputs)
 }
 
 /// Read `head.safetensors`, and see that it is of the training of `card`; `networks` is asked for what is a network's.
@@ -263,16 +197,8 @@ pub fn load_calibration(files: &ModelFiles, card: &ModelCard) -> Result<Option<C
         return Ok(None);
     }
     let calibration: Calibration = read_json(&files.calibration())?;
-    let classes = card.classes.len();
-    let fits = |decision: &Decision| {
-        decision.shares.len() == classes
-            && (decision.aim != Aim::Costs || decision.costs.len() == classes)
-            && decision.costs.iter().all(|of| of.len() == classes)
-    };
-    if !calibration.decision.as_ref().is_none_or(fits) {
-        let reason = format!("its decision is not one among {classes} classes");
-        return Err(PredictError::File { path: files.calibration(), reason });
-    }
+    check_calibration(&calibration, card.classes.len())
+        .map_err(|reason| PredictError::File { path: files.calibration(), reason })?;
     Ok((calibration.head_blake3 == card.head_blake3).then_some(calibration))
 }
 
@@ -288,17 +214,4 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, PredictEr
     let failed = |reason: String| PredictError::File { path: path.to_owned(), reason };
     let bytes = std::fs::read(path).map_err(|e| failed(e.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|e| failed(e.to_string()))
-}
-
-impl ModelCard {
-    /// The columns that the model wants in new data.
-    pub fn wanted(&self) -> Wanted<'_> {
-        Wanted {
-            texts: &self.config.data.text_fields,
-            join_text: self.config.data.join_text,
-            numeric: &self.config.features.numeric,
-            categorical: &self.config.features.categorical,
-            missing: &self.config.data.missing,
-        }
-    }
 }

@@ -1,14 +1,18 @@
 //! A saved model: its files, the record of one that is kept, and [`Predictor`], which answers rows and texts with it.
 
+mod answered;
 mod answers;
+mod card;
+mod check;
 mod files;
 mod predictor;
 mod run;
 
+pub use answered::{Answer, Answered, Cell, Column, Form, Layout, TaskAnswer, answered};
 pub use answers::{Answers, answers};
+pub use card::{Calibration, EncoderCard, FORMAT, ModelCard};
 pub use files::{
-    Calibration, EncoderCard, FORMAT, ModelCard, ModelFiles, PredictError, load_calibration, load_card,
-    load_evaluation, load_head, load_inputs,
+    ModelFiles, PredictError, load_calibration, load_card, load_evaluation, load_head, load_inputs,
 };
 pub use predictor::{Places, Predicted, Predictor};
 pub use run::{Run, RunFigures};

@@ -10,10 +10,8 @@ use pipeline_encoder::{
 };
 
 use super::answers::{Answers, answers};
-use super::files::{
-    Calibration, EncoderCard, ModelCard, ModelFiles, PredictError, load_calibration, load_card, load_head,
-    load_inputs,
-};
+use super::card::{Calibration, EncoderCard, ModelCard};
+use super::files::{ModelFiles, PredictError, load_calibration, load_card, load_head, load_inputs};
 use crate::embed::Embeddings;
 use crate::engine::{Engine, joined, load_encoder, networks, on_disk};
 use crate::evaluate::{Decision, apply_temperature};
@@ -116,6 +114,19 @@ impl Predictor {
             apply_temperature(&mut answers.label, self.card.classes.len(), calibration.temperature);
         }
         Ok(Predicted { answers, embeddings, truncated })
+    }
+
+    /// The embedding of each of `texts`, in order, and its tokens before any cut. Texts that were asked before are not known here.
+    ///
+    /// # Errors
+    /// The encoder failed.
+    pub fn embed_texts(&self, texts: &[&str]) -> Result<Vec<(Vec<f32>, usize)>, PredictError> {
+        let mut found = vec![(Vec::new(), 0); texts.len()];
+        self.encoder.encode(texts, &mut |batch| {
+            batch.into_iter().for_each(|encoded| found[encoded.text] = (encoded.embedding, encoded.tokens));
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
     }
 
     /// One matrix a text field, and how many of the texts that were computed now were cut.

@@ -8,6 +8,9 @@ use crate::validate::{ColumnProfile, Quartiles, Validation};
 /// Findings listed in full for each kind; the JSON has more.
 const LISTED: usize = 10;
 
+/// More classes than this have no line each.
+const CLASSES_LISTED: usize = 20;
+
 /// What validation found, for a terminal.
 pub fn validation_text(v: &Validation) -> String {
     let rows = &v.rows;
@@ -20,10 +23,18 @@ pub fn validation_text(v: &Validation) -> String {
         counted(rows.repeated, "repeats", "repeat")
     );
     let mut classes = Table::new(["class", "rows", "share"]);
-    for class in &v.classes {
+    for class in v.classes.iter().take(CLASSES_LISTED) {
         classes.push([class.class.clone(), grouped(class.rows), format!("{:.1} %", 100.0 * class.share)]);
     }
     text += &format!("{classes}\n");
+    if let Some(rest @ [_, ..]) = v.classes.get(CLASSES_LISTED..) {
+        let rows = rest.iter().map(|class| class.rows);
+        let (least, most) = (rows.clone().min().unwrap_or(0), rows.max().unwrap_or(0));
+        text += &format!(
+            "and {} of {least} to {most} rows\n\n",
+            counted(rest.len(), "more class", "more classes")
+        );
+    }
     let mut columns =
         Table::new(["column", "missing", "different", "min", "25 %", "median", "75 %", "max", ""]);
     for column in &v.columns {

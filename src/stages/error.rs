@@ -133,6 +133,23 @@ pub enum BuildError {
     /// A language model cannot be asked.
     #[error(transparent)]
     Collect(#[from] CollectError),
+    /// There is too little memory to train.
+    #[error(
+        "a kernel machine taught on {} takes about {}, and {} of memory are free",
+        counted(*rows, "row", "rows"), gigabytes(*needed), gigabytes(*free)
+    )]
+    Memory {
+        /// Rows that teach.
+        rows: usize,
+        /// Bytes that it takes at least.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+        /// `train.kernel.exact_rows`.
+        exact_rows: usize,
+        /// `train.kernel.landmarks`.
+        landmarks: usize,
+    },
     /// A rule names a column that the dataset has not.
     #[error("{key} names `{column}`, which is none of the columns that the config reads: {}", columns.join(", "))]
     NoColumn {
@@ -221,6 +238,12 @@ impl BuildError {
             Self::Gate(error) => return error.hint(),
             Self::Collect(error) => return error.hint(),
             Self::Web(error) => return error.hint(),
+            Self::Memory { exact_rows, landmarks, .. } => {
+                return Some(format!(
+                    "set train.kernel.exact_rows (it is {exact_rows}) below the rows, so that they are compared with landmarks \
+                     alone, and train.kernel.landmarks (it is {landmarks}) lower; or free memory"
+                ));
+            }
             Self::NoColumn { .. } => "name one of them, or add the column to [data] or [features]",
             Self::People(error) => return error.hint(),
             Self::NothingToAsk { .. } => "name tables with the text columns of data.text_fields",
@@ -237,6 +260,11 @@ impl BuildError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// `1.5 GB`.
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
 impl From<AugmentError> for BuildError {

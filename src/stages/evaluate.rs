@@ -19,6 +19,7 @@ use super::stage::Stage;
 use super::train::TrainSummary;
 use crate::baseline::{Answered, BaselineData, baselines};
 use crate::config::{BaselineKind, DecisionKind, HeadKind};
+use crate::counting::counted;
 use crate::embed::read_npy;
 use crate::engine::networks;
 use crate::evaluate::{
@@ -119,13 +120,23 @@ pub struct ModelSeconds {
     pub seconds: f64,
 }
 
+/// Classes times rows up to which baselines are taught; each of them has a machine a class.
+const MOST_TO_COMPARE: usize = 3_000_000;
+
 impl Context<'_> {
     fn evaluate(&self) -> Result<Finished, BuildError> {
         let (config, rows) = (&self.project.config, self.rows()?);
         let used = rows.of(&[Part::Train, Part::Validation]);
         let folds = self.folds(&rows)?;
         self.costs(&rows)?; // Before anything is trained.
-        let kinds = config.evaluate.baselines();
+        let kinds = self.compared(&rows);
+        if kinds.len() < config.evaluate.baselines().len() {
+            self.progress.note(&format!(
+                "{} of {}: the baselines but the majority class would take hours and are left out",
+                counted(rows.dataset.classes.len(), "class", "classes"),
+                counted(rows.dataset.rows.len(), "row", "rows")
+            ));
+        }
         let taught = |fold: &Fold| baselines(self.baseline_data(&rows), &rows.lent_to(fold, config), &kinds);
         let whole = rows.whole();
         // Beside the folds, since alone it would keep one core busy and the others waiting.
@@ -304,7 +315,7 @@ impl Context<'_> {
         let decided: Vec<usize> =
             first.iter().flat_map(|&fold| answers[fold].head.decided.iter().copied()).collect();
         // The baselines answer their likeliest class.
-        let kinds = self.project.config.evaluate.baselines();
+        let kinds = self.compared(rows);
         let names: Vec<&str> =
             std::iter::once(HEAD).chain(kinds.into_iter().map(BaselineKind::label)).collect();
         let of_model = |(model, name): (usize, &&str)| {
@@ -438,7 +449,14 @@ impl Context<'_> {
                 mcnemar: mcnemar(&truth.classes, &head.answers(), &predictions.answers()),
             }
         };
-        self.project.config.evaluate.baselines().iter().zip(answered).map(of).collect()
+        self.compared(rows).iter().zip(answered).map(of).collect()
+    }
+
+    /// The baselines of the config, but those that so many classes of so many rows would take hours.
+    fn compared(&self, rows: &Rows) -> Vec<BaselineKind> {
+        let kinds = self.project.config.evaluate.baselines();
+        let dear = rows.dataset.classes.len() * rows.dataset.rows.len() > MOST_TO_COMPARE;
+        kinds.into_iter().filter(|kind| !dear || *kind == BaselineKind::Majority).collect()
     }
 
     fn baseline_data<'a>(&self, rows: &'a Rows) -> BaselineData<'a> {

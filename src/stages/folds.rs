@@ -101,6 +101,7 @@ impl Context<'_> {
         self.embed_texts(&new, &cache, &encoders)?;
         let threads = rayon::current_num_threads();
         let taught = lent.iter().map(|fold| fold.train.len() + fold.validation.len()).max().unwrap_or(0);
+        self.check_memory(taught)?;
         let at_once = memory::at_once(memory::of_fold(taught, &config.train.kernel), memory::free(), threads);
         if at_once < threads.min(folds.len()) {
             self.progress

@@ -16,6 +16,15 @@ pub fn of_fold(rows: usize, kernel: &KernelConfig) -> u64 {
     MATRICES * size_of::<f64>() as u64 * rows as u64 * landmarks as u64
 }
 
+/// Share of [`of_fold`] without which no training has been seen to end.
+const LEAST: f64 = 0.5;
+
+/// The bytes that training on so many rows takes, where so many are not `free`.
+pub fn lacking(rows: usize, kernel: &KernelConfig, free: u64) -> Option<u64> {
+    let needed = (of_fold(rows, kernel) as f64 * LEAST) as u64;
+    (needed > free).then_some(needed)
+}
+
 /// Folds at once, at least 1: as many as there are threads, unless `free` bytes hold fewer of `each`.
 pub fn at_once(each: u64, free: u64, threads: usize) -> usize {
     let held = (free as f64 * SHARE / each.max(1) as f64) as usize;
@@ -48,6 +57,10 @@ mod tests {
             [16, 6, 1]
         );
         assert_eq!(at_once(each, u64::MAX, 0), 1);
+        let kernel = KernelConfig { exact_rows: 100_000, ..KernelConfig::default() };
+        assert_eq!(lacking(100_000, &kernel, 64 << 30), Some(160_000_000_000));
+        assert_eq!(lacking(100_000, &KernelConfig::default(), 64 << 30), None);
+        assert_eq!(lacking(8000, &kernel, 1 << 30), None);
         assert!(free() > 1 << 20);
     }
 }

@@ -40,6 +40,9 @@ struct SplitSummary {
     near_duplicate_pairs: usize,
 }
 
+/// More classes than this have no line each.
+const CLASSES_LISTED: usize = 20;
+
 impl Context<'_> {
     fn split(&self) -> Result<Finished, BuildError> {
         let (config, dataset) = (&self.project.config, self.dataset()?);
@@ -166,16 +169,35 @@ impl Context<'_> {
 
     /// Say how many rows of every class are in every part, and which class lacks rows where.
     fn log_split(&self, dataset: &Dataset, parts: &[Part]) {
-        let count = |class: usize, part: Part| {
-            dataset.rows.iter().zip(parts).filter(|(r, p)| r.class == class && **p == part).count()
-        };
+        let counts = Part::USED.map(|part| {
+            let mut counts = vec![0; dataset.classes.len()];
+            let here = dataset.rows.iter().zip(parts).filter(|(_, of)| **of == part);
+            here.for_each(|(row, _)| counts[row.class] += 1);
+            counts
+        });
         let mut log = Table::new(["class", "train", "validation", "test"]);
-        for (class, name) in dataset.classes.iter().enumerate() {
-            let counts = Part::USED.map(|part| count(class, part));
-            log.push([name.clone()].into_iter().chain(counts.map(grouped)));
+        match dataset.classes.len() {
+            0..=CLASSES_LISTED => {
+                for (class, name) in dataset.classes.iter().enumerate() {
+                    log.push(
+                        [name.clone()].into_iter().chain(counts.each_ref().map(|of| grouped(of[class]))),
+                    );
+                }
+            }
+            classes => {
+                let sorted = counts.clone().map(|mut of| {
+                    of.sort_unstable();
+                    of
+                });
+                let named = [("fewest", 0), ("median", classes / 2), ("most", classes - 1)];
+                for (name, place) in named {
+                    let name = format!("{name} of {} classes", grouped(classes));
+                    log.push([name].into_iter().chain(sorted.each_ref().map(|of| grouped(of[place]))));
+                }
+            }
         }
-        for part in Part::USED {
-            let without = dataset.classes.iter().enumerate().filter(|(class, _)| count(*class, part) == 0);
+        for (part, counts) in Part::USED.into_iter().zip(&counts) {
+            let without = dataset.classes.iter().enumerate().filter(|(class, _)| counts[*class] == 0);
             let without: Vec<String> = without.map(|(_, name)| format!("`{}`", shorten(name, 40))).collect();
             let some = match without.len() {
                 0 => continue,

@@ -10,10 +10,11 @@ use super::augment::variant_cells;
 use super::context::Context;
 use super::declaration::{Declaration, Finished};
 use super::error::BuildError;
+use super::memory;
 use super::rows::Rows;
 use super::stage::Stage;
 use crate::augment::Mixed;
-use crate::config::{HeadKind, SmoteKind};
+use crate::config::{HeadKind, KernelConfig, SmoteKind};
 use crate::embed::{Embeddings, NpyWriter};
 use crate::engine::networks;
 use crate::inputs::{RawInputs, raw_inputs};
@@ -88,6 +89,7 @@ impl Context<'_> {
                  everywhere; compare with augment.smote.kind = \"off\"",
             );
         }
+        self.check_memory(taught.train.len() + taught.validation.len())?;
         let trained = self.fit(&rows, &learning, project.config.seed_for("fit"), self.progress)?;
         let outputs = self.save(&rows.dataset, &trained)?;
         let summary = TrainSummary {
@@ -99,6 +101,22 @@ impl Context<'_> {
             stopped_early: trained.stopped_early,
         };
         Ok(Finished::new(outputs, &summary))
+    }
+
+    /// See to it that a kernel machine taught on so many rows has the memory that it takes.
+    ///
+    /// # Errors
+    /// It has not.
+    pub fn check_memory(&self, rows: usize) -> Result<(), BuildError> {
+        let train = &self.project.config.train;
+        let free = memory::free();
+        match memory::lacking(rows, &train.kernel, free) {
+            Some(needed) if train.heads().contains(&HeadKind::Kernel) => {
+                let KernelConfig { exact_rows, landmarks, .. } = train.kernel;
+                Err(BuildError::Memory { rows, needed, free, exact_rows, landmarks })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// One head with the configured settings.

@@ -38,7 +38,7 @@ pub fn write_atomic(
     let fail = StoreError::of("write", path);
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(&fail)?;
-    let file = tempfile::Builder::new().suffix(".tmp").tempfile_in(folder).map_err(&fail)?;
+    let file = temporary(folder).map_err(&fail)?;
     let mut writer = BufWriter::new(file.as_file());
     fill(&mut writer).and_then(|()| writer.flush()).map_err(&fail)?;
     drop(writer);
@@ -52,15 +52,18 @@ pub fn write_atomic(
 pub fn keep(file: tempfile::NamedTempFile, path: &Path) -> Result<(), StoreError> {
     let fail = StoreError::of("write", path);
     file.as_file().sync_all().map_err(&fail)?;
-    make_readable(file.as_file()).map_err(&fail)?;
     file.persist(path).map_err(|e| fail(e.error))?;
     Ok(())
 }
 
-/// Temporary files are made for their owner only; artefacts are ordinary files.
-fn make_readable(file: &File) -> io::Result<()> {
+/// A temporary file in `folder`, for those to read and write whom the user's umask lets: artefacts are ordinary files.
+///
+/// # Errors
+/// It cannot be made.
+pub fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
+    let mode = fs::Permissions::from_mode(0o666);
+    tempfile::Builder::new().suffix(".tmp").permissions(mode).tempfile_in(folder)
 }
 
 /// The bytes of a file, mapped into memory instead of copied: of a large one only what is looked at costs time.

@@ -47,7 +47,7 @@ pub use files::{collected_files, files, matching};
 pub use formats::is_table;
 pub use likeness::{are_alike, folded};
 pub use named::{NamedRow, read_named};
-pub use new_rows::{NewRow, NewTable, NoAnswer, Wanted, json_rows};
+pub use new_rows::{NewRow, NewTable, NoAnswer, Wanted, json_row, json_rows};
 pub use numbers::are_numbers;
 pub use read::{check_columns, read, read_collected};
 pub use rejects::{check_rejects, write_rejects};

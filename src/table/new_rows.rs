@@ -6,6 +6,7 @@ use std::io::{self, BufRead};
 use std::path::Path;
 
 use arrow_schema::SchemaRef;
+use serde_json::{Map, Value};
 
 use super::cell::shorten;
 use super::columns::{Column, InputColumns, find_decimals};
@@ -13,7 +14,7 @@ use super::dataset::Cells;
 use super::errors::TableError;
 use super::fault::Fault;
 use super::formats::open;
-use super::json_lines::object_of;
+use super::json_lines::{object_of, text_of};
 use super::missing::Missing;
 use super::source::{Line, Source, Stated, TypedRow};
 
@@ -109,6 +110,14 @@ impl<'a> Wanted<'a> {
         }
         Ok(cells)
     }
+}
+
+/// A row that is a JSON object, as the model of `wanted` sees it.
+pub fn json_row(line: u64, object: &Map<String, Value>, wanted: &Wanted<'_>) -> NewRow {
+    let input: Vec<(String, String)> =
+        object.iter().map(|(name, value)| (name.clone(), text_of(value.clone()))).collect();
+    let cells = wanted.cells(&input.iter().cloned().collect());
+    NewRow { line, input, cells, typed: None }
 }
 
 /// A table of new data, its header read.

@@ -174,3 +174,74 @@ fn a_deleted_cache_is_made_again() {
     project.configure("variants = 1", "variants = 1\ncosine_min = 0.8");
     project.good(&["augment"]);
 }
+
+#[test]
+fn a_disk_that_changes_entries_changes_no_result() {
+    let project = Project::small();
+    project.good(&["embed", "--quiet"]);
+    let matrix = "data/embeddings/small/how_to_play.npy";
+    let right = fs::read(project.path(matrix)).unwrap();
+    let path = project.path("data/embeddings/cache.redb");
+    let whole = fs::read(&path).unwrap();
+    // The first bytes of an embedding's last number stand in the file as they are: flip a bit of every one that is found.
+    let last = &right[right.len() - 4 * 384..];
+    // The store keeps pages that it has no more use for, too.
+    let mut flipped = whole.clone();
+    let places = whole.windows(64).enumerate().filter(|(_, bytes)| **bytes == last[..64]);
+    places.for_each(|(at, _)| flipped[at + 9] ^= 4);
+    assert_ne!(flipped, whole, "the embedding in the cache");
+    fs::write(&path, flipped).unwrap();
+    fs::remove_file(project.path(matrix)).unwrap();
+    let done = project.good(&["embed"]);
+    assert!(done.err().contains("1 entry is damaged in the embedding cache"), "{}", done.err());
+    assert_eq!(fs::read(project.path(matrix)).unwrap(), right);
+}
+
+#[test]
+fn the_cache_says_what_it_holds_and_gives_it_up() {
+    let project = Project::small();
+    project.good(&["embed", "--quiet"]);
+    let found = project.json(&["cache"]);
+    let embeddings = found["embeddings"].as_u64().unwrap();
+    assert!(embeddings > 100, "{found}");
+    let first = &found["places"][0];
+    assert_eq!((&first["path"], &first["files"]), (&"data/embeddings/cache.redb".into(), &1.into()));
+    assert!(first["bytes"].as_u64().unwrap() > 4 * 384 * embeddings, "{found}");
+    assert!(project.good(&["cache"]).out().contains("data/embeddings/cache.redb"));
+    let whole = serde_json::json!({ "entries": embeddings, "removed": 0 });
+    assert_eq!(project.json(&["cache", "verify"]), whole);
+    assert_eq!(project.json(&["cache", "prune"]), whole, "all of it is of the rows");
+    // Some rows go: so do their embeddings, and nothing of the others is computed again.
+    fs::remove_file(project.path("data/raw/sport.csv")).unwrap();
+    let pruned = project.json(&["cache", "prune"]);
+    assert!(pruned["removed"].as_u64().unwrap() > 20, "{pruned}");
+    assert_eq!(computed(&project), 0);
+}
+
+#[test]
+fn nobody_reads_what_is_said_and_the_work_is_done() {
+    let project = Project::small();
+    let run = |line: &str| project.shell(line).env("PIPELINE", crate::project::program()).output().unwrap();
+    for errors in ["2>&-", "2>/dev/full"] {
+        let done = run(&format!("\"$PIPELINE\" embed --force {errors}"));
+        assert_eq!(done.status.code(), Some(0), "{errors}: {}", String::from_utf8_lossy(&done.stderr));
+        // An error is its code, too, when it cannot be told.
+        let done = run(&format!("\"$PIPELINE\" predict --text x --model nowhere {errors}"));
+        assert_eq!(done.status.code(), Some(5), "{errors}");
+    }
+}
+
+#[test]
+fn files_are_for_those_whom_the_umask_lets_read_them() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = Project::small();
+    let mode = || {
+        fs::metadata(project.path("data/embeddings/small/title.npy")).unwrap().permissions().mode() & 0o777
+    };
+    for (umask, expected) in [("077", 0o600), ("022", 0o644), ("002", 0o664)] {
+        let line = format!("umask {umask}; \"$PIPELINE\" embed --force --quiet");
+        let done = project.shell(&line).env("PIPELINE", crate::project::program()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(mode(), expected, "umask {umask}");
+    }
+}

@@ -28,7 +28,14 @@ fn documents_state_what_was_measured() {
     // A figure has two decimals or more; what a code block sets is no figure.
     let figure = Regex::new(r"[^\n]*[0-9]\.[0-9]{2,}[^\n]*").unwrap();
     let settings = Regex::new(r"(?s)```toml.*?```").unwrap();
-    for document in ["README.md", "docs/ablation.md", "docs/speed.md", "docs/stages.md", "docs/collect.md", "data/README.md"] {
+    for document in [
+        "README.md",
+        "docs/ablation.md",
+        "docs/speed.md",
+        "docs/stages.md",
+        "docs/collect.md",
+        "data/README.md",
+    ] {
         let mut rest = read(document);
         for (name, group) in &groups {
             for (key, text) in group.texts.iter().filter(|(_, text)| text.document == document) {

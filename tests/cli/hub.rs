@@ -10,6 +10,9 @@ use pipeline::store::user_cache;
 
 use crate::project::{Project, stage};
 
+/// The newest revision; the hub has no other.
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
 /// Serves the installed encoder as `owner/mini`, without what is in `missing`; the requests it has had.
 fn hub(missing: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -29,12 +32,18 @@ fn answer(mut stream: TcpStream, missing: &[&str]) -> String {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let path = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default().to_owned();
     let _: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let file = path.strip_prefix("/owner/mini/resolve/main/").filter(|file| !missing.contains(file));
-    let body = file.and_then(|file| std::fs::read(user_cache().join("all-MiniLM-L6-v2").join(file)).ok());
+    let folder = format!("/owner/mini/resolve/{COMMIT}/");
+    let file = path.strip_prefix(&folder).filter(|file| !missing.contains(file));
+    let told = (path == "/api/models/owner/mini").then(|| format!("{{\"sha\": \"{COMMIT}\"}}").into_bytes());
+    let body = told.or_else(|| file_of(file));
     let (status, body) = body.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
     path
+}
+
+fn file_of(file: Option<&str>) -> Option<Vec<u8>> {
+    std::fs::read(user_cache().join("all-MiniLM-L6-v2").join(file?)).ok()
 }
 
 /// A project whose encoder is the hub's, with a cache of its own.
@@ -64,9 +73,33 @@ fn an_encoder_of_the_hub_is_fetched_once_and_used() {
     assert!(stage(&report, "embed")["summary"]["computed"].as_u64() > Some(50), "{report}");
     assert!(cache.join("hub/owner--mini/model.safetensors").exists());
     let asked = requests.lock().unwrap().len();
-    assert_eq!(asked, 6, "{:?}", requests.lock().unwrap());
+    assert_eq!(asked, 7, "{:?}", requests.lock().unwrap());
+    // Which revision it was, and what its files are.
+    let record = std::fs::read_to_string(cache.join("hub/owner--mini/download.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    assert_eq!((&record["model"], &record["revision"]), (&"owner/mini".into(), &COMMIT.into()));
+    let weights = std::fs::read(cache.join("hub/owner--mini/model.safetensors")).unwrap();
+    assert_eq!(record["blake3"]["model.safetensors"], blake3::hash(&weights).to_hex().as_str());
+    assert_eq!(record["blake3"].as_object().unwrap().len(), 5);
     run(&["embed", "--force", "--json"]);
     assert_eq!(requests.lock().unwrap().len(), asked);
+}
+
+#[test]
+fn a_revision_may_be_named() {
+    let (address, requests) = hub(&[]);
+    let (project, cache) = project();
+    project.configure("owner/mini", &format!("owner/mini@{COMMIT}"));
+    let output = run(&project, &cache, &address, &["embed"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!requests.lock().unwrap().iter().any(|path| path.starts_with("/api/")));
+    project.configure(COMMIT, "v2");
+    let output = run(&project, &cache, &address, &["embed"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(5) && said.contains("modules.json") && said.contains("404"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -322,6 +322,35 @@ fn wrong_columns_models_and_encoders_are_explained() {
     assert!(finished.err().contains("it is damaged, or of another training"), "{}", finished.err());
     project.write("data/models/small/head.safetensors", head);
 
+    // What no model says is refused, whoever wrote it.
+    let hostile = |file: &str, change: &dyn Fn(&mut serde_json::Value), said: &str| {
+        let path = format!("data/models/small/{file}");
+        let whole = project.read(&path);
+        let mut value = serde_json::from_str(&whole).unwrap();
+        change(&mut value);
+        project.write(&path, value.to_string());
+        let finished = project.run(&["predict", "--text", "x"]);
+        assert_eq!(finished.code(), 5, "{file}: {}", finished.out());
+        assert!(finished.err().contains(&path) && finished.err().contains(said), "{}", finished.err());
+        project.write(&path, whole);
+    };
+    let card = "model.json";
+    hostile(card, &|card| drop(card["classes"].as_array_mut().unwrap().drain(1..)), "it has 1 classes");
+    hostile(card, &|card| card["classes"][1] = card["classes"][0].clone(), "twice");
+    hostile(card, &|card| card["head"]["blocks"][0]["width"] = 3.into(), "does not answer with 4 classes");
+    hostile(card, &|card| card["encoders"] = serde_json::json!([]), "no encoder");
+    hostile("calibration.json", &|all| all["temperature"] = (-1).into(), "its temperature is -1");
+    hostile(
+        "calibration.json",
+        &|all| all["decision"]["shares"][0] = 7.into(),
+        "its decision is not one among 4",
+    );
+    hostile(
+        "inputs.json",
+        &|all| all["scale"] = serde_json::json!([]),
+        "it is damaged, or of another training",
+    );
+
     // The same encoder with one letter more in a file that decides the vectors.
     let other = project.path("other-encoder");
     fs::create_dir_all(other.join("1_Pooling")).unwrap();

@@ -24,6 +24,7 @@ mod project;
 mod runs;
 mod scored;
 mod scrape;
+mod serve;
 mod settings;
 mod short_texts;
 mod stages;

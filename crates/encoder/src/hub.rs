@@ -1,5 +1,6 @@
 //! Where a model name leads, and encoders fetched from the model hub by their hub name.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -45,7 +46,10 @@ pub fn locate(model: &str, project: &Path, cache: &Path) -> Result<Place, Folder
     Err(FolderError::Unknown { model: model.to_owned(), cache: cache.to_owned() })
 }
 
-/// Download the sentence-transformers model `name` (`owner/model`) into the new folder `target`.
+/// Download the sentence-transformers model `name` (`owner/model`, or `owner/model@revision`) into the new folder `target`.
+///
+/// All files are of one revision: the one that is named, else the newest, by its commit where the hub tells it. Which it was, and
+/// the BLAKE3 of every file, is left in the folder as `download.json`.
 ///
 /// `HF_ENDPOINT` names a mirror, `HF_TOKEN` is sent where it is set, and the usual proxy variables count. The folder
 /// appears only when every file is there. Files that a model may lack (a Dense layer, the sentence config) are looked for
@@ -78,7 +82,8 @@ fn fetch_into(
     get: impl FnOnce(&mut Download<'_>) -> Result<(), EncoderError>,
 ) -> Result<(), EncoderError> {
     let fresh = target.with_extension(format!("tmp-{}", std::process::id()));
-    let fetched = get(&mut Download::new(name, &fresh, advance));
+    let mut download = Download::new(name, &fresh, advance);
+    let fetched = get(&mut download).and_then(|()| download.record());
     let done = fetched.and_then(|()| {
         fs::rename(&fresh, target).map_err(|source| EncoderError::Write { path: target.to_owned(), source })
     });
@@ -90,8 +95,12 @@ fn fetch_into(
 
 struct Download<'a> {
     agent: ureq::Agent,
+    endpoint: String,
     name: &'a str,
+    revision: String,
     folder: &'a Path,
+    /// BLAKE3 of each file, hex.
+    files: BTreeMap<String, String>,
     advance: &'a mut dyn FnMut(u64) -> bool,
 }
 
@@ -102,7 +111,47 @@ impl<'a> Download<'a> {
             .timeout_recv_response(Some(Duration::from_secs(60)))
             .build()
             .into();
-        Self { agent, name, folder, advance }
+        let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
+        let (name, named) = name.split_once('@').map_or((name, None), |(name, of)| (name, Some(of)));
+        let mut download = Self {
+            agent,
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            name,
+            revision: String::new(),
+            folder,
+            files: BTreeMap::new(),
+            advance,
+        };
+        download.revision = named.map(str::to_owned).or_else(|| download.newest()).unwrap_or("main".into());
+        download
+    }
+
+    /// The newest commit; `None` where the hub, or a mirror of it, does not tell.
+    fn newest(&self) -> Option<String> {
+        let url = format!("{}/api/models/{}", self.endpoint, self.name);
+        let told = self.ask(&url).ok()?.into_body().with_config().limit(MOST_TOLD).read_to_string().ok()?;
+        let told: serde_json::Value = serde_json::from_str(&told).ok()?;
+        let commit = told["sha"].as_str()?;
+        let is_commit = (7..=64).contains(&commit.len()) && commit.bytes().all(|b| b.is_ascii_hexdigit());
+        is_commit.then(|| commit.to_owned())
+    }
+
+    fn ask(&self, url: &str) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        let mut request = self.agent.get(url);
+        if let Some(token) = variable("HF_TOKEN") {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        request.call()
+    }
+
+    /// Leave what was downloaded beside it.
+    fn record(&self) -> Result<(), EncoderError> {
+        let Self { endpoint, name, revision, files, .. } = self;
+        let record = serde_json::json!({
+            "hub": endpoint, "model": name, "revision": revision, "blake3": files,
+        });
+        let path = self.folder.join("download.json");
+        fs::write(&path, format!("{record:#}\n")).map_err(|source| EncoderError::Write { path, source })
     }
 
     fn all(&mut self) -> Result<(), EncoderError> {
@@ -142,21 +191,16 @@ impl<'a> Download<'a> {
         if !Path::new(file).components().all(inside) {
             return Err(failed("modules.json names a file outside the folder".into(), false));
         }
-        let variable = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
-        let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
-        let url = format!("{}/{}/resolve/main/{file}", endpoint.trim_end_matches('/'), self.name);
-        let mut request = self.agent.get(&url);
-        if let Some(token) = variable("HF_TOKEN") {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
+        let url = format!("{}/{}/resolve/{}/{file}", self.endpoint, self.name, self.revision);
         let response =
-            request.call().map_err(|e| failed(e.to_string(), matches!(e, ureq::Error::StatusCode(404))))?;
+            self.ask(&url).map_err(|e| failed(e.to_string(), matches!(e, ureq::Error::StatusCode(404))))?;
         let mut body = response.into_body().into_reader();
         let path = self.folder.join(file);
         let stored = |source| EncoderError::Write { path: path.clone(), source };
         fs::create_dir_all(path.parent().unwrap_or(self.folder)).map_err(stored)?;
         let mut to = File::create(&path).map_err(stored)?;
         let mut block = vec![0; 1 << 16];
+        let mut hasher = blake3::Hasher::new();
         loop {
             let count = match body.read(&mut block) {
                 Ok(0) => break,
@@ -165,13 +209,22 @@ impl<'a> Download<'a> {
                 Err(e) => return Err(failed(e.to_string(), false)),
             };
             to.write_all(&block[..count]).map_err(stored)?;
+            hasher.update(&block[..count]);
             if !(self.advance)(count as u64) {
                 return Err(EncoderError::Interrupted);
             }
         }
         to.sync_all().map_err(stored)?;
+        self.files.insert(file.to_owned(), hasher.finalize().to_hex().to_string());
         Ok(path)
     }
+}
+
+/// Longest answer about a model.
+const MOST_TOLD: u64 = 8 << 20;
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ impl Packed {
         let (bert, pool, normalize) = (Arc::clone(bert), *pool, *normalize);
         let mut scratches: Vec<&mut Scratch> = of.iter_mut().map(|packed| &mut packed.scratch).collect();
         let states = bert.forward_together(text, &mut scratches, others).map_err(EncoderError::Forward)?;
-        Ok(embedding(states, bert.hidden_size(), pool, normalize))
+        embedding(states, bert.hidden_size(), pool, normalize)
     }
 
     /// The vector of each text of `batch`, in its order.
@@ -91,14 +91,17 @@ impl Packed {
         for text in texts {
             let (own, rest) = states.split_at(text.len() * self.bert.hidden_size());
             states = rest;
-            embeddings.push(embedding(own, self.bert.hidden_size(), self.pool, self.normalize));
+            embeddings.push(embedding(own, self.bert.hidden_size(), self.pool, self.normalize)?);
         }
         Ok(embeddings)
     }
 }
 
 /// The embedding of a text from its tokens' states, each of `size` numbers.
-fn embedding(states: &[f32], size: usize, pool: Pool, normalize: bool) -> Vec<f32> {
+///
+/// # Errors
+/// A state is no number.
+fn embedding(states: &[f32], size: usize, pool: Pool, normalize: bool) -> Result<Vec<f32>, EncoderError> {
     let tokens = states.chunks_exact(size);
     let counted = match pool {
         Pool::First => tokens.take(1),
@@ -114,5 +117,11 @@ fn embedding(states: &[f32], size: usize, pool: Pool, normalize: bool) -> Vec<f3
         let norm = embedding.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
         embedding.iter_mut().for_each(|v| *v /= norm);
     }
-    embedding
+    match embedding.iter().all(|v| v.is_finite()) {
+        true => Ok(embedding),
+        false => {
+            let reason = "what it gives for a text is no number; its weights are damaged, or too large for its arithmetic";
+            Err(EncoderError::Forward(reason.into()))
+        }
+    }
 }

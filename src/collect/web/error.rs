@@ -1,4 +1,4 @@
-//! Why pages cannot be collected at all. What is wrong with one page is a [`Refusal`](super::Refusal) instead.
+//! Why pages cannot be collected at all. What is wrong with one page is a [`Refusal`](super::refusal::Refusal) instead.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -14,6 +14,10 @@ use crate::heads::{BlockKind, Labelled, LogisticRegression, Matrix, places};
 pub const CS: [f64; 5] = [0.001, 0.01, 0.1, 1.0, 10.0];
 const ITERATIONS: u64 = 1000;
 
+/// A step of the regression takes as many multiplications as there are rows, times classes, times outputs. Beyond so many the factor
+/// alone is taken, without a regression: of a thousand classes with a few rows each a million weights cannot be learned anyhow.
+const MOST_WORK: f64 = 5e8;
+
 /// Up to so many rows each of them is asked once to choose a penalty; of more a quarter says enough.
 const FEW_ROWS: usize = 400;
 
@@ -44,6 +48,10 @@ impl Classes<'_> {
     pub fn deal(&self, groups: &Groups, rows: &[usize], count: usize) -> Vec<Vec<usize>> {
         groups.deal(rows, |row| self.truth[row].unwrap_or(0), count)
     }
+}
+
+fn is_too_much(rows: usize, classes: usize, outputs: usize) -> bool {
+    rows as f64 * classes as f64 * outputs as f64 > MOST_WORK
 }
 
 /// The rows of all hands but one, ascending.
@@ -164,6 +172,7 @@ impl Problem<'_> {
         };
         let known = |rows: &[usize]| rows.iter().map(|&r| classes.truth[r].unwrap_or(0)).collect::<Vec<_>>();
         let count = classes.own.len();
+        let iterations = if is_too_much(self.truth[0].len(), count, width) { 0 } else { ITERATIONS };
         let centre = |rows: &[usize]| {
             let (factor, shares) = self.factor(answers, rows, classes);
             let mut weights = vec![0.0; count * width];
@@ -174,7 +183,7 @@ impl Problem<'_> {
             }
             LogisticRegression::of(weights, intercepts)
         };
-        let penalty = if let [only] = penalties {
+        let penalty = if let ([only], _) | ([only, ..], 0) = (penalties, iterations) {
             *only
         } else {
             let hands = classes.deal(&self.groups, rows, 4);
@@ -185,7 +194,7 @@ impl Problem<'_> {
                 let (held_x, held_y) = (inputs(&hands[held]), known(&hands[held]));
                 for (loss, &c) in losses.iter_mut().zip(penalties) {
                     let rows = Labelled { x: &x, classes: &y };
-                    let model = LogisticRegression::fit_around(rows, count, c, ITERATIONS, &centre);
+                    let model = LogisticRegression::fit_around(rows, count, c, iterations, &centre);
                     loss.extend(model.losses(Labelled { x: &held_x, classes: &held_y }));
                 }
             }
@@ -196,7 +205,7 @@ impl Problem<'_> {
             Labelled { x: &x, classes: &y },
             count,
             penalty,
-            ITERATIONS,
+            iterations,
             &centre(rows),
         );
         let (weights, intercepts) = model.parameters();

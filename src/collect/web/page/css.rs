@@ -77,6 +77,9 @@ mod tests {
     #[test]
     fn a_bad_selector_is_named() {
         let error = CssField::new("price", &rule("..x", None, Take::First)).unwrap_err().to_string();
-        assert!(error.starts_with("css.price.selector is \"..x\", but must be a CSS selector"), "{error}");
+        assert!(
+            error.starts_with("collect.scrape.css.price.selector is \"..x\", but must be a CSS selector"),
+            "{error}"
+        );
     }
 }

@@ -3,23 +3,29 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::card::ModelCard;
+use super::predictor::Predicted;
 use crate::evaluate::Decision;
 use crate::heads::{BlockKind, likeliest};
-use crate::model::{ModelCard, Predicted};
 use crate::table::{LABEL, LINE, NewRow, PROBABILITY, REASON, renamed};
 
 /// One row with its answer.
 pub struct Answered<'a> {
+    /// The row.
     pub row: &'a NewRow,
     /// Or why there is none.
     pub answer: Result<Answer<'a>, String>,
 }
 
+/// What a model says of a row.
 pub struct Answer<'a> {
-    /// The class that answers, and all probabilities.
+    /// The class that answers; not always the likeliest.
     pub best: usize,
+    /// Of each class, in the model's order.
     pub probabilities: &'a [f32],
+    /// In the model's order.
     pub tasks: Vec<TaskAnswer<'a>>,
+    /// The two numbers behind the label, where the head has learned them.
     pub range: Option<[f32; 2]>,
     /// Of each text field.
     pub embeddings: Vec<&'a [f32]>,
@@ -69,9 +75,11 @@ pub fn answered<'a>(
 pub struct Form {
     /// A less likely answer is none.
     pub min_confidence: f32,
+    /// Whether the input's own columns stand before the answer.
     pub with_input: bool,
     /// The text fields whose embeddings are written, and the values that one has; no fields where none are.
     pub embedded: Vec<String>,
+    /// Values of an embedding.
     pub dims: usize,
 }
 
@@ -82,13 +90,17 @@ pub enum Column {
     Given(usize),
     /// Where the row begins in the input.
     Line,
+    /// The class that answers.
     Label,
+    /// Its probability.
     Probability,
     /// The probability of a class.
     Class(usize),
     /// One of the numbers behind the label.
     End(usize),
+    /// The likeliest class of a task.
     Task(usize),
+    /// Its probability.
     TaskProbability(usize),
     /// The embedding of a text field.
     Embedding(usize),
@@ -98,16 +110,23 @@ pub enum Column {
 
 /// What stands in a column of a row.
 pub enum Cell<'a> {
+    /// Nothing.
     Empty,
+    /// A text.
     Text(Cow<'a, str>),
+    /// The place of the row in the input.
     Line(u64),
+    /// A number.
     Number(f32),
+    /// An embedding.
     Vector(&'a [f32]),
 }
 
 /// The columns of the output.
 pub struct Layout<'a> {
+    /// The model's.
     pub card: &'a ModelCard,
+    /// What is written.
     pub form: Form,
     /// Of the input.
     pub names: &'a [String],

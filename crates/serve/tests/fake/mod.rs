@@ -1,0 +1,4 @@
+//! What the tests of the server share.
+
+pub mod model;
+pub mod running;

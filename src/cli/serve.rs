@@ -1,0 +1,92 @@
+//! `pipeline serve`: models that answer over HTTP.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use pipeline_serve::outside::Source;
+use pipeline_serve::{Log, ServeSettings, Server, quiet_panics};
+
+use super::exit::{BadUsage, Exit};
+use crate::config::Config;
+use crate::serve::ModelFolder;
+
+/// Shown under `--help`.
+pub const EXAMPLES: &str = "Examples:
+  pipeline serve
+  pipeline serve --port 9000 --model tickets=a/model --model tone=b/model
+
+It answers on loopback alone unless --host says otherwise. http://127.0.0.1:8080/ is a page to try it, /docs lists what can be asked; docs/serve.md has limits, keys, and what to put before it.";
+
+#[derive(Args)]
+pub struct ServeArgs {
+    /// Folder of a trained model, under the folder's name or another: NAME=FOLDER; once for each [default: data/models/NAME, of
+    /// the config]
+    #[arg(long, value_name = "[NAME=]FOLDER")]
+    model: Vec<String>,
+    /// The project file that names the model; encoders are relative to its folder
+    #[arg(long, short, value_name = "FILE", default_value = "pipeline.toml")]
+    config: PathBuf,
+    /// A TOML file of limits, times and batches (docs/serve.md)
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// The address to listen on [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<IpAddr>,
+    /// The port; 0 for a free one, which the log names [default: 8080]
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// A file of API keys, one a line; without it everybody who reaches the port may ask
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Where this processor cannot compute embeddings as the training did, compute them in another way (cosine at least 0.999)
+    #[arg(long)]
+    any_arithmetic: bool,
+}
+
+/// Serve until SIGTERM or Ctrl-C.
+pub fn serve(args: &ServeArgs) -> Result<Exit> {
+    let mut settings = match &args.settings {
+        Some(path) => read(path)?,
+        None => ServeSettings::default(),
+    };
+    let address = settings.address;
+    settings.address =
+        SocketAddr::new(args.host.unwrap_or(address.ip()), args.port.unwrap_or(address.port()));
+    settings.keys = args.keys.clone().or(settings.keys);
+    let root = args.config.parent().unwrap_or(Path::new("")).to_owned();
+    let models = match args.model.is_empty() {
+        true => {
+            let name = Config::load(&args.config)?.name;
+            vec![(name.clone(), root.join("data/models").join(name))]
+        }
+        false => args.model.iter().map(|text| named(text)).collect::<Result<_>>()?,
+    };
+    let sources = models.into_iter().map(|(name, folder)| {
+        let any_arithmetic = args.any_arithmetic;
+        Box::new(ModelFolder { name, folder, root: root.clone(), any_arithmetic }) as Box<dyn Source>
+    });
+    let log = Log::new(Box::new(std::io::stderr()));
+    quiet_panics(log.clone());
+    Server::bind(settings, sources.collect(), log)?.run(true)?;
+    Ok(Exit::Done)
+}
+
+/// A model's name and folder.
+fn named(text: &str) -> Result<(String, PathBuf)> {
+    if let Some((name, folder)) = text.split_once('=') {
+        return Ok((name.to_owned(), folder.into()));
+    }
+    let folder = PathBuf::from(text);
+    let last = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
+    match last.or_else(|| Some(folder.file_name()?.to_str()?.to_owned())) {
+        Some(name) => Ok((name, folder)),
+        None => Err(BadUsage(format!("--model {text}: name it, as in NAME={text}")).into()),
+    }
+}
+
+fn read(path: &Path) -> Result<ServeSettings> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).map_err(|error| BadUsage(format!("{}: {error}", path.display())).into())
+}

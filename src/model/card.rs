@@ -1,0 +1,92 @@
+//! What the JSON files of a saved model say.
+
+use serde::{Deserialize, Serialize};
+
+use pipeline_encoder::{Arithmetic, Known, Precision};
+
+use crate::config::Config;
+use crate::evaluate::Decision;
+use crate::heads::HeadShape;
+use crate::table::Wanted;
+
+/// Format of `model.json`; a model of another format is refused.
+pub const FORMAT: u32 = 3;
+
+/// `model.json`: everything but the numbers that a prediction needs, on any machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Version of the program that trained it.
+    pub pipeline_version: String,
+    /// Class names, in the order of the probabilities.
+    pub classes: Vec<String>,
+    /// The encoders whose embeddings, side by side, the head was trained on; mostly one.
+    pub encoders: Vec<EncoderCard>,
+    /// Layers of the head.
+    pub head: HeadShape,
+    /// BLAKE3 of `head.safetensors`, hex: the name of the training.
+    pub head_blake3: String,
+    /// [`crate::store::quick_checksum`] of `head.safetensors`, by which it is checked; models of older programs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_xxh3: Option<String>,
+    /// BLAKE3 of `inputs.json`, hex.
+    pub inputs_blake3: String,
+    /// The resolved config of the training.
+    pub config: Config,
+}
+
+/// An encoder of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncoderCard {
+    /// Folder or name it was given by.
+    pub model: String,
+    /// Hash of its weights, tokenizer and settings.
+    pub fingerprint: String,
+    /// Length of an embedding.
+    pub dims: usize,
+    /// Tokens after which a text is cut.
+    pub max_tokens: usize,
+    /// Number format of its weights.
+    pub precision: Precision,
+    /// How its numbers are computed; models of older programs do not say, their fingerprint does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arithmetic: Option<Arithmetic>,
+    /// Checksum of its files, so that they are known again without hashing them for the fingerprint; models of older programs
+    /// have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xxh3: Option<String>,
+}
+
+impl EncoderCard {
+    /// What is remembered of it.
+    pub fn known(&self) -> Known<'_> {
+        let EncoderCard { max_tokens, fingerprint, .. } = self;
+        Known { max_tokens: *max_tokens, fingerprint, checked: self.xxh3.as_deref().zip(self.arithmetic) }
+    }
+}
+
+impl ModelCard {
+    /// The columns that the model wants in new data.
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            texts: &self.config.data.text_fields,
+            join_text: self.config.data.join_text,
+            numeric: &self.config.features.numeric,
+            categorical: &self.config.features.categorical,
+            missing: &self.config.data.missing,
+        }
+    }
+}
+
+/// `calibration.json`: what makes probabilities mean what they say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Probabilities are raised to 1 / this and renormalised.
+    pub temperature: f64,
+    /// How these become an answer; of older programs the likeliest class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// BLAKE3 of the `head.safetensors` that it was fitted for, hex.
+    pub head_blake3: String,
+}
