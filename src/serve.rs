@@ -6,8 +6,6 @@ use std::sync::Arc;
 use pipeline_serve::outside::{Answer, AnswerError, Answerer, Embedded, Row, Source, TaskAnswer};
 use serde_json::{Map, Value, json};
 
-use crate::evaluate::Decision;
-use crate::heads::BlockKind;
 use crate::model::{Answered, ModelFiles, Places, Predictor, answered};
 use crate::progress::Silent;
 use crate::table::json_row;
@@ -55,24 +53,16 @@ struct Served {
     columns: Vec<String>,
     /// Names of the numbers behind the label, where the head has learned them.
     ends: Vec<String>,
-    decision: Option<Decision>,
 }
 
 impl Served {
     fn new(predictor: Predictor) -> Self {
         let card = predictor.card();
         let wanted = card.wanted();
-        let ends = match &card.config.label.range {
-            Some(rule) if card.head.blocks().iter().any(|block| block.kind == BlockKind::Values) => {
-                rule.ends().into_iter().map(str::to_owned).collect()
-            }
-            _ => Vec::new(),
-        };
         Self {
             texts: wanted.texts.to_vec(),
             columns: wanted.columns().into_iter().map(str::to_owned).collect(),
-            ends,
-            decision: predictor.decision().cloned(),
+            ends: card.ends().into_iter().map(str::to_owned).collect(),
             predictor,
         }
     }
@@ -166,7 +156,7 @@ impl Answerer for Served {
         let cells: Vec<_> = batch.iter().filter_map(|row| row.cells.as_ref().ok()).collect();
         let predicted =
             self.predictor.rows(&cells, &Silent).map_err(|error| AnswerError(error.to_string()))?;
-        let answers = answered(&batch, &predicted, self.decision.as_ref(), card.classes.len());
+        let answers = answered(&batch, &predicted, self.predictor.decision(), card.classes.len());
         Ok(answers.iter().map(|one| self.answer(one)).collect())
     }
 

@@ -139,13 +139,7 @@ pub struct Layout<'a> {
 impl<'a> Layout<'a> {
     /// For the answers of a model to rows with columns of these `names`.
     pub fn new(card: &'a ModelCard, form: Form, names: &'a [String]) -> Self {
-        let ends = match &card.config.label.range {
-            Some(rule) if card.head.blocks().iter().any(|block| block.kind == BlockKind::Values) => {
-                rule.ends()
-            }
-            _ => Vec::new(),
-        };
-        let mut layout = Self { card, form, names, ends, columns: Vec::new() };
+        let mut layout = Self { card, form, names, ends: card.ends(), columns: Vec::new() };
         layout.columns = layout.own_columns();
         layout
     }

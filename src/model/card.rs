@@ -6,7 +6,7 @@ use pipeline_encoder::{Arithmetic, Known, Precision};
 
 use crate::config::Config;
 use crate::evaluate::Decision;
-use crate::heads::HeadShape;
+use crate::heads::{BlockKind, HeadShape};
 use crate::table::Wanted;
 
 /// Format of `model.json`; a model of another format is refused.
@@ -67,6 +67,16 @@ impl EncoderCard {
 }
 
 impl ModelCard {
+    /// Names of the numbers behind the label, where the head has learned them; both are one where the label has one number.
+    pub fn ends(&self) -> Vec<&str> {
+        match &self.config.label.range {
+            Some(rule) if self.head.blocks().iter().any(|block| block.kind == BlockKind::Values) => {
+                rule.ends()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The columns that the model wants in new data.
     pub fn wanted(&self) -> Wanted<'_> {
         Wanted {

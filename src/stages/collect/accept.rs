@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use super::candidate_file::unreadable;
 use crate::collect::{ACCEPTED, Accepted, DOUBTFUL, Review, Reviewed};
 use crate::config::CollectedKind;
 use crate::engine::Engine;
@@ -92,7 +93,7 @@ struct Table {
 
 impl Table {
     fn read(path: &Path) -> Result<Self, BuildError> {
-        let failed = |e: csv::Error| BuildError::Artefact { path: path.to_owned(), reason: e.to_string() };
+        let failed = |e: csv::Error| unreadable(path, &e);
         let mut reader = csv::Reader::from_path(path).map_err(failed)?;
         let header = reader.headers().map_err(failed)?.clone();
         let mut rows = HashMap::new();
@@ -148,10 +149,6 @@ fn append(path: &Path, new: &[Cells]) -> Result<(), BuildError> {
     });
     let names: Vec<&str> = header.iter().map(String::as_str).collect();
     Ok(write_csv(path, &names, rows)?)
-}
-
-fn unreadable(path: &Path, error: &csv::Error) -> BuildError {
-    BuildError::Artefact { path: path.to_owned(), reason: error.to_string() }
 }
 
 /// Move a file of candidates away, without the personal data that was found in it, and with what was found of it beside it.

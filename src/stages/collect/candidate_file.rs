@@ -1,8 +1,9 @@
-//! Names of the files of candidates: `generated-1.csv`, `scraped-2.csv`.
+//! The files of candidates: their names (`generated-1.csv`, `scraped-2.csv`), and one that cannot be read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::CollectedKind;
+use crate::stages::error::BuildError;
 use crate::stages::project::Project;
 
 /// Files of candidates of this kind, waiting and judged.
@@ -26,8 +27,13 @@ pub fn next_file(project: &Project, kind: CollectedKind) -> PathBuf {
     project.candidates().join(format!("{}-{}.csv", kind.name(), next_number(project, kind)))
 }
 
+/// The error of a file of candidates, or of accepted rows, that cannot be read.
+pub fn unreadable(path: &Path, error: &csv::Error) -> BuildError {
+    BuildError::Artefact { path: path.to_owned(), reason: error.to_string() }
+}
+
 /// 3 of `scraped-3.csv`, and of `scraped-3-1.csv`, which was judged twice.
-fn number_of(path: &std::path::Path, kind: CollectedKind) -> Option<usize> {
+fn number_of(path: &Path, kind: CollectedKind) -> Option<usize> {
     let name = path.file_name()?.to_str()?.strip_suffix(".csv")?;
     let rest = name.strip_prefix(kind.name())?.strip_prefix('-')?;
     rest.split('-').next()?.parse().ok()

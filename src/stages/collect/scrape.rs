@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use super::candidate_file::{candidate_files, next_file};
+use super::candidate_file::{candidate_files, next_file, unreadable};
 use crate::collect::{
     Around, CandidateRow, Collector, CrawlSettings, FetchSettings, Frontier, Mapping, NoRow, ORIGIN, Outcome,
     Provenance, Scraped, Sources, WallClock, read_list, write_candidates,
@@ -189,7 +189,7 @@ impl<'a> Known<'a> {
     }
 
     fn read(&mut self, path: &Path) -> Result<(), BuildError> {
-        let failed = |e: csv::Error| BuildError::Artefact { path: path.to_owned(), reason: e.to_string() };
+        let failed = |e: csv::Error| unreadable(path, &e);
         let mut reader = csv::Reader::from_path(path).map_err(failed)?;
         let header = reader.headers().map_err(failed)?.clone();
         let names = self.columns.iter().copied().chain([ORIGIN]);
