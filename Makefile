@@ -1,6 +1,6 @@
 # `make` builds everything and runs what is stale; `make test` runs all tests. Both set up what is missing first.
 # `make slim` is `make` without libtorch. `make install` puts the programs under PREFIX (docs/install.md).
-.PHONY: all setup build run slim validate test lint docs figures status dist install uninstall clean
+.PHONY: all setup build run slim validate test lint docs figures status dist wheel bundle soak install uninstall clean
 
 all: run
 
@@ -30,6 +30,7 @@ test: setup
 lint: setup
 	cargo fmt --all --check
 	cargo clippy --release --all-targets -- -D warnings
+	cargo clippy --release -p pipeline-python -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --document-private-items
 
 # docs/ as a book in target/book.
@@ -60,6 +61,21 @@ install: dist
 
 uninstall:
 	@scripts/install --uninstall
+
+# The wheel for Python, in target/wheels; it needs no libtorch.
+wheel:
+	@python3 scripts/setup.py --without-torch
+	scripts/wheel
+
+# Program, model, encoder and licences in one tar, in target/dist.
+bundle:
+	@python3 scripts/setup.py --without-torch
+	scripts/release --without-torch
+	scripts/bundle data/models/activities
+
+# A million requests to `pipeline serve`, some of them bad: half an hour.
+soak: build
+	tests/server/run target/release/pipeline data/models/activities 1000000
 
 # Everything that the stages made; the embedding cache stays (it is never wrong, and slow to make again).
 clean:

@@ -13,6 +13,7 @@ pub mod embed;
 pub mod augment;
 pub mod inputs;
 pub mod heads;
+pub mod novelty;
 pub mod train;
 pub mod engine;
 pub mod baseline;

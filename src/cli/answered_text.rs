@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use anyhow::Result;
-use serde_json::{Value, json};
 
-use crate::model::{Answered, Cell, Layout, TaskAnswer};
+use crate::model::{Answered, Cell, Layout, TaskAnswer, json_of};
 use crate::report::Table;
 
 /// A format of text.
@@ -71,6 +70,7 @@ impl Text {
                     Cell::Text(text) => csv.write_field(self.safe(&text).as_ref())?,
                     Cell::Line(line) => csv.write_field(line.to_string())?,
                     Cell::Number(number) => csv.write_field(number.to_string())?,
+                    Cell::Truth(truth) => csv.write_field(truth.to_string())?,
                 }
             }
             csv.write_record(None::<&[u8]>)?;
@@ -88,44 +88,6 @@ impl Text {
         self.escaped += 1;
         Cow::Owned(format!("'{cell}"))
     }
-}
-
-fn json_of(layout: &Layout<'_>, Answered { row, answer }: &Answered<'_>) -> Value {
-    let mut object = json!({ "line": row.line });
-    if layout.form.with_input {
-        let input = row.input.iter().map(|(name, cell)| (name.clone(), json!(cell)));
-        object["input"] = Value::Object(input.collect());
-    }
-    let answer = match answer {
-        Err(reason) => {
-            object["label"] = Value::Null;
-            object["reason"] = json!(reason);
-            return object;
-        }
-        Ok(answer) => answer,
-    };
-    let label = layout.label(answer);
-    object["label"] = json!(label.as_ref().ok());
-    if let Err(reason) = label {
-        object["reason"] = json!(reason);
-    }
-    object["probability"] = json!(answer.probabilities[answer.best]);
-    let all = layout.card.classes.iter().cloned().zip(answer.probabilities.iter().map(|&v| json!(v)));
-    object["probabilities"] = Value::Object(all.collect());
-    if let Some(range) = answer.range {
-        object["range"] =
-            layout.ends.iter().zip(range).map(|(name, v)| ((*name).to_owned(), json!(v))).collect();
-    }
-    if !answer.tasks.is_empty() {
-        let task = |of: &TaskAnswer<'_>| {
-            (of.column.to_owned(), json!({ "label": of.class, "probability": of.probability }))
-        };
-        object["tasks"] = answer.tasks.iter().map(task).collect();
-    }
-    for (name, embedding) in layout.embedding_names().into_iter().zip(&answer.embeddings) {
-        object[name] = json!(embedding);
-    }
-    object
 }
 
 fn table(layout: &Layout<'_>, rows: &[Answered<'_>]) -> String {

@@ -3,20 +3,18 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{
-    ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, StringArray, UInt64Array,
-};
-use arrow_buffer::NullBuffer;
-use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt64Array};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use arrow_select::interleave::interleave_record_batch;
 use arrow_select::take::take;
 
+use super::vectors::Vectors;
 use crate::model::{Answered, Cell, Column, Layout};
 
 /// The types of the columns: those of the input as it has them, its dictionaries as what they hold (a file of Arrow has one for all
 /// rows, and these come a batch after another), or else text; probabilities and what is between the ends are
 /// double, embeddings lists of as many floats as the encoder gives.
-pub fn schema_of(layout: &Layout<'_>, given: Option<&SchemaRef>) -> SchemaRef {
+pub fn schema_of(layout: &Layout<'_>, given: Option<&SchemaRef>, vectors: Vectors) -> SchemaRef {
     let field = |(name, column): &(String, Column)| {
         let kind = match (column, given) {
             (Column::Given(place), Some(given)) => {
@@ -28,7 +26,8 @@ pub fn schema_of(layout: &Layout<'_>, given: Option<&SchemaRef>) -> SchemaRef {
             }
             (Column::Given(_) | Column::Label | Column::Task(_) | Column::Reason, _) => DataType::Utf8,
             (Column::Line, _) => DataType::UInt64,
-            (Column::Embedding(_), _) => DataType::FixedSizeList(item(), layout.form.dims as i32),
+            (Column::UnlikeTraining, _) => DataType::Boolean,
+            (Column::Embedding(_), _) => vectors.data_type(layout.form.dims),
             (Column::Probability | Column::Class(_) | Column::End(_) | Column::TaskProbability(_), _) => {
                 DataType::Float64
             }
@@ -36,10 +35,6 @@ pub fn schema_of(layout: &Layout<'_>, given: Option<&SchemaRef>) -> SchemaRef {
         Field::new(name, kind, true)
     };
     Arc::new(Schema::new(layout.columns.iter().map(field).collect::<Vec<_>>()))
-}
-
-fn item() -> FieldRef {
-    Arc::new(Field::new("item", DataType::Float32, false))
 }
 
 /// Rows as columns of `schema`.
@@ -50,6 +45,7 @@ pub fn batch_of(
     layout: &Layout<'_>,
     schema: &SchemaRef,
     rows: &[Answered<'_>],
+    vectors: Vectors,
 ) -> Result<RecordBatch, ArrowError> {
     let given = given(rows)?;
     let columns = layout.columns.iter().map(|(_, column)| match (column, &given) {
@@ -57,7 +53,7 @@ pub fn batch_of(
             Some(dictionary) => take(dictionary.values(), dictionary.keys(), None),
             None => Ok(Arc::clone(given.column(*place))),
         },
-        _ => array(layout, *column, rows),
+        _ => array(layout, *column, rows, vectors),
     });
     RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)
 }
@@ -78,7 +74,12 @@ fn given(rows: &[Answered<'_>]) -> Result<Option<RecordBatch>, ArrowError> {
     }
 }
 
-fn array(layout: &Layout<'_>, column: Column, rows: &[Answered<'_>]) -> Result<ArrayRef, ArrowError> {
+fn array(
+    layout: &Layout<'_>,
+    column: Column,
+    rows: &[Answered<'_>],
+    vectors: Vectors,
+) -> Result<ArrayRef, ArrowError> {
     let cells = || rows.iter().map(|row| layout.cell(column, row));
     let number = |cell| match cell {
         Cell::Number(number) => Some(f64::from(number)),
@@ -92,8 +93,13 @@ fn array(layout: &Layout<'_>, column: Column, rows: &[Answered<'_>]) -> Result<A
         Cell::Line(line) => Some(line),
         _ => None,
     };
+    let truth = |cell| match cell {
+        Cell::Truth(truth) => Some(truth),
+        _ => None,
+    };
     Ok(match column {
         Column::Line => Arc::new(cells().map(line).collect::<UInt64Array>()),
+        Column::UnlikeTraining => Arc::new(cells().map(truth).collect::<BooleanArray>()),
         Column::Given(_) | Column::Label | Column::Task(_) | Column::Reason => {
             Arc::new(cells().map(text).collect::<StringArray>())
         }
@@ -101,17 +107,11 @@ fn array(layout: &Layout<'_>, column: Column, rows: &[Answered<'_>]) -> Result<A
             Arc::new(cells().map(number).collect::<Float64Array>())
         }
         Column::Embedding(_) => {
-            let dims = layout.form.dims;
-            let (mut values, mut there) = (Vec::with_capacity(rows.len() * dims), Vec::new());
-            for cell in cells() {
-                match cell {
-                    Cell::Vector(vector) => values.extend_from_slice(vector),
-                    _ => values.resize(values.len() + dims, 0.0),
-                }
-                there.push(matches!(cell, Cell::Vector(_)));
-            }
-            let (values, there) = (Arc::new(Float32Array::from(values)), NullBuffer::from(there));
-            Arc::new(FixedSizeListArray::try_new(item(), dims as i32, values, Some(there))?)
+            let vector = |cell| match cell {
+                Cell::Vector(vector) => Some(vector),
+                _ => None,
+            };
+            vectors.column(layout.form.dims, cells().map(vector))?
         }
     })
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::vectors::Vectors;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::model::{ModelFiles, Places, Predictor};
@@ -36,6 +37,25 @@ pub struct StageArgs {
     /// Print results and errors only
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+#[derive(Args, Clone)]
+pub struct EmbedArgs {
+    #[command(flatten)]
+    pub stage: StageArgs,
+    /// Without a project: read a stream of Arrow from standard input and write it to standard output with the embeddings of a
+    /// column, batch for batch, for engines such as Spark (docs/scale.md)
+    #[arg(long, requires = "column", conflicts_with_all = ["config", "force", "json"])]
+    pub arrow_stream: bool,
+    /// The column of texts in that stream
+    #[arg(long, value_name = "COLUMN", requires = "arrow_stream")]
+    pub column: Option<String>,
+    /// The column of embeddings that is added
+    #[arg(long = "as", value_name = "COLUMN", default_value = "embedding", requires = "arrow_stream")]
+    pub added: String,
+    /// What they are
+    #[arg(long, value_name = "KIND", default_value = "f32", requires = "arrow_stream")]
+    pub vectors: Vectors,
 }
 
 #[derive(Args, Clone)]

@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 
 use console::style;
 
-use super::args::{BuildArgs, StageArgs, TrainArgs};
+use super::args::{BuildArgs, EmbedArgs, StageArgs, TrainArgs};
+use super::arrow_stream::{self, Embedding};
 use super::exit::{BadUsage, Exit, FailedGates};
 use super::output::{because, print, print_json};
 use super::progress::Terminal;
+use crate::config::EncoderConfig;
 use crate::engine::Engine;
 use crate::model::load_evaluation;
 use crate::progress::Progress;
@@ -37,6 +39,16 @@ pub fn stage(args: &StageArgs, to: Stage, engine: Option<&dyn Engine>) -> Result
         always_summary: false,
     };
     run(&project, settings, options, engine)
+}
+
+/// The embed stage, or a stream without a project.
+pub fn embed(args: &EmbedArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
+    let Some(column) = args.column.as_deref().filter(|_| args.arrow_stream) else {
+        return stage(&args.stage, Stage::Embed, engine);
+    };
+    let encoder = args.stage.project.model.clone().unwrap_or(EncoderConfig::default().model);
+    let of = Embedding { encoder: &encoder, column, to: &args.added, vectors: args.vectors };
+    arrow_stream::embed(&of, engine, &Terminal::new(args.stage.quiet))
 }
 
 /// Training with its evaluation.

@@ -5,6 +5,7 @@ mod answered_text;
 mod answered_typed;
 mod written;
 mod args;
+mod arrow_stream;
 mod build;
 mod cache;
 mod collect;
@@ -27,5 +28,6 @@ mod steps;
 mod torch;
 mod tune;
 mod validate;
+mod vectors;
 
-pub use program::{launch_torch, main};
+pub use program::{launch_torch, main, main_of};

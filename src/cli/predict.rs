@@ -11,20 +11,23 @@ use arrow_schema::SchemaRef;
 use clap::{Args, ValueEnum};
 
 use super::args::ModelArgs;
+use super::arrow_stream::{self, Answers};
 use super::exit::{BadInput, BadRows, BadUsage, Exit, NoInput};
 use super::output::Sink;
 use super::priors::Priors;
 use super::progress::Terminal;
 use super::steps::SAID_EVERY;
+use super::vectors::Vectors;
 use super::written::{Destination, OutputFormat, Writer, check_terminal};
 use crate::config::nearest;
 use crate::counting::counted;
 use crate::engine::Engine;
 use crate::evaluate::{apply_shares, estimate_shares};
 use crate::model::{Form, Layout, Predicted, Predictor, answered};
+use crate::novelty::UNLIKE;
 use crate::progress::{Background, Progress};
 use crate::stages::BuildError;
-use crate::table::{Cells, NewRow, NewTable, NoAnswer, Packing, Stated, Wanted, json_rows};
+use crate::table::{Cells, NewRow, NewTable, NoAnswer, Packing, Stated, UNLIKE_TRAINING, Wanted, json_rows};
 
 pub const EXAMPLES: &str = "Examples:
   pipeline predict --text \"Build a pillow fort and read inside with a torch\"
@@ -41,7 +44,7 @@ A table needs the model's text columns; a JSON line is an object with them as ke
 #[derive(Args)]
 pub struct PredictArgs {
     /// A table with rows to label: CSV, JSON lines, Parquet, Arrow, a spreadsheet (docs/tables.md); - for standard input
-    #[arg(value_name = "FILE", conflicts_with_all = ["text", "field"], required_unless_present_any = ["text", "field"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["text", "field"], required_unless_present_any = ["text", "field", "arrow_stream"])]
     file: Option<PathBuf>,
     /// A text to label; may be given several times. With several text fields it stands in each of them
     #[arg(long, value_name = "TEXT", conflicts_with = "field")]
@@ -78,6 +81,13 @@ pub struct PredictArgs {
     /// Write the embeddings of the texts, too, in Parquet, Arrow or JSON lines: a column `embedding`, or one for each text field
     #[arg(long)]
     embeddings: bool,
+    /// Read a stream of Arrow from standard input and write one to standard output, batch for batch, for engines such as Spark
+    /// (docs/scale.md)
+    #[arg(long, conflicts_with_all = ["file", "text", "field", "priors", "input", "output", "format", "json", "raw_cells"])]
+    arrow_stream: bool,
+    /// What embeddings are in that stream
+    #[arg(long, value_name = "KIND", default_value = "f32", requires = "arrow_stream")]
+    vectors: Vectors,
     /// Same as --format jsonl
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -107,6 +117,17 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             args.min_confidence
         ))
         .into());
+    }
+    if args.arrow_stream {
+        let terminal = Terminal::new(false);
+        let (predictor, _) = args.of.load(engine, &terminal)?;
+        let answers = Answers {
+            min_confidence: args.min_confidence,
+            with_input: !args.only,
+            embeddings: args.embeddings,
+            vectors: args.vectors,
+        };
+        return arrow_stream::predict(&predictor, &answers, &terminal);
     }
     let (format, packing) = args.output_format()?;
     check_terminal(format, args.output.as_deref())?;
@@ -160,7 +181,7 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
                 _ => None,
             };
             if let Some(first) = &first {
-                labelling.check_columns(&wanted, first, &lacking(&wanted, first))?;
+                check_columns(&terminal, &wanted, first)?;
             }
             labelling.all(&first.unwrap_or_default(), None, rows, sink)?;
         }
@@ -171,7 +192,7 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             let path = spooled.as_ref().map_or(path.as_path(), |file| file.path());
             let table = NewTable::open(path, shown, stated, &wanted).map_err(BuildError::from)?;
             table.notes().iter().for_each(|note| terminal.note(&format!("note: {note}")));
-            labelling.check_columns(&wanted, table.names(), &table.lacks())?;
+            check_columns(&terminal, &wanted, table.names())?;
             let rows = table.rows().map_err(BuildError::from)?;
             let rows = rows.map(|row| row.map_err(|e| BuildError::from(e).into()));
             labelling.all(table.names(), table.schema(), rows, sink)?;
@@ -179,7 +200,7 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
         None if args.text.is_empty() => {
             let values = field_values(args, &wanted)?;
             let names: Vec<String> = values.keys().cloned().collect();
-            labelling.check_columns(&wanted, &names, &lacking(&wanted, &names))?;
+            check_columns(&terminal, &wanted, &names)?;
             labelling.all(&names, None, std::iter::once(Ok(row_of(1, &values, &wanted))), sink)?;
         }
         None => {
@@ -244,6 +265,7 @@ struct Counts {
     rows: usize,
     bad: usize,
     without_text: usize,
+    unlike: usize,
     truncated: usize,
 }
 
@@ -359,6 +381,7 @@ impl Labelling<'_> {
         let cells: Vec<&Cells> = batch.iter().filter_map(|row| row.cells.as_ref().ok()).collect();
         let mut predicted = self.predictor.rows(&cells, &Background(self.terminal))?;
         self.counts.truncated += predicted.truncated;
+        self.counts.unlike += predicted.novelty.iter().filter(|&&p| p <= UNLIKE).count();
         if !self.args.embeddings {
             predicted.embeddings.clear();
         }
@@ -367,7 +390,7 @@ impl Labelling<'_> {
 
     /// Say what was counted; how many rows were bad.
     fn finish(&self) -> usize {
-        let Counts { truncated, without_text, bad, .. } = self.counts;
+        let Counts { truncated, without_text, unlike, bad, rows } = self.counts;
         if truncated > 0 {
             let limit = self.predictor.encoders().max_tokens();
             self.terminal.note(&format!(
@@ -379,32 +402,46 @@ impl Labelling<'_> {
             let rows = counted(without_text, "row has", "rows have");
             self.terminal.note(&format!("note: {rows} no text and no label"));
         }
+        if unlike > 0 {
+            let (are, labels) = if unlike == 1 {
+                ("is", "its label is a guess")
+            } else {
+                ("are", "their labels are guesses")
+            };
+            self.terminal.note(&format!(
+                "note: {unlike} of {} {are} unlike every row of the training (`{UNLIKE_TRAINING}`), and {labels}; of rows like \
+                 those of the training, 1 in {:.0} is",
+                counted(rows, "row", "rows"),
+                1.0 / UNLIKE
+            ));
+        }
         bad
     }
+}
 
-    /// Refuse an input with columns of these `names` where it lacks all text, and name what else it lacks.
-    fn check_columns(&self, wanted: &Wanted<'_>, names: &[String], lacks: &[&str]) -> Result<()> {
-        if wanted.texts.iter().all(|text| lacks.contains(&text.as_str())) {
-            let near = nearest(&wanted.texts[0], names.iter().map(String::as_str));
-            let header = match names {
-                [only] if wanted.texts.len() == 1 => format!(
-                    "; where {only:?} is a text and no name of a column, put a line with {} before it",
-                    wanted.texts[0]
-                ),
-                _ => String::new(),
-            };
-            let message = format!(
-                "the model reads the text columns {}; the input has none of them, only {}{near}{header}",
-                wanted.texts.join(", "),
-                names.join(", ")
-            );
-            return Err(BadInput(message).into());
-        }
-        if !lacks.is_empty() {
-            self.terminal.note(&format!("note: the input has no {}; empty is taken", lacks.join(", ")));
-        }
-        Ok(())
+/// Refuse an input with columns of these `names` where it lacks all text, and name what else it lacks.
+pub fn check_columns(terminal: &Terminal, wanted: &Wanted<'_>, names: &[String]) -> Result<()> {
+    let lacks = lacking(wanted, names);
+    if wanted.texts.iter().all(|text| lacks.contains(&text.as_str())) {
+        let near = nearest(&wanted.texts[0], names.iter().map(String::as_str));
+        let header = match names {
+            [only] if wanted.texts.len() == 1 => format!(
+                "; where {only:?} is a text and no name of a column, put a line with {} before it",
+                wanted.texts[0]
+            ),
+            _ => String::new(),
+        };
+        let message = format!(
+            "the model reads the text columns {}; the input has none of them, only {}{near}{header}",
+            wanted.texts.join(", "),
+            names.join(", ")
+        );
+        return Err(BadInput(message).into());
     }
+    if !lacks.is_empty() {
+        terminal.note(&format!("note: the input has no {}; empty is taken", lacks.join(", ")));
+    }
+    Ok(())
 }
 
 fn rate(rows: usize, since: Instant) -> String {

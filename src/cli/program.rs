@@ -1,11 +1,12 @@
 //! The program: its commands, and how it ends.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::args::{BuildArgs, ProjectArgs, StageArgs, TrainArgs, ValidateArgs};
+use super::args::{BuildArgs, EmbedArgs, ProjectArgs, StageArgs, TrainArgs, ValidateArgs};
 use super::exit::{self, Exit};
 use super::output::{print, visible};
 use super::progress::say;
@@ -38,9 +39,9 @@ enum Task {
     Init(init::InitArgs),
     /// Embed every text of the raw files; only unseen texts are computed
     #[command(
-        after_help = "Example:\n  pipeline embed --model sentence-transformers/all-MiniLM-L12-v2\n\nLeaves data/embeddings/<name>/<field>.npy with rows.csv; in Python:\n  import numpy as np\n  title = np.load(\"data/embeddings/activities/title.npy\")"
+        after_help = "Examples:\n  pipeline embed --model sentence-transformers/all-MiniLM-L12-v2\n  pipeline embed --arrow-stream --model all-MiniLM-L6-v2 --column text\n\nLeaves data/embeddings/<name>/<field>.npy with rows.csv; in Python:\n  import numpy as np\n  title = np.load(\"data/embeddings/activities/title.npy\")"
     )]
-    Embed(StageArgs),
+    Embed(EmbedArgs),
     /// Make augmented rows from the training part
     #[command(
         after_help = "Example:\n  pipeline augment --force --json\n\nLeaves data/augmented/<name>/variants.jsonl and mixup.csv; every row names its parents."
@@ -120,6 +121,19 @@ enum Task {
     },
 }
 
+/// Run the program inside another one, with `arguments` of which the first is its name; the exit code.
+pub fn main_of(arguments: Vec<OsString>) -> u8 {
+    let done = match Cli::try_parse_from(arguments) {
+        Ok(cli) => run(cli.command, None),
+        Err(error) => {
+            // A closed pipe is no error.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(1);
+        }
+    };
+    exit_of(done) as u8
+}
+
 /// Run the program; `engine` is there in the program that links libtorch. The other one becomes that program when it meets
 /// a head or an encoder that only libtorch can run: what is finished until then is not done again.
 pub fn main(engine: Option<&dyn Engine>) -> ExitCode {
@@ -141,19 +155,20 @@ pub fn launch_torch() -> ExitCode {
 }
 
 fn end(done: Result<Exit>) -> ExitCode {
-    match done {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            say(&visible(&exit::told(&error)));
-            Exit::of(&error).into()
-        }
-    }
+    exit_of(done).into()
+}
+
+fn exit_of(done: Result<Exit>) -> Exit {
+    done.unwrap_or_else(|error| {
+        say(&visible(&exit::told(&error)));
+        Exit::of(&error)
+    })
 }
 
 fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
     match task {
         Task::Init(args) => init::init(&args),
-        Task::Embed(args) => build::stage(&args, Stage::Embed, engine),
+        Task::Embed(args) => build::embed(&args, engine),
         Task::Augment(args) => build::stage(&args, Stage::Augment, engine),
         Task::Train(args) => build::train(&args, engine),
         Task::Build(args) => build::build(&args, engine),

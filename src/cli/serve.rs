@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use pipeline_encoder::Precision;
 use pipeline_serve::outside::Source;
 use pipeline_serve::{Log, ServeSettings, Server, quiet_panics};
 
 use super::exit::{BadUsage, Exit};
 use crate::config::Config;
-use crate::serve::ModelFolder;
+use crate::serve::{EncoderFolder, ModelFolder};
 
 /// Shown under `--help`.
 pub const EXAMPLES: &str = "Examples:
   pipeline serve
   pipeline serve --port 9000 --model tickets=a/model --model tone=b/model
+  pipeline serve --encoder all-MiniLM-L6-v2   embeddings alone
 
 It answers on loopback alone unless --host says otherwise. http://127.0.0.1:8080/ is a page to try it, /docs lists what can be asked; docs/serve.md has limits, keys, and what to put before it.";
 
@@ -25,6 +27,13 @@ pub struct ServeArgs {
     /// the config]
     #[arg(long, value_name = "[NAME=]FOLDER")]
     model: Vec<String>,
+    /// An encoder that is served without a model: a folder, a name in the cache or of the hub; under that name or another:
+    /// NAME=ENCODER; once for each
+    #[arg(long, value_name = "[NAME=]ENCODER")]
+    encoder: Vec<String>,
+    /// How those compute: f32, bf16, or what is fast on this processor
+    #[arg(long, value_name = "PRECISION", default_value = "auto", value_parser = precision)]
+    precision: Precision,
     /// The project file that names the model; encoders are relative to its folder
     #[arg(long, short, value_name = "FILE", default_value = "pipeline.toml")]
     config: PathBuf,
@@ -56,21 +65,31 @@ pub fn serve(args: &ServeArgs) -> Result<Exit> {
         SocketAddr::new(args.host.unwrap_or(address.ip()), args.port.unwrap_or(address.port()));
     settings.keys = args.keys.clone().or(settings.keys);
     let root = args.config.parent().unwrap_or(Path::new("")).to_owned();
-    let models = match args.model.is_empty() {
-        true => {
+    let models = match (&args.model[..], &args.encoder[..]) {
+        ([], []) => {
             let name = Config::load(&args.config)?.name;
             vec![(name.clone(), root.join("data/models").join(name))]
         }
-        false => args.model.iter().map(|text| named(text)).collect::<Result<_>>()?,
+        (models, _) => models.iter().map(|text| named(text)).collect::<Result<_>>()?,
     };
     let sources = models.into_iter().map(|(name, folder)| {
         let any_arithmetic = args.any_arithmetic;
         Box::new(ModelFolder { name, folder, root: root.clone(), any_arithmetic }) as Box<dyn Source>
     });
+    let encoders = args.encoder.iter().map(|text| {
+        let (name, encoder) = text.split_once('=').unwrap_or((text, text));
+        let (name, encoder) = (name.to_owned(), encoder.to_owned());
+        Box::new(EncoderFolder { name, encoder, root: root.clone(), precision: args.precision })
+            as Box<dyn Source>
+    });
     let log = Log::new(Box::new(std::io::stderr()));
     quiet_panics(log.clone());
-    Server::bind(settings, sources.collect(), log)?.run(true)?;
+    Server::bind(settings, sources.chain(encoders).collect(), log)?.run(true)?;
     Ok(Exit::Done)
+}
+
+fn precision(text: &str) -> Result<Precision, String> {
+    serde_json::from_value(text.into()).map_err(|_| "give auto, f32 or bf16".to_owned())
 }
 
 /// A model's name and folder.

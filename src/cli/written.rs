@@ -15,6 +15,7 @@ use super::answered_text::{Text, TextFormat};
 use super::answered_typed::{batch_of, schema_of};
 use super::exit::BadUsage;
 use super::output::Sink;
+use super::vectors::Vectors;
 use crate::model::{Answered, Layout};
 use crate::table::{Packer, Packing, is_table, name_unpacked};
 
@@ -140,7 +141,7 @@ impl<'a> Writer<'a> {
             let form = Written::Text(Text::new(text, raw_cells), Packer::new(sink, packing)?);
             return Ok(Self { layout, form });
         }
-        let schema = schema_of(&layout, given);
+        let schema = schema_of(&layout, given, Vectors::Fixed);
         let cannot = || format!("cannot write {}", format.name());
         let form = match format {
             OutputFormat::Arrow => {
@@ -165,7 +166,7 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// They cannot be written.
     pub fn write(&mut self, rows: &[Answered<'_>]) -> Result<bool> {
-        let batch = |schema: &SchemaRef| batch_of(&self.layout, schema, rows);
+        let batch = |schema: &SchemaRef| batch_of(&self.layout, schema, rows, Vectors::Fixed);
         let written = match &mut self.form {
             Written::Text(text, packer) => {
                 let text = text.of(&self.layout, rows)?;

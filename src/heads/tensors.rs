@@ -277,6 +277,11 @@ impl Tensors {
         Ok(tensor.bytes)
     }
 
+    /// Rows of the tensor of this name, the first number of its size; 0 where there is none.
+    pub fn rows_of(&self, name: &str) -> usize {
+        self.tensors.get(name).and_then(|tensor| tensor.shape.first().copied()).unwrap_or(0)
+    }
+
     /// Add a tensor of this size.
     ///
     /// # Panics

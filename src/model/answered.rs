@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+
 use super::card::ModelCard;
 use super::predictor::Predicted;
 use crate::evaluate::Decision;
 use crate::heads::{BlockKind, likeliest};
-use crate::table::{LABEL, LINE, NewRow, PROBABILITY, REASON, renamed};
+use crate::novelty::UNLIKE;
+use crate::table::{LABEL, LINE, NewRow, PROBABILITY, REASON, UNLIKE_TRAINING, renamed};
 
 /// One row with its answer.
 pub struct Answered<'a> {
@@ -27,6 +30,8 @@ pub struct Answer<'a> {
     pub tasks: Vec<TaskAnswer<'a>>,
     /// The two numbers behind the label, where the head has learned them.
     pub range: Option<[f32; 2]>,
+    /// Whether the row is unlike those of the training; `None` where the model cannot tell.
+    pub unlike_training: Option<bool>,
     /// Of each text field.
     pub embeddings: Vec<&'a [f32]>,
 }
@@ -44,7 +49,7 @@ pub struct TaskAnswer<'a> {
 /// Each row of a batch with its answer; those `predicted` are the rows that have cells, in their order.
 pub fn answered<'a>(
     batch: &'a [NewRow],
-    Predicted { answers, embeddings, .. }: &'a Predicted,
+    Predicted { answers, embeddings, novelty, .. }: &'a Predicted,
     decision: Option<&Decision>,
     classes: usize,
 ) -> Vec<Answered<'a>> {
@@ -61,6 +66,7 @@ pub fn answered<'a>(
             probabilities,
             tasks: answers.tasks.iter().map(task).collect(),
             range: answers.ranges.get(place).copied(),
+            unlike_training: novelty.get(place).map(|&p| p <= UNLIKE),
             embeddings: embeddings.iter().map(|field| field.row(place)).collect(),
         }
     };
@@ -72,6 +78,7 @@ pub fn answered<'a>(
 }
 
 /// What is written of rows and answers.
+#[derive(Default)]
 pub struct Form {
     /// A less likely answer is none.
     pub min_confidence: f32,
@@ -102,6 +109,8 @@ pub enum Column {
     Task(usize),
     /// Its probability.
     TaskProbability(usize),
+    /// Whether the row is unlike those of the training.
+    UnlikeTraining,
     /// The embedding of a text field.
     Embedding(usize),
     /// Why there is no label.
@@ -118,6 +127,8 @@ pub enum Cell<'a> {
     Line(u64),
     /// A number.
     Number(f32),
+    /// Yes or no.
+    Truth(bool),
     /// An embedding.
     Vector(&'a [f32]),
 }
@@ -160,6 +171,9 @@ impl<'a> Layout<'a> {
         for (i, task) in self.tasks().enumerate() {
             own.push((task.to_owned(), Column::Task(i)));
             own.push((format!("{task} probability"), Column::TaskProbability(i)));
+        }
+        if self.card.novelty_xxh3.is_some() {
+            own.push((UNLIKE_TRAINING.into(), Column::UnlikeTraining));
         }
         let embeddings = self.embedding_names().into_iter().enumerate();
         own.extend(embeddings.map(|(i, name)| (name, Column::Embedding(i))));
@@ -231,7 +245,50 @@ impl<'a> Layout<'a> {
             (Column::End(i), Ok(answer)) => answer.range.map_or(Cell::Empty, |range| Cell::Number(range[i])),
             (Column::Task(i), Ok(answer)) => text(answer.tasks[i].class),
             (Column::TaskProbability(i), Ok(answer)) => Cell::Number(answer.tasks[i].probability),
+            (Column::UnlikeTraining, Ok(answer)) => answer.unlike_training.map_or(Cell::Empty, Cell::Truth),
             (Column::Embedding(i), Ok(answer)) => Cell::Vector(answer.embeddings[i]),
         }
     }
+}
+
+/// A row with its answer as a line of `pipeline predict --json` has it.
+pub fn json_of(layout: &Layout<'_>, Answered { row, answer }: &Answered<'_>) -> Value {
+    let mut object = json!({ "line": row.line });
+    if layout.form.with_input {
+        let input = row.input.iter().map(|(name, cell)| (name.clone(), json!(cell)));
+        object["input"] = Value::Object(input.collect());
+    }
+    let answer = match answer {
+        Err(reason) => {
+            object["label"] = Value::Null;
+            object["reason"] = json!(reason);
+            return object;
+        }
+        Ok(answer) => answer,
+    };
+    let label = layout.label(answer);
+    object["label"] = json!(label.as_ref().ok());
+    if let Err(reason) = label {
+        object["reason"] = json!(reason);
+    }
+    object["probability"] = json!(answer.probabilities[answer.best]);
+    let all = layout.card.classes.iter().cloned().zip(answer.probabilities.iter().map(|&v| json!(v)));
+    object["probabilities"] = Value::Object(all.collect());
+    if let Some(range) = answer.range {
+        object["range"] =
+            layout.ends.iter().zip(range).map(|(name, v)| ((*name).to_owned(), json!(v))).collect();
+    }
+    if !answer.tasks.is_empty() {
+        let task = |of: &TaskAnswer<'_>| {
+            (of.column.to_owned(), json!({ "label": of.class, "probability": of.probability }))
+        };
+        object["tasks"] = answer.tasks.iter().map(task).collect();
+    }
+    if let Some(unlike) = answer.unlike_training {
+        object[UNLIKE_TRAINING] = json!(unlike);
+    }
+    for (name, embedding) in layout.embedding_names().into_iter().zip(&answer.embeddings) {
+        object[name] = json!(embedding);
+    }
+    object
 }

@@ -32,6 +32,10 @@ pub struct ModelCard {
     pub head_xxh3: Option<String>,
     /// BLAKE3 of `inputs.json`, hex.
     pub inputs_blake3: String,
+    /// [`crate::store::quick_checksum`] of `novelty.safetensors`; absent where there were too few rows to tell what is unlike them, and in
+    /// models of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub novelty_xxh3: Option<String>,
     /// The resolved config of the training.
     pub config: Config,
 }
@@ -75,6 +79,12 @@ impl ModelCard {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Values of the embeddings of all text fields of a row.
+    pub fn embedding_dims(&self) -> usize {
+        let dims: usize = self.encoders.iter().map(|encoder| encoder.dims).sum();
+        dims * self.config.encoded_fields().len()
     }
 
     /// The columns that the model wants in new data.

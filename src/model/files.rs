@@ -9,6 +9,7 @@ use super::check::{check_calibration, check_card};
 use crate::evaluate::Evaluation;
 use crate::heads::{self, Head, HeadError, Networks, Tensors, Whole};
 use crate::inputs::InputEncoder;
+use crate::novelty::Novelty;
 use crate::store::{map, quick_checksum};
 
 /// The files of a model folder.
@@ -29,6 +30,10 @@ impl ModelFiles {
     /// `head.safetensors`: the head's weights.
     pub fn head(&self) -> PathBuf {
         self.folder.join("head.safetensors")
+    }
+    /// `novelty.safetensors`: how far training rows are from each other.
+    pub fn novelty(&self) -> PathBuf {
+        self.folder.join("novelty.safetensors")
     }
     /// `metrics.json`: all that the evaluation found.
     pub fn metrics(&self) -> PathBuf {
@@ -153,9 +158,22 @@ pub fn load_inputs(files: &ModelFiles, card: &ModelCard) -> Result<InputEncoder,
     let bytes = read_checked(&path, |bytes| blake3::hash(bytes).to_hex().as_str() == card.inputs_blake3)?;
     let failed = |reason: String| PredictError::File { path: path.clone(), reason };
     let inputs: InputEncoder = serde_json::from_slice(&bytes).map_err(|e| failed(e.to_string()))?;
-    let dims: usize = card.encoders.iter().map(|encoder| encoder.dims).sum();
-    inputs.check(dims * card.config.encoded_fields().len()).map_err(failed)?;
+    inputs.check(card.embedding_dims()).map_err(failed)?;
     Ok(inputs)
+}
+
+/// Read `novelty.safetensors`, and see that it is of the training of `card`; `None` where that left none, or the file is not there.
+///
+/// # Errors
+/// The file is damaged, of another training, or does not fit the card.
+pub fn load_novelty(files: &ModelFiles, card: &ModelCard) -> Result<Option<Novelty>, PredictError> {
+    let path = files.novelty();
+    let Some(expected) = card.novelty_xxh3.as_ref().filter(|_| path.exists()) else { return Ok(None) };
+    let bytes = read_checked(&path, |bytes| quick_checksum(bytes) == *expected)?;
+    let fields = card.config.encoded_fields().len();
+    let dims = card.embedding_dims() / fields.max(1);
+    let novelty = Novelty::load(&path, Whole::Mapped(bytes), fields, dims);
+    Ok(Some(novelty.map_err(HeadError::from)?))
 }
 
 /// Read `head.safetensors`, and see that it is of the training of `card`; `networks` is asked for what is a network's.

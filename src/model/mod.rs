@@ -8,11 +8,12 @@ mod files;
 mod predictor;
 mod run;
 
-pub use answered::{Answer, Answered, Cell, Column, Form, Layout, TaskAnswer, answered};
+pub use answered::{Answer, Answered, Cell, Column, Form, Layout, TaskAnswer, answered, json_of};
 pub use answers::{Answers, answers};
 pub use card::{Calibration, EncoderCard, FORMAT, ModelCard};
 pub use files::{
     ModelFiles, PredictError, load_calibration, load_card, load_evaluation, load_head, load_inputs,
+    load_novelty,
 };
 pub use predictor::{Places, Predicted, Predictor};
 pub use run::{Run, RunFigures};

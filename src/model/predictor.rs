@@ -11,12 +11,15 @@ use pipeline_encoder::{
 
 use super::answers::{Answers, answers};
 use super::card::{Calibration, EncoderCard, ModelCard};
-use super::files::{ModelFiles, PredictError, load_calibration, load_card, load_head, load_inputs};
+use super::files::{
+    ModelFiles, PredictError, load_calibration, load_card, load_head, load_inputs, load_novelty,
+};
 use crate::embed::Embeddings;
 use crate::engine::{Engine, joined, load_encoder, networks, on_disk};
 use crate::evaluate::{Decision, apply_temperature};
 use crate::heads::Head;
 use crate::inputs::{InputEncoder, raw_inputs};
+use crate::novelty::{Novelty, Texts};
 use crate::progress::Progress;
 use crate::store::user_cache;
 use crate::table::Cells;
@@ -38,6 +41,7 @@ pub struct Predictor {
     inputs: InputEncoder,
     head: Box<dyn Head>,
     calibration: Option<Calibration>,
+    novelty: Option<Novelty>,
     encoder: Box<dyn Encode>,
     encoders: Encoders,
     /// Vectors of texts that were asked before.
@@ -54,6 +58,9 @@ pub struct Predicted {
     pub answers: Answers,
     /// The embeddings of the rows, a matrix for each text field of the model: `rows × dims`.
     pub embeddings: Vec<Embeddings>,
+    /// For each row, the share of rows like those of the training that are as far from these ([`Novelty::p_values`]); empty where the model
+    /// cannot tell.
+    pub novelty: Vec<f32>,
     /// Different texts that were longer than the encoder's limit: only their beginning counted.
     pub truncated: usize,
 }
@@ -75,11 +82,12 @@ impl Predictor {
         let folders = folders(&card, places, progress)?;
         let workers = card.config.encoder.workers;
         let rest = || {
-            Ok::<_, PredictError>((load_head(files, &card, networks(engine))?, load_inputs(files, &card)?))
+            let head = load_head(files, &card, networks(engine))?;
+            Ok::<_, PredictError>((head, load_inputs(files, &card)?, load_novelty(files, &card)?))
         };
         let (encoder, rest) = rayon::join(|| encoder(&card, &folders, workers, places, engine), rest);
-        let ((encoder, encoders), (head, inputs)) = (encoder?, rest?);
-        Ok(Self { head, card, inputs, calibration, encoder, encoders, known: Mutex::default() })
+        let ((encoder, encoders), (head, inputs, novelty)) = (encoder?, rest?);
+        Ok(Self { head, card, inputs, calibration, novelty, encoder, encoders, known: Mutex::default() })
     }
 
     /// What the model says of itself.
@@ -113,7 +121,10 @@ impl Predictor {
         if let Some(calibration) = &self.calibration {
             apply_temperature(&mut answers.label, self.card.classes.len(), calibration.temperature);
         }
-        Ok(Predicted { answers, embeddings, truncated })
+        let is_blank = |field: usize, row: usize| rows[row].texts[field].trim().is_empty();
+        let texts = Texts { fields: &embeddings, is_blank: &is_blank };
+        let novelty = self.novelty.as_ref().map(|known| known.p_values(texts)).unwrap_or_default();
+        Ok(Predicted { answers, embeddings, novelty, truncated })
     }
 
     /// The embedding of each of `texts`, in order, and its tokens before any cut. Texts that were asked before are not known here.

@@ -17,8 +17,10 @@ use crate::augment::Mixed;
 use crate::config::{HeadKind, KernelConfig, SmoteKind};
 use crate::embed::{Embeddings, NpyWriter};
 use crate::engine::networks;
+use crate::heads::HeadError;
 use crate::inputs::{RawInputs, raw_inputs};
 use crate::model::{EncoderCard, FORMAT, ModelCard};
+use crate::novelty::{Novelty, Texts};
 use crate::progress::{Background, Progress};
 use crate::split::{Fold, Part};
 use crate::store::{StoreError, checksum, map, quick_checksum, write_atomic, write_json};
@@ -41,7 +43,7 @@ pub struct Learning<'a> {
 
 /// The train stage.
 pub const TRAIN: Declaration = Declaration {
-    version: 13,
+    version: 14,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment],
     config: |config| json!({ "seed": config.seed, "train": config.train }),
     run: |context| context.train(),
@@ -91,7 +93,8 @@ impl Context<'_> {
         }
         self.check_memory(taught.train.len() + taught.validation.len())?;
         let trained = self.fit(&rows, &learning, project.config.seed_for("fit"), self.progress)?;
-        let outputs = self.save(&rows.dataset, &trained)?;
+        let novelty = self.novelty(&rows, taught.train.iter().chain(&taught.validation));
+        let outputs = self.save(&rows.dataset, &trained, novelty)?;
         let summary = TrainSummary {
             rows: trained.training_rows,
             augmented: kept.len() + mixed.len(),
@@ -161,8 +164,33 @@ impl Context<'_> {
         self.fit(rows, &learning, seed, &Background(self.progress))
     }
 
+    /// How far the rows of the training are from each other.
+    fn novelty<'r>(&self, rows: &Rows, known: impl Iterator<Item = &'r usize>) -> Option<Novelty> {
+        let known: Vec<usize> = known.copied().collect();
+        let count = rows.dataset.text_fields.len();
+        let dims = rows.raw.embedding_dims / count.max(1);
+        let of = |field: usize| {
+            let value = |&row: &usize| {
+                let start = row * rows.raw.embedding_dims + field * dims;
+                &rows.raw.embedding[start..start + dims]
+            };
+            Embeddings { dims, values: known.iter().flat_map(value).copied().collect() }
+        };
+        let fields: Vec<Embeddings> = (0..count).map(of).collect();
+        let is_blank =
+            |field: usize, row: usize| rows.dataset.rows[known[row]].cells.texts[field].trim().is_empty();
+        let groups: Vec<usize> = known.iter().map(|&row| rows.dealt.groups[row]).collect();
+        let texts = Texts { fields: &fields, is_blank: &is_blank };
+        Novelty::fit(texts, &groups, self.project.config.seed_for("novelty"))
+    }
+
     /// Write everything that predicting on another machine needs, and the history.
-    fn save(&self, dataset: &Dataset, trained: &Trained) -> Result<Vec<PathBuf>, BuildError> {
+    fn save(
+        &self,
+        dataset: &Dataset,
+        trained: &Trained,
+        novelty: Option<Novelty>,
+    ) -> Result<Vec<PathBuf>, BuildError> {
         let (config, files) = (&self.project.config, self.project.model());
         let names = std::iter::once(&config.encoder.model).chain(&config.encoder.second);
         let of_model = |(name, model): (&String, &Model)| {
@@ -180,6 +208,14 @@ impl Context<'_> {
         trained.head.save(&files.head())?;
         // Not for people's eyes, and half as long in one line; it is read again at every start.
         write_atomic(&files.inputs(), |w| Ok(serde_json::to_writer(w, &trained.inputs)?))?;
+        let known = files.novelty();
+        let novelty_xxh3 = match &novelty {
+            Some(novelty) => {
+                novelty.save(&known).map_err(HeadError::from)?;
+                Some(quick_checksum(&map(&known).map_err(StoreError::of("read", &known))?))
+            }
+            None => None,
+        };
         // The card goes last and knows the others by their hash: a mixture of two trainings is then refused.
         let head = map(&files.head()).map_err(StoreError::of("read", &files.head()))?;
         write_json(
@@ -193,6 +229,7 @@ impl Context<'_> {
                 head_blake3: checksum(&files.head())?,
                 head_xxh3: Some(quick_checksum(&head)),
                 inputs_blake3: checksum(&files.inputs())?,
+                novelty_xxh3: novelty_xxh3.clone(),
                 config: config.clone(),
             },
         )?;
@@ -208,6 +245,7 @@ impl Context<'_> {
             writer.extend(&validation)?;
             writer.finish()
         })?;
-        Ok(vec![files.head(), files.inputs(), files.card(), files.history(), files.validation()])
+        let outputs = [files.head(), files.inputs(), files.card(), files.history(), files.validation()];
+        Ok(outputs.into_iter().chain(novelty_xxh3.map(|_| known)).collect())
     }
 }

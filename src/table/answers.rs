@@ -14,6 +14,8 @@ pub const LINE: &str = "line";
 pub const LABEL: &str = "label";
 /// The column of its probability.
 pub const PROBABILITY: &str = "probability";
+/// The column of whether a row is unlike those of the training.
+pub const UNLIKE_TRAINING: &str = "unlike_training";
 /// The last column: why there is no answer.
 pub const REASON: &str = "reason";
 

@@ -19,7 +19,7 @@ use arrow_ipc::{Block, MessageHeader, root_as_footer, root_as_message};
 use arrow_schema::SchemaRef;
 
 use super::bytes::opened;
-use super::columnar::Batches;
+use super::columnar::{Batches, guarded};
 
 /// How a file begins.
 pub const MAGIC: &[u8] = b"ARROW1\0\0";
@@ -49,6 +49,16 @@ pub fn begin(path: &Path) -> io::Result<(SchemaRef, Batches)> {
     };
     let batches = Decoded { messages, schema: schema.clone(), dictionaries: HashMap::new() };
     Ok((schema, Box::new(batches)))
+}
+
+/// Begin to read a stream.
+///
+/// # Errors
+/// It cannot be read, or is no stream of Arrow IPC.
+pub fn begin_stream(input: impl Read + 'static) -> io::Result<(SchemaRef, Batches)> {
+    let (schema, messages) = in_stream(input)?;
+    let mut decoded = Decoded { messages, schema: schema.clone(), dictionaries: HashMap::new() };
+    Ok((schema, Box::new(std::iter::from_fn(move || guarded(|| decoded.batch()).transpose()))))
 }
 
 struct Message {

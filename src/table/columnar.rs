@@ -128,14 +128,19 @@ impl Rows<'_> {
         let row = self.next;
         self.next += 1;
         self.number += 1;
-        let cell = |array: &dyn Array| match unreadable_in(array.data_type()) {
-            None => text_of(value(array, row)),
-            Some(_) => String::new(),
-        };
-        let cells: Vec<String> = batch.columns().iter().map(|array| cell(array)).collect();
+        let cells = cells_of(&batch, row);
         let bytes = cells.join("\t").into_bytes();
         Ok(Some(Line { number: self.number, cells: Ok(cells), bytes, typed: Some(TypedRow { batch, row }) }))
     }
+}
+
+/// What stands in the columns of a row, as text; nothing in those that hold no text.
+pub fn cells_of(batch: &RecordBatch, row: usize) -> Vec<String> {
+    let cell = |array: &dyn Array| match unreadable_in(array.data_type()) {
+        None => text_of(value(array, row)),
+        Some(_) => String::new(),
+    };
+    batch.columns().iter().map(|array| cell(array)).collect()
 }
 
 impl Iterator for Rows<'_> {
@@ -152,13 +157,24 @@ impl Iterator for Rows<'_> {
 
 /// What `decode` gives, or that the file is damaged where it panics: the crate `parquet` does so at some flipped bits, such as those that
 /// leave a page without its dictionary.
-fn guarded<T>(decode: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub fn guarded<T>(decode: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let damaged = |_| Err(io::Error::new(io::ErrorKind::InvalidData, "the file is damaged"));
     foreign::guarded(decode).unwrap_or_else(damaged)
 }
 
+/// The texts of a column, none where it has none.
+///
+/// # Errors
+/// It holds what is no text.
+pub fn text_column(array: &dyn Array) -> Result<Vec<Option<String>>, String> {
+    if let Some(held) = unreadable_in(array.data_type()) {
+        return Err(format!("holds {held}, which is no text"));
+    }
+    Ok((0..array.len()).map(|row| (!array.is_null(row)).then(|| text_of(value(array, row)))).collect())
+}
+
 /// What a type holds that cannot be written as text, where it does.
-fn unreadable_in(of: &DataType) -> Option<&'static str> {
+pub fn unreadable_in(of: &DataType) -> Option<&'static str> {
     use DataType as T;
     match of {
         T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => Some("bytes"),

@@ -38,9 +38,11 @@ mod named;
 mod sample;
 mod second_labels;
 
-pub use answers::{LABEL, LINE, PROBABILITY, REASON, renamed};
+pub use answers::{LABEL, LINE, PROBABILITY, REASON, UNLIKE_TRAINING, renamed};
+pub use arrow::begin_stream as arrow_stream;
 pub use bytes::{Packer, Packing, name_unpacked};
 pub use cell::{items, normalise, shorten};
+pub use columnar::{Batches, text_column};
 pub use dataset::{Cells, Collected, ContentHash, Dataset, Row, check_classes};
 pub use errors::TableError;
 pub use files::{collected_files, files, matching};

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead};
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
 use serde_json::{Map, Value};
 
 use super::cell::shorten;
+use super::columnar::{cells_of, unreadable_in};
 use super::columns::{Column, InputColumns, find_decimals};
 use super::dataset::Cells;
 use super::errors::TableError;
@@ -16,7 +19,7 @@ use super::fault::Fault;
 use super::formats::open;
 use super::json_lines::{object_of, text_of};
 use super::missing::Missing;
-use super::source::{Line, Source, Stated, TypedRow};
+use super::source::{Line, Source, Stated, TypedRow, places};
 
 /// The columns a saved model wants, by their names in new data.
 pub struct Wanted<'a> {
@@ -83,6 +86,27 @@ impl<'a> Wanted<'a> {
         self.answerable(columns.cells(&|position| missing.empty(value(names[position]))))
     }
 
+    /// What the model sees of the rows of a stream of tables, batch for batch; numbers in text have a point.
+    ///
+    /// # Errors
+    /// A column is there more than once, or holds what is no text.
+    pub fn in_stream(&self, schema: &Schema) -> Result<StreamColumns<'_>, String> {
+        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        for name in self.columns() {
+            match places(&names, name)[..] {
+                [] => {}
+                [place] => {
+                    if let Some(held) = unreadable_in(schema.field(place).data_type()) {
+                        return Err(format!("the column `{name}` holds {held}, which is no text"));
+                    }
+                }
+                _ => return Err(format!("it has the column `{name}` more than once")),
+            }
+        }
+        let columns = self.placed(|name| places(&names, name).first().copied());
+        Ok(StreamColumns { wanted: self, columns, missing: Missing::new(self.missing) })
+    }
+
     /// Its columns, those that `place` knows; others are where no line has a cell.
     fn placed(&self, mut place: impl FnMut(&str) -> Option<usize>) -> InputColumns<'_> {
         let mut columns = |names: &'_ [String]| -> Vec<usize> {
@@ -118,6 +142,31 @@ pub fn json_row(line: u64, object: &Map<String, Value>, wanted: &Wanted<'_>) -> 
         object.iter().map(|(name, value)| (name.clone(), text_of(value.clone()))).collect();
     let cells = wanted.cells(&input.iter().cloned().collect());
     NewRow { line, input, cells, typed: None }
+}
+
+/// The columns of a model in a stream of tables.
+pub struct StreamColumns<'a> {
+    wanted: &'a Wanted<'a>,
+    columns: InputColumns<'a>,
+    missing: Missing,
+}
+
+impl StreamColumns<'_> {
+    /// The rows of a batch.
+    pub fn rows(&self, batch: &Arc<RecordBatch>) -> Vec<NewRow> {
+        let row = |row: usize| {
+            let all = cells_of(batch, row);
+            let at = |position: usize| all.get(position).map_or("", String::as_str);
+            let cells = self.columns.cells(&|position| self.missing.empty(at(position)));
+            NewRow {
+                line: row as u64 + 1,
+                input: Vec::new(),
+                cells: self.wanted.answerable(cells),
+                typed: Some(TypedRow { batch: Arc::clone(batch), row }),
+            }
+        };
+        (0..batch.num_rows()).map(row).collect()
+    }
 }
 
 /// A table of new data, its header read.

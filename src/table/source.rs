@@ -83,11 +83,7 @@ pub trait Source {
     /// # Errors
     /// There are several, or nothing can be read from it.
     fn place(&self, name: &str) -> Result<Option<usize>, TableError> {
-        let columns = || self.columns().iter().enumerate();
-        let same: Vec<usize> = columns().filter(|(_, n)| *n == name).map(|(i, _)| i).collect();
-        let lower = name.to_lowercase();
-        let alike = || columns().filter(|(_, n)| n.to_lowercase() == lower).map(|(i, _)| i).collect();
-        match (if same.is_empty() { alike() } else { same }).as_slice() {
+        match places(self.columns(), name).as_slice() {
             [] => Ok(None),
             [place] => match self.unusable(*place) {
                 None => Ok(Some(*place)),
@@ -96,6 +92,15 @@ pub trait Source {
             _ => Err(self.fault(format!("{} names `{name}` twice", self.header()))),
         }
     }
+}
+
+/// Where columns called `name` stand, else those that differ in upper and lower case only.
+pub fn places(columns: &[String], name: &str) -> Vec<usize> {
+    let columns = || columns.iter().enumerate();
+    let same: Vec<usize> = columns().filter(|(_, n)| *n == name).map(|(i, _)| i).collect();
+    let lower = name.to_lowercase();
+    let alike = || columns().filter(|(_, n)| n.to_lowercase() == lower).map(|(i, _)| i).collect();
+    if same.is_empty() { alike() } else { same }
 }
 
 /// The rows of a file in order.

@@ -4,6 +4,7 @@
 
 mod ablation;
 mod advice;
+mod arrow_stream;
 mod built_before;
 mod cache;
 mod checks;

@@ -163,6 +163,23 @@ fn another_training_takes_over_and_a_broken_one_does_not() {
 }
 
 #[test]
+fn an_encoder_is_served_without_a_model() {
+    let project = Project::empty();
+    let server = Server::start(&project, &["--encoder", "plain=all-MiniLM-L6-v2", "--precision", "f32"]);
+    let found = server.json("/v1/embeddings", json!({ "model": "plain", "input": ["a text", "a text"] }));
+    assert_eq!(found["data"][0]["embedding"], found["data"][1]["embedding"]);
+    assert_eq!(found["data"][0]["embedding"].as_array().unwrap().len(), 384);
+    let (status, text) = server.ask("/predict", Some(json!({ "texts": ["a text"] })));
+    assert!(status == 400 && text.contains("plain"), "{status} {text}");
+    let (_, info) = server.ask("/info", None);
+    assert!(info.contains("\"arithmetic\":\"f32"), "{info}");
+    assert_eq!(server.stop(), 0);
+    let done = project.run(&["serve", "--port", "0", "--encoder", "no-such-encoder"]);
+    assert_eq!(done.code(), 5, "{}", done.err());
+    assert!(done.err().contains("no-such-encoder"), "{}", done.err());
+}
+
+#[test]
 fn what_cannot_be_served_is_said() {
     let project = Project::small();
     let wrong = |args: &[&str], code: i32, said: &str| {

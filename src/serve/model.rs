@@ -1,4 +1,4 @@
-//! A saved model as the server asks it (`crates/serve`, which knows no model).
+//! A saved model as the server asks it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pipeline_serve::outside::{Answer, AnswerError, Answerer, Embedded, Row, Source, TaskAnswer};
 use serde_json::{Map, Value, json};
 
+use super::embedded::{about_tokens, embedded};
 use crate::model::{Answered, ModelFiles, Places, Predictor, answered};
 use crate::progress::Silent;
 use crate::table::json_row;
@@ -83,13 +84,10 @@ impl Served {
                 })
                 .collect(),
             range: range.collect(),
-            unlike_training: None,
+            unlike_training: answer.unlike_training,
         })
     }
 }
-
-/// Letters of a token, on the average of English.
-const LETTERS: usize = 4;
 
 impl Answerer for Served {
     fn text_fields(&self) -> &[String] {
@@ -132,7 +130,7 @@ impl Answerer for Served {
     }
 
     fn tokens(&self, row: &Row) -> usize {
-        let of = |text: &str| (text.len() / LETTERS + 2).min(self.max_tokens());
+        let of = |text: &str| about_tokens(text, self.max_tokens());
         match row {
             Row::Text(text) => of(text) * self.texts.len().max(1),
             Row::Fields(values) => {
@@ -162,14 +160,6 @@ impl Answerer for Served {
 
     fn embed(&self, texts: &[&str], normalize: bool) -> Result<Vec<Embedded>, AnswerError> {
         let found = self.predictor.embed_texts(texts).map_err(|error| AnswerError(error.to_string()))?;
-        let most = self.max_tokens();
-        let embedded = |(mut vector, tokens): (Vec<f32>, usize)| {
-            let norm = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
-            if normalize && norm > 0.0 {
-                vector.iter_mut().for_each(|v| *v /= norm);
-            }
-            Embedded { vector, tokens: tokens.min(most), truncated: tokens > most }
-        };
-        Ok(found.into_iter().map(embedded).collect())
+        Ok(embedded(found, self.max_tokens(), normalize))
     }
 }

@@ -1,0 +1,51 @@
+"""Label or embed on Dask.
+
+    python integrations/on_dask.py --worker FOLDER IN OUT                                two workers of this machine
+    python integrations/on_dask.py --worker FOLDER --scheduler tcp://there:8786 IN OUT
+
+IN is a folder of Parquet files, OUT gets a file for each. Run again, it does what is not done.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import worker  # noqa: E402
+
+# A task that dies with its worker is tried again so often.
+RETRIES = 3
+
+
+def files(client, command, sources, folder):
+    """Answer Parquet files, a task each; their targets."""
+    client.upload_file(worker.__file__)
+    tasks = client.map(worker.answer_file, [command] * len(sources), sources, [os.fspath(folder)] * len(sources),
+                       retries=RETRIES, pure=False)
+    return client.gather(tasks)
+
+
+def main():
+    from dask.distributed import Client, LocalCluster
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--worker", required=True, help="an unpacked bundle that every machine sees")
+    parser.add_argument("--embed", metavar="COLUMN", help="embed this column; otherwise label the rows")
+    parser.add_argument("--scheduler", help="of a cluster; otherwise one is started here")
+    parser.add_argument("--workers", type=int, default=2)
+    arguments = parser.parse_args()
+    folder = str(Path(arguments.worker).resolve())
+    command = worker.embedding(folder, arguments.embed) if arguments.embed else worker.labelling(folder)
+    arguments.target.mkdir(parents=True, exist_ok=True)
+    sources = sorted(str(path.resolve()) for path in arguments.source.glob("*.parquet"))
+    at = arguments.scheduler or LocalCluster(n_workers=arguments.workers, threads_per_worker=1, dashboard_address=None)
+    with Client(at) as client:
+        done = files(client, command, sources, arguments.target.resolve())
+    print(f"{len(done)} files are in {arguments.target}")
+
+
+if __name__ == "__main__":
+    main()
