@@ -7,6 +7,7 @@ use pipeline_encoder::{
 };
 
 use crate::augment::{Translate, TranslationError};
+use crate::fine_tuning::{EncoderTuning, Tuned, TuningError, Watch};
 use crate::heads::Networks;
 use crate::progress::Progress;
 
@@ -23,6 +24,12 @@ pub trait Engine: Networks {
     /// # Errors
     /// A file cannot be read or is no such model's.
     fn load_translator(&self, folder: &Path) -> Result<Box<dyn Translate>, TranslationError>;
+
+    /// Tune an encoder and write the folder of what it has become.
+    ///
+    /// # Errors
+    /// As [`TuningError`] says; what was at the place of the new folder is then still there.
+    fn tune_encoder(&self, tuning: &EncoderTuning<'_>, watch: Watch<'_>) -> Result<Tuned, TuningError>;
 }
 
 /// The part of an engine that heads ask for.

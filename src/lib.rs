@@ -15,6 +15,7 @@ pub mod inputs;
 pub mod heads;
 pub mod novelty;
 pub mod train;
+pub mod fine_tuning;
 pub mod engine;
 pub mod baseline;
 pub mod evaluate;

@@ -54,13 +54,13 @@ struct Field {
 }
 
 impl Novelty {
-    /// From the texts of the rows of a training, with the near-duplicate group of each. `None` where there are too few to tell: no row could
-    /// have a p-value of [`UNLIKE`].
-    pub fn fit(texts: Texts<'_>, groups: &[usize], seed: u64) -> Option<Self> {
+    /// From the texts of the rows of a training, with the near-duplicate group of each; the first `asked` of them say how far such rows are
+    /// from others. `None` where these are too few to tell: no row could have a p-value of [`UNLIKE`].
+    pub fn fit(texts: Texts<'_>, groups: &[usize], asked: usize, seed: u64) -> Option<Self> {
         let (rows, dims) = (groups.len(), texts.fields.first()?.dims);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let asked = sample(&mut rng, rows, rows.min(MOST_DISTANCES)).into_vec();
-        let chosen = &asked[..rows.min(MOST_LANDMARKS)];
+        let chosen = sample(&mut rng, rows, rows.min(MOST_LANDMARKS)).into_vec();
+        let asked = sample(&mut rng, asked, asked.min(MOST_DISTANCES)).into_vec();
         let own: Vec<usize> = chosen.iter().map(|&row| groups[row]).collect();
         let mut fields = Vec::with_capacity(texts.fields.len());
         // Of each field, the distance of each row; none of a blank text.
@@ -70,7 +70,7 @@ impl Novelty {
                 let of = |&row: &usize| unit(embeddings.row(row), (texts.is_blank)(place, row));
                 rows.iter().flat_map(of).collect()
             };
-            let landmarks = pick(chosen);
+            let landmarks = pick(&chosen);
             let apart = |rows: &[usize]| {
                 let may_be = |row: usize, landmark: usize| groups[rows[row]] != own[landmark];
                 nearest(&pick(rows), &landmarks, dims, may_be)
@@ -244,7 +244,7 @@ mod tests {
                 let (ordinary, strange) = (many(2000, 1, 0.0), many(2000, 1, 7.0));
                 let training = many(rows, copies, 0.0);
                 let texts = Texts { fields: &training, is_blank: NEVER };
-                let novelty = Novelty::fit(texts, &groups, seed).unwrap();
+                let novelty = Novelty::fit(texts, &groups, groups.len(), seed).unwrap();
                 let count = |fields| p_values(&novelty, fields).iter().filter(|&&p| p <= UNLIKE).count();
                 alarms += count(&ordinary);
                 seen += count(&strange);
@@ -264,7 +264,7 @@ mod tests {
         let training = [first, drawn(500, 1, 0.0, &mut rng).0];
         let sometimes = |field: usize, row: usize| field == 1 && row.is_multiple_of(5);
         let texts = Texts { fields: &training, is_blank: &sometimes };
-        let novelty = Novelty::fit(texts, &groups, 1).unwrap();
+        let novelty = Novelty::fit(texts, &groups, 500, 1).unwrap();
         let blank = |field: usize, _: usize| field == 1;
         for (shift, least, most) in [(0.0, 0, 20), (7.0, 950, 1000)] {
             let asked = [drawn(1000, 1, shift, &mut rng).0, drawn(1000, 1, 7.0, &mut rng).0];
@@ -278,12 +278,12 @@ mod tests {
     fn too_few_rows_or_groups_cannot_tell() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         let fit = |of: (Embeddings, Vec<usize>)| {
-            Novelty::fit(Texts { fields: &[of.0], is_blank: NEVER }, &of.1, 1).is_some()
+            Novelty::fit(Texts { fields: &[of.0], is_blank: NEVER }, &of.1, of.1.len(), 1).is_some()
         };
         assert!(!fit(drawn(98, 1, 0.0, &mut rng)));
         assert!(fit(drawn(99, 1, 0.0, &mut rng)));
         assert!(!fit((drawn(99, 1, 0.0, &mut rng).0, vec![0; 99])));
-        assert!(Novelty::fit(Texts { fields: &[], is_blank: NEVER }, &[], 1).is_none());
+        assert!(Novelty::fit(Texts { fields: &[], is_blank: NEVER }, &[], 0, 1).is_none());
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let (values, groups) = drawn(200, 1, 0.0, &mut rng);
         let fields = [values, drawn(200, 1, 0.0, &mut rng).0];
-        let novelty = Novelty::fit(Texts { fields: &fields, is_blank: NEVER }, &groups, 1).unwrap();
+        let novelty = Novelty::fit(Texts { fields: &fields, is_blank: NEVER }, &groups, 200, 1).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("novelty.safetensors");
         novelty.save(&path).unwrap();

@@ -222,6 +222,8 @@ pub fn train(
     };
     let validation = probabilities(&logits);
     let mut not_learned = NotLearned { rows: input.validation.to_vec(), probabilities: validation.clone() };
+    // What a tuned encoder has learned, no head can leave out.
+    let left_out = left_out.filter(|_| config.encoder.is_frozen());
     if let Some(LeftOut { rows, logits }) = left_out {
         // Variants, which stand behind the rows of the dataset, are not what will be asked.
         let own = rows.iter().zip(logits.chunks_exact(outputs)).filter(|(row, _)| **row < input.train.len());

@@ -12,6 +12,7 @@ use pipeline_serve::ServeError;
 use crate::collect::{CollectError, GateError, WebError};
 use crate::config::ConfigError;
 use crate::embed::{CacheError, EmbedError};
+use crate::fine_tuning::TuningError;
 use crate::heads::HeadError;
 use crate::model::PredictError;
 use crate::store::LockError;
@@ -82,6 +83,7 @@ pub fn needs_torch(error: &anyhow::Error) -> Option<String> {
     match error.downcast_ref::<BuildError>() {
         Some(BuildError::Head(error)) => of_head(error),
         Some(BuildError::Encoder(error) | BuildError::Embed(EmbedError::Encoder(error))) => of_encoder(error),
+        Some(BuildError::Tuning(error @ TuningError::NeedsTorch)) => Some(error.to_string()),
         Some(BuildError::Predict(error)) => of_predict(error),
         Some(_) => None,
         None => error.downcast_ref::<PredictError>().and_then(of_predict),
@@ -259,8 +261,14 @@ impl Exit {
             BuildError::Predict(error) => Self::of_predict(error),
             BuildError::Folder(_) | BuildError::Encoder(_) | BuildError::Lexicon(_) => Self::Missing,
             BuildError::Embed(EmbedError::Encoder(_)) => Self::Missing,
+            BuildError::Tuning(
+                TuningError::NeedsTorch | TuningError::Encoder(_) | TuningError::Folder { .. },
+            ) => Self::Missing,
+            BuildError::Tuning(TuningError::Setting { .. }) => Self::Config,
+            BuildError::Tuning(TuningError::Data { .. }) => Self::Data,
             BuildError::Embed(EmbedError::Interrupted { .. })
             | BuildError::Head(HeadError::Interrupted)
+            | BuildError::Tuning(TuningError::Interrupted)
             | BuildError::Interrupted => Self::Interrupted,
             BuildError::Cache(CacheError::Busy(_))
             | BuildError::Embed(EmbedError::Cache(CacheError::Busy(_)))
@@ -269,6 +277,7 @@ impl Exit {
             | BuildError::Cache(_)
             | BuildError::Export(_)
             | BuildError::Head(_)
+            | BuildError::Tuning(_)
             | BuildError::Store(_)
             | BuildError::Lock(LockError::Store(_))
             | BuildError::Translation(_)

@@ -56,6 +56,10 @@ impl Config {
     }
 
     fn check_head(&self) -> Result<(), Fault> {
+        if !self.train.encoder.is_frozen() && self.encoder.second.is_some() {
+            let problem = format!("is \"{}\", and with encoder.second there are two", self.train.encoder);
+            return Fault::at("train.encoder", problem);
+        }
         if self.train.heads().contains(&HeadKind::Kernel) && self.augment.makes_points() {
             return Fault::at(
                 "augment",

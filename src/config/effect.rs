@@ -10,6 +10,7 @@ use super::head_kind::HeadKind;
 use super::network::{AveragingKind, OutputKind, ScheduleKind};
 use super::split::{GivenTestDuplicates, SplitConfig};
 use super::train::TrainConfig;
+use super::tuning::EncoderTraining;
 
 /// A key that is set, and why it does nothing.
 struct Dead {
@@ -127,7 +128,7 @@ impl Config {
             "augment.smote.m" => {
                 without(augment.smote.kind == SmoteKind::Borderline, "augment.smote.kind = \"borderline\"")
             }
-            "train.head" | "train.class_weights" | "train.tasks" => None,
+            "train.head" | "train.encoder" | "train.class_weights" | "train.tasks" => None,
             "train.range_weight" if train.range_weight == 0.0 => None,
             "train.range_weight" if self.label.range.is_none() => {
                 Some("without label.range, whose numbers it weights".to_owned())
@@ -142,6 +143,13 @@ impl Config {
             "evaluate.decision" if !self.evaluate.costs.is_empty() => {
                 Some("with evaluate.costs, by which answers are decided".to_owned())
             }
+            _ if train.encoder.is_frozen() && key.starts_with("train.tuning") => {
+                Some("with train.encoder = \"frozen\"".to_owned())
+            }
+            "train.tuning.rank" | "train.tuning.alpha" => {
+                without(train.encoder == EncoderTraining::Lora, "train.encoder = \"lora\"")
+            }
+            _ if key.starts_with("train.tuning") => None,
             _ if key.starts_with("train.kernel.") => self.head_is_no(HeadKind::Kernel),
             _ if key.starts_with("train.trees.") => self.head_is_no(HeadKind::Trees),
             _ if key.starts_with("train.ensemble.") => {

@@ -120,7 +120,7 @@ impl Config {
     }
 
     /// All sections, in the order of the file.
-    pub(super) fn sections(&self) -> [&dyn Section; 25] {
+    pub(super) fn sections(&self) -> [&dyn Section; 26] {
         let (augment, train) = (&self.augment, &self.train);
         [
             &self.data,
@@ -136,6 +136,7 @@ impl Config {
             train,
             &train.kernel,
             &train.trees,
+            &train.tuning,
             &train.ensemble,
             &train.plateau,
             &self.evaluate,

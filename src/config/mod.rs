@@ -30,6 +30,7 @@ mod split;
 mod train;
 mod trees;
 mod tune;
+mod tuning;
 mod validate;
 
 #[cfg(test)]
@@ -62,4 +63,5 @@ pub use split::{GivenTestDuplicates, SplitConfig};
 pub use train::{TaskConfig, TrainConfig};
 pub use trees::TreesConfig;
 pub use tune::{SpaceAxis, TuneConfig, TuneMetric};
+pub use tuning::{EncoderTraining, TuningConfig};
 pub use validate::ValidateConfig;

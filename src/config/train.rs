@@ -10,6 +10,7 @@ use super::network::{AveragingKind, MOST_EPOCHS, OutputKind, PlateauConfig, Sche
 use super::number::{Number, real, whole};
 use super::section::Section;
 use super::trees::TreesConfig;
+use super::tuning::{EncoderTraining, TuningConfig};
 
 /// Most units of a hidden layer; two such layers have 17 GB of weights between them.
 const MOST_UNITS: usize = 65_536;
@@ -26,6 +27,10 @@ const MOST_MEMBER_UNITS: usize = 262_144;
 pub struct TrainConfig {
     /// The kind of head; `kernel` by default.
     pub head: HeadKind,
+    /// How much of the encoder learns; `frozen` by default.
+    pub encoder: EncoderTraining,
+    /// How it learns.
+    pub tuning: TuningConfig,
     /// A kernel machine's settings.
     pub kernel: KernelConfig,
     /// Rows that vote in k-NN, in `[1, 100,000]`; chosen on the validation rows by default.
@@ -170,6 +175,8 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             head: HeadKind::Kernel,
+            encoder: EncoderTraining::Frozen,
+            tuning: TuningConfig::default(),
             kernel: KernelConfig::default(),
             nearest: None,
             trees: TreesConfig::default(),

@@ -138,6 +138,7 @@ constants = { cost = "free" }
 css = { price = { selector = ".price", attribute = "content", take = "all" } }
 [train]
 head = "network"
+encoder = "frozen"
 nearest = 15
 range_weight = 0.3
 class_weights = true
@@ -171,6 +172,20 @@ gamma = 0.5
 ridge = 0.6
 feature_weight = 0.7
 term_weight = 0.8
+[train.tuning]
+pairs = 40
+head_epochs = 2
+epochs = 3
+patience = 7
+batch_size = 8
+learning_rate = 1e-4
+head_learning_rate = 1e-2
+layer_decay = 0.8
+warm_up = 0.15
+weight_decay = 0.02
+dropout = 0.16
+rank = 5
+alpha = 17.0
 [train.trees]
 depth = 4
 learning_rate = 0.05

@@ -60,6 +60,9 @@ pub struct EncoderCard {
     /// have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xxh3: Option<String>,
+    /// Whether it was tuned for the model, and lies in its folder.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tuned: bool,
 }
 
 impl EncoderCard {

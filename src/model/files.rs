@@ -35,6 +35,10 @@ impl ModelFiles {
     pub fn novelty(&self) -> PathBuf {
         self.folder.join("novelty.safetensors")
     }
+    /// `encoder`: the folder of the encoder that was tuned for the model, where one was.
+    pub fn encoder(&self) -> PathBuf {
+        self.folder.join("encoder")
+    }
     /// `metrics.json`: all that the evaluation found.
     pub fn metrics(&self) -> PathBuf {
         self.folder.join("metrics.json")

@@ -79,7 +79,7 @@ impl Predictor {
     ) -> Result<Self, PredictError> {
         let card = load_card(files)?;
         let calibration = load_calibration(files, &card)?;
-        let folders = folders(&card, places, progress)?;
+        let folders = folders(files, &card, places, progress)?;
         let workers = card.config.encoder.workers;
         let rest = || {
             let head = load_head(files, &card, networks(engine))?;
@@ -184,6 +184,7 @@ impl Predictor {
 
 /// The folders of the encoders of the training, on this machine.
 fn folders(
+    files: &ModelFiles,
     card: &ModelCard,
     places: Places<'_>,
     progress: &dyn Progress,
@@ -195,6 +196,7 @@ fn folders(
     let folder = |(i, wanted): (usize, &EncoderCard)| {
         let place = match encoders.get(i) {
             Some(folder) => Place::Here(folder.clone()),
+            None if wanted.tuned => Place::Here(files.encoder()),
             None => locate(&wanted.model, root, &user_cache())?,
         };
         Ok(on_disk(place, progress)?)

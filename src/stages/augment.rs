@@ -50,7 +50,7 @@ impl Context<'_> {
         let cache = self.cache(&encoders)?;
         self.embed_texts(&with_originals(&candidates, dataset), &cache, &encoders)?;
         let variants = keep_in_band(candidates, dataset, &cache, &config.augment.synonyms)?;
-        let mixed = mixed_rows(config, &rows, &train, "");
+        let mixed = mixed_rows(config, &rows, &rows.raw, &train, "");
 
         let folder = self.project.augmented_folder();
         let mut outputs = vec![folder.join("variants.jsonl"), folder.join("mixup.csv")];
@@ -125,10 +125,10 @@ pub fn variant_inputs(
 }
 
 /// The rows that mixup and SMOTE make of the rows `train`; `of` tells one call's random draws from another's.
-pub fn mixed_rows(config: &Config, rows: &Rows, train: &[usize], of: &str) -> Vec<Mixed> {
+pub fn mixed_rows(config: &Config, rows: &Rows, raw: &RawInputs, train: &[usize], of: &str) -> Vec<Mixed> {
     let augment = &config.augment;
     let mut mixed = mix(train, &rows.classes, &augment.mixup, config.seed_for(&format!("mixup{of}")));
-    let points = Points { values: &rows.raw.embedding, dims: rows.raw.embedding_dims };
+    let points = Points { values: &raw.embedding, dims: raw.embedding_dims };
     let seed = config.seed_for(&format!("smote{of}"));
     mixed.extend(smote(train, &rows.classes, points, &augment.smote, seed));
     mixed

@@ -8,6 +8,7 @@ use crate::augment::{AugmentError, LexiconError, TranslationError};
 use crate::collect::{CollectError, GateError, PeopleError, WebError};
 use crate::counting::counted;
 use crate::embed::{CacheError, EmbedError, ExportError};
+use crate::fine_tuning::TuningError;
 use crate::heads::HeadError;
 use crate::model::PredictError;
 use crate::store::{LockError, StoreError};
@@ -43,6 +44,9 @@ pub enum BuildError {
     /// The head failed, diverged or was interrupted.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// The encoder cannot be tuned.
+    #[error(transparent)]
+    Tuning(#[from] TuningError),
     /// A saved model cannot be read.
     #[error(transparent)]
     Predict(#[from] PredictError),
@@ -215,6 +219,7 @@ impl BuildError {
         let hint = match self {
             Self::Table(error) => return error.hint(),
             Self::Folder(error) => return error.hint(),
+            Self::Tuning(error) => return error.hint(),
             Self::Encoder(error) => return error.hint(),
             Self::Embed(error) => return error.hint(),
             Self::Cache(error) => return error.hint(),

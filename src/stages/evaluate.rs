@@ -364,7 +364,7 @@ impl Context<'_> {
         let files = self.project.model();
         let card = load_card(&files)?;
         let (inputs, head) = (load_inputs(&files, &card)?, load_head(&files, &card, networks(self.engine))?);
-        let mut answered = answers(head.as_ref(), &card.head, &inputs, &rows.raw.pick(of))?;
+        let mut answered = answers(head.as_ref(), &card.head, &inputs, &self.seen(rows)?.pick(of))?;
         apply_temperature(&mut answered.label, rows.dataset.classes.len(), temperature);
         Ok(answered)
     }

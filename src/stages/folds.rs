@@ -1,5 +1,6 @@
 //! The configured head on every fold of cross-validation: augmented, trained and calibrated in each anew.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -10,6 +11,7 @@ use super::error::BuildError;
 use super::memory;
 use super::rows::{Rows, Truth};
 use super::train::Learning;
+use super::tuned::TunedEncoder;
 use crate::augment::{TextAugmenter, Variant, keep_in_band, with_originals};
 use crate::config::{DecisionKind, HeadKind};
 use crate::counting::counted;
@@ -107,19 +109,20 @@ impl Context<'_> {
             self.progress
                 .note(&format!("there is memory for {at_once} of the {} folds at once", folds.len()));
         }
+        let tuned = self.tuned_on(rows, &lent, &variants)?;
         if config.train.heads().contains(&HeadKind::Kernel) {
             rows.raw.make_distances();
         }
         self.progress.start("cross-validating", folds.len() as u64, "folds");
         // One group after the other: a thread that waits inside a fold may take up another one of its group.
         let size = if at_once < threads { at_once } else { folds.len().max(1) };
-        let mut left = folds.iter().zip(&lent).zip(variants);
+        let mut left = folds.iter().zip(&lent).zip(variants).zip(&tuned);
         let groups = std::iter::from_fn(|| {
             let group: Vec<_> = left.by_ref().take(size).collect();
             (!group.is_empty()).then_some(group)
         });
-        let on_fold = |((fold, lent), variants)| {
-            let answers = each(fold, self.on_fold(rows, lent, variants, &cache)?);
+        let on_fold = |(((fold, lent), variants), tuned): (_, &Option<TunedEncoder>)| {
+            let answers = each(fold, self.on_fold(rows, lent, variants, &cache, tuned.as_ref())?);
             self.progress.advance(1);
             if self.progress.interrupted() { Err(BuildError::Interrupted) } else { Ok(answers) }
         };
@@ -130,29 +133,67 @@ impl Context<'_> {
         Ok(answers?.into_iter().flatten().collect())
     }
 
+    /// The encoder tuned on each fold, where it is to learn, and all that the fold needs embedded by it.
+    fn tuned_on(
+        &self,
+        rows: &Rows,
+        folds: &[Fold],
+        variants: &[Vec<Variant>],
+    ) -> Result<Vec<Option<TunedEncoder>>, BuildError> {
+        if self.project.config.train.encoder.is_frozen() {
+            return Ok(folds.iter().map(|_| None).collect());
+        }
+        self.progress.start("tuning encoders", folds.len() as u64, "folds");
+        let quiet = Background(self.progress);
+        let tune = |fold: &Fold| {
+            let tuned = self.tuned(rows, fold, &quiet);
+            self.progress.advance(1);
+            tuned
+        };
+        let tuned: Result<Vec<TunedEncoder>, _> = folds.par_iter().map(tune).collect();
+        self.progress.finish();
+        let tuned = tuned?;
+        // One after the other: embedding takes all cores.
+        for (tuned, variants) in tuned.iter().zip(variants) {
+            let cache = tuned.cache()?;
+            self.inputs_by(tuned, &cache, rows)?;
+            let texts = variants.iter().flat_map(|variant| variant.texts.iter().map(String::as_str));
+            self.embed_texts(&texts.collect::<Vec<_>>(), &cache, &tuned.encoders)?;
+        }
+        Ok(tuned.into_iter().map(Some).collect())
+    }
+
     fn on_fold(
         &self,
         rows: &Rows,
         fold: &Fold,
         candidates: Vec<Variant>,
         cache: &Cache,
+        tuned: Option<&TunedEncoder>,
     ) -> Result<HeadAnswers, BuildError> {
         let config = &self.project.config;
         let begin = Instant::now();
         let name = format!("of fold {} of repeat {}", fold.fold, fold.repeat);
         let variants = keep_in_band(candidates, &rows.dataset, cache, &config.augment.synonyms)?;
+        let own_cache = tuned.map(TunedEncoder::cache).transpose()?;
+        let raw = match (tuned, &own_cache) {
+            (Some(tuned), Some(cache)) => Cow::Owned(self.inputs_by(tuned, cache, rows)?),
+            _ => Cow::Borrowed(&rows.raw),
+        };
+        let seen_by = own_cache.as_ref().unwrap_or(cache);
         let learning = Learning {
+            raw: &raw,
             train: &fold.train,
             validation: &fold.validation,
-            variants: &variant_inputs(&variants, &rows.dataset, cache, config)?,
+            variants: &variant_inputs(&variants, &rows.dataset, seen_by, config)?,
             parents: &variants.iter().map(|v| v.parent).collect::<Vec<_>>(),
-            mixed: &mixed_rows(config, rows, &fold.train, &format!(" {name}")),
+            mixed: &mixed_rows(config, rows, &raw, &fold.train, &format!(" {name}")),
         };
         let trained =
             self.fit(rows, &learning, config.seed_for(&format!("fit {name}")), &Background(self.progress))?;
         let seconds = begin.elapsed().as_secs_f64();
         let classes = rows.dataset.classes.len();
-        let held_out = rows.raw.pick(&fold.held_out);
+        let held_out = raw.pick(&fold.held_out);
         let raw = answers(trained.head.as_ref(), &trained.shape, &trained.inputs, &held_out)?.label;
         let truth = rows.truth(&trained.not_learned.rows);
         let not_learned = self.predictions(rows, &truth, &trained.not_learned.probabilities);

@@ -34,6 +34,7 @@ mod train;
 mod translator;
 mod trial;
 mod tune;
+mod tuned;
 mod validate;
 
 pub use ablate::{AblateSettings, Preset, ablate, presets};

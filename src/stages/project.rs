@@ -72,6 +72,11 @@ impl Project {
         self.root.join("data/embeddings/cache.redb")
     }
 
+    /// Encoders that were tuned, each in a folder named by what it was made from.
+    pub fn tuned_folder(&self) -> PathBuf {
+        self.root.join("data/embeddings/tuned")
+    }
+
     /// Embedding matrices and their row index.
     pub fn embeddings_folder(&self) -> PathBuf {
         self.root.join("data/embeddings").join(&self.config.name)

@@ -17,6 +17,7 @@ use super::stage::Stage;
 use super::staleness::{Reason, Sources, StageStatus, ingredients, plan, status};
 use crate::config::HeadKind;
 use crate::engine::Engine;
+use crate::fine_tuning::TuningError;
 use crate::heads::HeadError;
 use crate::progress::Progress;
 use crate::store::{Lock, Manifest, Output};
@@ -104,6 +105,9 @@ pub fn build(
     }
     if planned.iter().any(|s| s.stage >= Stage::Train && !s.reasons.is_empty()) {
         check_networks(project.config.train.heads(), engine)?;
+        if engine.is_none() && !project.config.train.encoder.is_frozen() {
+            return Err(TuningError::NeedsTorch.into());
+        }
     }
     let _lock = Lock::take(&project.state_folder())?;
     // A model that an older program left is no run yet, and a second one never overwrites the first.

@@ -103,9 +103,15 @@ fn manifest_name(stage: Stage) -> String {
     format!("stage.{}.json", stage.name())
 }
 
-/// The file of a run for the output `path` of a stage.
+/// The file of a run for the output `path` of a stage: where it is in the model's folder, `data/models/NAME`.
 fn in_run(folder: &Path, path: &str) -> PathBuf {
-    folder.join(Path::new(path).file_name().unwrap_or_default())
+    let parts: Vec<_> = Path::new(path).iter().collect();
+    let models = parts.windows(2).rposition(|pair| pair == ["data", "models"]);
+    let inside = models.and_then(|at| parts.get(at + 3..)).filter(|inside| !inside.is_empty());
+    match inside {
+        Some(inside) => folder.join(inside.iter().collect::<PathBuf>()),
+        None => folder.join(Path::new(path).file_name().unwrap_or_default()),
+    }
 }
 
 /// Whether a run has what predicting needs.
@@ -141,6 +147,9 @@ pub fn keep(project: &Project) -> Result<Option<u32>, BuildError> {
         let (from, to) = (project.root.join(path), in_run(filled.path(), path));
         // A file that the run before has, too, is no second one on disk: what is in a run is never written again.
         let same = before.as_ref().map(|before| in_run(before, path));
+        if let Some(around) = to.parent() {
+            fs::create_dir_all(around).map_err(StoreError::of("write", around))?;
+        }
         let linked = same.filter(|same| Output::of(same).is_ok_and(|of| of == *output));
         if linked.is_some_and(|same| fs::hard_link(same, &to).is_ok()) {
             bytes += output.bytes;
@@ -316,7 +325,8 @@ pub fn prune(project: &Project, which: &Prune) -> Result<Vec<Run>, BuildError> {
         for entry in fs::read_dir(&folder).map_err(StoreError::of("read", &folder))? {
             let path = entry.map_err(StoreError::of("read", &folder))?.path();
             if path.file_name().is_some_and(|name| name != RECORD) {
-                fs::remove_file(&path).map_err(StoreError::of("remove", &path))?;
+                let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                removed.map_err(StoreError::of("remove", &path))?;
             }
         }
     }

@@ -13,6 +13,7 @@ use super::error::BuildError;
 use super::memory;
 use super::rows::Rows;
 use super::stage::Stage;
+use super::tuned::TunedEncoder;
 use crate::augment::Mixed;
 use crate::config::{HeadKind, KernelConfig, SmoteKind};
 use crate::embed::{Embeddings, NpyWriter};
@@ -29,6 +30,8 @@ use crate::train::{FeatureSettings, TrainInput, Trained, train};
 
 /// What one head learns from.
 pub struct Learning<'a> {
+    /// Inputs of all rows.
+    pub raw: &'a RawInputs,
     /// Rows to learn from.
     pub train: &'a [usize],
     /// Rows that choose the epoch.
@@ -76,10 +79,17 @@ impl Context<'_> {
         let parent = |v: usize| augmented.variants[v].parent;
         let cells = variant_cells(augmented.variants.iter(), &rows.dataset);
         let taught = rows.lent_to(&rows.whole(), &project.config);
+        let tuned = self.tuned_to(&rows, &taught, &augmented.variants)?;
+        let of_frozen = || raw_inputs(&fields, cells.iter(), Some(&project.config));
+        let (raw, variants, tuned) = match &tuned {
+            Some((tuned, raw, variants)) => (raw, variants.pick(&kept), Some(tuned)),
+            None => (&rows.raw, of_frozen().pick(&kept), None),
+        };
         let learning = Learning {
+            raw,
             train: &taught.train,
             validation: &taught.validation,
-            variants: &raw_inputs(&fields, cells.iter(), Some(&project.config)).pick(&kept),
+            variants: &variants,
             parents: &kept.iter().map(|&v| parent(v)).collect::<Vec<_>>(),
             mixed: &mixed,
         };
@@ -93,8 +103,8 @@ impl Context<'_> {
         }
         self.check_memory(taught.train.len() + taught.validation.len())?;
         let trained = self.fit(&rows, &learning, project.config.seed_for("fit"), self.progress)?;
-        let novelty = self.novelty(&rows, taught.train.iter().chain(&taught.validation));
-        let outputs = self.save(&rows.dataset, &trained, novelty)?;
+        let novelty = self.novelty(&rows, learning.raw, &taught, tuned.is_some());
+        let outputs = self.save(&rows.dataset, &trained, novelty, tuned)?;
         let summary = TrainSummary {
             rows: trained.training_rows,
             augmented: kept.len() + mixed.len(),
@@ -132,7 +142,7 @@ impl Context<'_> {
     ) -> Result<Trained, BuildError> {
         let config = &self.project.config;
         let input = TrainInput {
-            rows: &rows.raw,
+            rows: learning.raw,
             classes: &rows.classes,
             taught: &rows.taught,
             teach_only: &rows.teach_only,
@@ -155,6 +165,7 @@ impl Context<'_> {
     pub fn fit_plain(&self, rows: &Rows, fold: &Fold, seed: u64) -> Result<Trained, BuildError> {
         let none = RawInputs { embedding_dims: rows.raw.embedding_dims, ..RawInputs::default() };
         let learning = Learning {
+            raw: &rows.raw,
             train: &fold.train,
             validation: &fold.validation,
             variants: &none,
@@ -164,24 +175,26 @@ impl Context<'_> {
         self.fit(rows, &learning, seed, &Background(self.progress))
     }
 
-    /// How far the rows of the training are from each other.
-    fn novelty<'r>(&self, rows: &Rows, known: impl Iterator<Item = &'r usize>) -> Option<Novelty> {
-        let known: Vec<usize> = known.copied().collect();
+    /// How far the rows of the training, whose inputs are `raw`, are from each other. A tuned encoder has put those that taught it together, and
+    /// only the validation rows say how far others are.
+    fn novelty(&self, rows: &Rows, raw: &RawInputs, known: &Fold, tuned: bool) -> Option<Novelty> {
+        let all: Vec<usize> = known.validation.iter().chain(&known.train).copied().collect();
         let count = rows.dataset.text_fields.len();
-        let dims = rows.raw.embedding_dims / count.max(1);
+        let dims = raw.embedding_dims / count.max(1);
         let of = |field: usize| {
             let value = |&row: &usize| {
-                let start = row * rows.raw.embedding_dims + field * dims;
-                &rows.raw.embedding[start..start + dims]
+                let start = row * raw.embedding_dims + field * dims;
+                &raw.embedding[start..start + dims]
             };
-            Embeddings { dims, values: known.iter().flat_map(value).copied().collect() }
+            Embeddings { dims, values: all.iter().flat_map(value).copied().collect() }
         };
         let fields: Vec<Embeddings> = (0..count).map(of).collect();
         let is_blank =
-            |field: usize, row: usize| rows.dataset.rows[known[row]].cells.texts[field].trim().is_empty();
-        let groups: Vec<usize> = known.iter().map(|&row| rows.dealt.groups[row]).collect();
+            |field: usize, row: usize| rows.dataset.rows[all[row]].cells.texts[field].trim().is_empty();
+        let groups: Vec<usize> = all.iter().map(|&row| rows.dealt.groups[row]).collect();
         let texts = Texts { fields: &fields, is_blank: &is_blank };
-        Novelty::fit(texts, &groups, self.project.config.seed_for("novelty"))
+        let asked = if tuned { known.validation.len() } else { all.len() };
+        Novelty::fit(texts, &groups, asked, self.project.config.seed_for("novelty"))
     }
 
     /// Write everything that predicting on another machine needs, and the history.
@@ -190,6 +203,7 @@ impl Context<'_> {
         dataset: &Dataset,
         trained: &Trained,
         novelty: Option<Novelty>,
+        tuned: Option<&TunedEncoder>,
     ) -> Result<Vec<PathBuf>, BuildError> {
         let (config, files) = (&self.project.config, self.project.model());
         let names = std::iter::once(&config.encoder.model).chain(&config.encoder.second);
@@ -202,9 +216,18 @@ impl Context<'_> {
                 precision: model.arithmetic.precision(),
                 arithmetic: Some(model.arithmetic),
                 xxh3: Some(Folder::open(&model.folder)?.checksum()?),
+                tuned: tuned.is_some(),
             })
         };
-        let encoders = names.zip(&self.encoders()?.models).map(of_model).collect::<Result<_, _>>()?;
+        let used = match tuned {
+            Some(tuned) => tuned.encoders.clone(),
+            None => self.encoders()?,
+        };
+        let encoders = names.zip(&used.models).map(of_model).collect::<Result<_, _>>()?;
+        let own_encoder = match tuned {
+            Some(tuned) => tuned.copy_to(&files.encoder())?,
+            None => Vec::new(),
+        };
         trained.head.save(&files.head())?;
         // Not for people's eyes, and half as long in one line; it is read again at every start.
         write_atomic(&files.inputs(), |w| Ok(serde_json::to_writer(w, &trained.inputs)?))?;
@@ -246,6 +269,6 @@ impl Context<'_> {
             writer.finish()
         })?;
         let outputs = [files.head(), files.inputs(), files.card(), files.history(), files.validation()];
-        Ok(outputs.into_iter().chain(novelty_xxh3.map(|_| known)).collect())
+        Ok(outputs.into_iter().chain(novelty_xxh3.map(|_| known)).chain(own_encoder).collect())
     }
 }

@@ -23,6 +23,9 @@ const BORDERLINE: &[(&str, &str)] = &[("augment.smote.kind", "\"borderline\"")];
 const ENSEMBLE: &[(&str, &str)] = &[("train.ensemble.heads", "[\"kernel\", \"prototypes\"]")];
 const TASK: &[(&str, &str)] = &[("train.tasks", "[{ column = \"season\", weight = 0.3 }]")];
 
+const TUNED: &[(&str, &str)] = &[("train.encoder", "\"top-1\""), ("train.tuning.epochs", "2")];
+const LORA: &[(&str, &str)] = &[("train.encoder", "\"lora\""), ("train.tuning.epochs", "2")];
+
 const SWITCHES: &[Switch] = &[
     ("kernel", &[], "seed", "7"),
     ("kernel", &[], "data.text_fields", "[\"title\"]"),
@@ -64,6 +67,24 @@ const SWITCHES: &[Switch] = &[
     ("trees", &[], "train.trees.rows", "0.5"),
     ("ensemble", ENSEMBLE, "train.ensemble.heads", "[\"knn\", \"prototypes\"]"),
     ("ensemble", ENSEMBLE, "train.ensemble.stacked", "false"),
+    ("logistic", &[], "train.encoder", "\"top-1\""),
+    ("logistic", TUNED, "train.tuning.pairs", "20"),
+    ("logistic", TUNED, "train.tuning.head_epochs", "3"),
+    ("logistic", TUNED, "train.tuning.epochs", "1"),
+    ("logistic", TUNED, "train.tuning.batch_size", "8"),
+    ("logistic", TUNED, "train.tuning.learning_rate", "0.0005"),
+    ("logistic", TUNED, "train.tuning.head_learning_rate", "0.02"),
+    (
+        "logistic",
+        &[("train.encoder", "\"top-2\""), ("train.tuning.epochs", "2")],
+        "train.tuning.layer_decay",
+        "0.3",
+    ),
+    ("logistic", TUNED, "train.tuning.warm_up", "0.6"),
+    ("logistic", TUNED, "train.tuning.weight_decay", "5.0"),
+    ("logistic", TUNED, "train.tuning.dropout", "0.4"),
+    ("logistic", LORA, "train.tuning.rank", "2"),
+    ("logistic", LORA, "train.tuning.alpha", "64.0"),
     ("network", VARIANTS, "augment.synonyms.variants", "1"),
     ("network", VARIANTS, "augment.synonyms.fields", "[\"title\"]"),
     ("network", VARIANTS, "augment.synonyms.swap_share", "0.9"),
@@ -132,7 +153,7 @@ const PLATEAU: &[(&str, &str)] = &[
 ];
 
 /// What moves no answer, and what it does.
-const OTHERS: [(&str, &str); 23] = [
+const OTHERS: [(&str, &str); 24] = [
     ("name", "where results go"),
     ("data.files", "which rows there are"),
     ("data.test_files", "which rows are test rows"),
@@ -154,6 +175,7 @@ const OTHERS: [(&str, &str); 23] = [
     ("encoder.precision", "speed, up to rounding"),
     ("encoder.backend", "speed, up to rounding"),
     ("encoder.workers", "speed and memory"),
+    ("train.tuning.patience", "when a tuning ends; moves answers only where a later epoch is better"),
     ("split.given_test_duplicates", "with test files: tests/cli/advice.rs"),
     ("evaluate", "figures and answers: tests/cli/evaluation.rs, tests/cli/decision.rs"),
 ];
@@ -161,7 +183,7 @@ const OTHERS: [(&str, &str); 23] = [
 /// Sections of what is reported, not of what is answered; `tune`, `validate` and `collect` have tests of their own.
 const REPORTS: [&str; 5] = ["evaluate", "gates", "validate", "tune", "collect"];
 
-const SECTIONS: [&str; 17] = [
+const SECTIONS: [&str; 18] = [
     "",
     "data",
     "label",
@@ -177,6 +199,7 @@ const SECTIONS: [&str; 17] = [
     "train",
     "train.kernel",
     "train.trees",
+    "train.tuning",
     "train.ensemble",
     "train.plateau",
 ];

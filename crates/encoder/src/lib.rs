@@ -32,5 +32,6 @@ pub use hub::{Place, fetch, fetch_files, locate};
 pub use model::{Encoders, Known, Model};
 pub use processor::{Choice, Processor, Rates, Reason, choice, here, measurements, user_cache};
 pub use threads::Encoder;
+pub use tokenize::Truncating;
 pub use transformer::rate;
 pub use worker::Worker;

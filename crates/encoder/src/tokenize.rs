@@ -1,6 +1,7 @@
 //! Texts to token ids: the folder's own tokenizer, which cuts long texts and still knows their length.
 
 use std::fs;
+use std::path::Path;
 use std::sync::mpsc;
 
 use tokenizers::models::wordpiece::WordPiece;
@@ -44,7 +45,16 @@ impl Truncating {
     /// # Errors
     /// The file is missing or no tokenizer, or `max_tokens` leaves no room beside the special tokens.
     pub fn load(folder: &Folder, max_tokens: usize) -> Result<Self, EncoderError> {
-        let path = folder.path.join("tokenizer.json");
+        Self::open(&folder.path, max_tokens, folder.lower_case)
+    }
+
+    /// [`Truncating::load`] of any folder with a tokenizer.json; with `lower_case`, texts are put in lower case before the
+    /// tokenizer sees them.
+    ///
+    /// # Errors
+    /// As [`Truncating::load`].
+    pub fn open(folder: &Path, max_tokens: usize, lower_case: bool) -> Result<Self, EncoderError> {
+        let path = folder.join("tokenizer.json");
         let bytes = fs::read(&path).map_err(|source| EncoderError::Read { path: path.clone(), source })?;
         let invalid = |reason: String| EncoderError::Invalid { path: path.clone(), reason };
         let mut tokenizer = read(&bytes).map_err(|e| invalid(e.to_string()))?;
@@ -54,7 +64,7 @@ impl Truncating {
         let own_tokens = max_tokens.checked_sub(special_tokens).ok_or_else(|| {
             invalid(format!("it adds {special_tokens} special tokens, and a text may have {max_tokens}"))
         })?;
-        Ok(Self { tokenizer, own_tokens, special_tokens, lower_case: folder.lower_case })
+        Ok(Self { tokenizer, own_tokens, special_tokens, lower_case })
     }
 
     /// Id of the token that stands for nothing; 0 where the vocabulary has none.
@@ -66,7 +76,11 @@ impl Truncating {
     ///
     /// # Errors
     /// The tokenizer failed on a text.
-    pub fn batches(&self, texts: &[&str], sender: &mpsc::SyncSender<Batch>) -> Result<(), EncoderError> {
+    pub(crate) fn batches(
+        &self,
+        texts: &[&str],
+        sender: &mpsc::SyncSender<Batch>,
+    ) -> Result<(), EncoderError> {
         for (window, chunk) in texts.chunks(WINDOW_TEXTS).enumerate() {
             for batch in batches(self.tokenize(chunk, window * WINDOW_TEXTS)?) {
                 if sender.send(batch).is_err() {
@@ -77,7 +91,10 @@ impl Truncating {
         Ok(())
     }
 
-    /// Token ids of each text, the special tokens around what is left after the cut.
+    /// Token ids of each text, the special tokens around what is left after the cut; the first text's index is `offset`.
+    ///
+    /// # Errors
+    /// The tokenizer failed on a text.
     pub fn tokenize(&self, texts: &[&str], offset: usize) -> Result<Vec<Tokens>, EncoderError> {
         let cleaned: Vec<String> = texts
             .iter()

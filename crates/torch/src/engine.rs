@@ -5,6 +5,7 @@ use std::path::Path;
 
 use pipeline::augment::{Translate, TranslationError};
 use pipeline::engine::Engine;
+use pipeline::fine_tuning::{EncoderTuning, Tuned, TuningError, Watch};
 use pipeline::heads::{
     Epoch, FitData, Fitted, Head, HeadError, NetworkSettings, NetworkShape, Networks, Tensors,
 };
@@ -14,6 +15,7 @@ use crate::libtorch::single_threaded;
 use crate::marian;
 use crate::network::{self, Network};
 use crate::padded;
+use crate::tuning::SentenceEncoder;
 
 /// The engine over libtorch, on the CPU.
 pub struct Torch;
@@ -25,6 +27,14 @@ impl Engine for Torch {
 
     fn load_translator(&self, folder: &Path) -> Result<Box<dyn Translate>, TranslationError> {
         Ok(Box::new(marian::load(folder)?))
+    }
+
+    fn tune_encoder(&self, tuning: &EncoderTuning<'_>, watch: Watch<'_>) -> Result<Tuned, TuningError> {
+        let EncoderTuning { folder, into, data, settings, run } = tuning;
+        let mut encoder = SentenceEncoder::open(folder, settings.max_tokens)?;
+        let tuned = encoder.tune(data, settings, *run, watch)?;
+        encoder.save(into)?;
+        Ok(tuned)
     }
 }
 
@@ -43,5 +53,40 @@ impl Networks for Torch {
     fn load_network(&self, shape: &NetworkShape, tensors: Tensors) -> Result<Box<dyn Head>, HeadError> {
         single_threaded();
         Ok(Box::new(Network::load(shape, tensors)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::fine_tuning::Depth;
+
+    use super::*;
+    use crate::tuning::fixture::{Problem, folder, settings, tuned};
+
+    #[test]
+    fn a_tuned_encoder_is_written_where_it_was_asked_for() {
+        let (folder, problem, settings) = (folder(), Problem::new(16, 1), settings(Depth::Top(1)));
+        let out = tempfile::tempdir().unwrap();
+        let into = out.path().join("tuned");
+        let tune = |into: &Path, watch: Watch<'_>| {
+            problem.with(|data| {
+                let tuning = EncoderTuning {
+                    folder: folder.path(),
+                    into,
+                    data: *data,
+                    settings: &settings,
+                    run: None,
+                };
+                Torch.tune_encoder(&tuning, watch)
+            })
+        };
+        let told = tune(&into, &mut |_| ControlFlow::Continue(())).unwrap();
+        let (expected, told_there) = tuned(folder.path(), &problem, &settings);
+        assert_eq!(told, told_there);
+        let saved = SentenceEncoder::open(&into, None).unwrap();
+        assert_eq!(saved.embed(&["w3 w25"]).unwrap(), expected.embed(&["w3 w25"]).unwrap());
+        let nowhere = out.path().join("nowhere");
+        let error = tune(&nowhere, &mut |_| ControlFlow::Break(())).unwrap_err();
+        assert!(matches!(error, TuningError::Interrupted) && !nowhere.exists());
     }
 }

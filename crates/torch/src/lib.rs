@@ -1,4 +1,5 @@
-//! What only libtorch can do: network heads ([`network`]), encoders through rust-bert ([`padded`]), and Marian models for translation.
+//! What only libtorch can do: network heads ([`network`]), encoders through rust-bert ([`padded`]), encoders that
+//! learn ([`tuning`]), and Marian models for translation.
 //!
 //! This is the only crate that links libtorch. [`Torch`] implements what the `pipeline` library asks for
 //! ([`pipeline::engine::Engine`], [`pipeline::heads::Networks`]) and knows nothing of files under `data/` or the terminal.
@@ -8,6 +9,7 @@ mod libtorch;
 mod marian;
 pub mod padded;
 pub mod network;
+pub mod tuning;
 mod engine;
 
 pub use engine::Torch;

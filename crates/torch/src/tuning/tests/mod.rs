@@ -1,0 +1,5 @@
+//! What a tuning must hold to, on a BERT of two layers.
+
+mod learning;
+mod runs;
+mod folders;

@@ -1,0 +1,68 @@
+//! An encoder that learns from the training rows: it is part of its model, of every fold its own, and never tuned twice.
+
+use std::fs;
+
+use crate::project::Project;
+
+const TUNED: &str = "encoder = \"top-1\"\ntuning.epochs = 1\n";
+
+fn folders(project: &Project) -> Vec<(String, std::time::SystemTime)> {
+    let mut found: Vec<_> = fs::read_dir(project.path("data/embeddings/tuned"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let weights = path.join("encoder/model.safetensors");
+            (path.display().to_string(), fs::metadata(weights).unwrap().modified().unwrap())
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_model_answers_by_the_encoder_that_it_was_trained_with() {
+    let project = Project::small();
+    project.use_head("logistic", "");
+    project.good(&["build", "--quiet"]);
+    let ask = ["predict", "--text", "Knit a scarf"];
+    let frozen = project.good(&ask).out();
+    project.use_head("logistic", TUNED);
+    project.good(&["build", "--quiet"]);
+    let tuned = project.good(&ask).out();
+    assert_ne!(tuned, frozen);
+    // Two folds and the whole.
+    let made = folders(&project);
+    assert_eq!(made.len(), 3);
+    // The head anew, the encoders as they are.
+    project.use_head("prototypes", TUNED);
+    project.good(&["build", "--quiet"]);
+    assert_eq!(folders(&project), made);
+    project.good(&["runs", "restore", "2"]);
+    fs::remove_dir_all(project.path("data/embeddings")).unwrap();
+    assert_eq!(project.good(&ask).out(), tuned);
+    // Without libtorch.
+    let mut bare = project.command(&ask);
+    bare.env("LIBTORCH", "/nowhere");
+    assert_eq!(String::from_utf8(bare.output().unwrap().stdout).unwrap(), tuned);
+    let weights = project.path("data/models/small/encoder/model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    let error = project.run(&ask).err();
+    assert!(error.contains("not the one that the model was trained with"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_tuned_is_said_by_its_key() {
+    let project = Project::small();
+    project.use_head("logistic", "encoder = \"top-7\"\n");
+    let error = project.run(&["build", "--quiet"]).err();
+    assert!(error.contains("train.encoder") && error.contains("6 layers"), "{error}");
+    project.use_head("logistic", "encoder = \"half\"\n");
+    let error = project.run(&["build", "--quiet"]).err();
+    assert!(error.contains("train.encoder") && error.contains("`top-1` to `top-1000`"), "{error}");
+    project.use_head("logistic", "tuning.epochs = 3\n");
+    let error = project.run(&["build", "--quiet"]).err();
+    assert!(error.contains("train.tuning.epochs has no effect with train.encoder = \"frozen\""), "{error}");
+}
