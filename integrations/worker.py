@@ -21,8 +21,9 @@ class WorkerError(RuntimeError):
 
 def labelling(worker_folder, *more):
     """The command of a worker that labels rows."""
+    # Names of encoders are relative to the folder of a project file, which need not be there.
     return [f"{worker_folder}/pipeline", "predict", "--arrow-stream", "--model", f"{worker_folder}/model",
-            "--encoder", f"{worker_folder}/encoder", *more]
+            "--config", f"{worker_folder}/pipeline.toml", *more]
 
 
 def embedding(worker_folder, column, *more):

@@ -25,6 +25,7 @@ pub mod tune;
 pub mod collect;
 pub mod model;
 pub mod report;
+pub mod export;
 pub mod stages;
 pub mod serve;
 pub mod cli;

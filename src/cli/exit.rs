@@ -12,6 +12,7 @@ use pipeline_serve::ServeError;
 use crate::collect::{CollectError, GateError, WebError};
 use crate::config::ConfigError;
 use crate::embed::{CacheError, EmbedError};
+use crate::export::ExportError;
 use crate::fine_tuning::TuningError;
 use crate::heads::HeadError;
 use crate::model::PredictError;
@@ -170,6 +171,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(FailedGates::hint))
         .or_else(|| error.downcast_ref().and_then(NoInput::hint))
         .or_else(|| error.downcast_ref().and_then(ServeError::hint))
+        .or_else(|| error.downcast_ref().and_then(ExportError::hint))
 }
 
 /// The message of an error and those of its causes that it does not already tell.
@@ -194,6 +196,8 @@ impl Exit {
             Self::of_predict(error)
         } else if let Some(error) = error.downcast_ref::<ServeError>() {
             Self::of_serve(error)
+        } else if let Some(error) = error.downcast_ref::<ExportError>() {
+            Self::of_export(error)
         } else if error.is::<BadUsage>() {
             Self::Usage
         } else if error.is::<TorchMissing>() {
@@ -216,6 +220,20 @@ impl Exit {
             PredictError::Interrupted | PredictError::Encode(EncoderError::Interrupted) => Self::Interrupted,
             PredictError::Encoders { .. } => Self::Data,
             _ => Self::Missing,
+        }
+    }
+
+    fn of_export(error: &ExportError) -> Self {
+        match error {
+            ExportError::NotExpressible { .. }
+            | ExportError::NotEmpty { .. }
+            | ExportError::Exists { .. }
+            | ExportError::TooLarge { .. } => Self::Usage,
+            ExportError::Predict(error) => Self::of_predict(error),
+            ExportError::Encoder(EncoderError::Interrupted) => Self::Interrupted,
+            ExportError::Encoder(_) | ExportError::File { .. } | ExportError::Head(_) => Self::Missing,
+            ExportError::Table(_) => Self::Data,
+            ExportError::Store(_) => Self::Failed,
         }
     }
 
@@ -306,7 +324,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_error_that_comes_here_is_asked_for_its_hint() {
-        let errors: [Error; 7] = [
+        let errors: [Error; 8] = [
             BuildError::NoTestFiles.into(),
             ConfigError::LabelLeak { path: "p".into(), column: "a".into(), key: "k" }.into(),
             PredictError::File { path: "p".into(), reason: "it is gone".into() }.into(),
@@ -314,6 +332,7 @@ mod tests {
             BadData { errors: 1 }.into(),
             FailedGates { gates: vec!["accuracy".into()] }.into(),
             NoInput { path: "My invoice".into() }.into(),
+            ExportError::NotEmpty { folder: "f".into() }.into(),
         ];
         for error in errors {
             let error = error.context("while testing");

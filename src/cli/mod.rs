@@ -13,6 +13,7 @@ mod compare;
 mod curve;
 mod evaluate;
 mod exit;
+mod export;
 mod encoders;
 mod few_shot;
 mod init;

@@ -11,8 +11,8 @@ use super::exit::{self, Exit};
 use super::output::{print, visible};
 use super::progress::say;
 use super::{
-    ablate, build, cache, collect, compare, curve, encoders, evaluate, few_shot, init, predict, runs, serve,
-    status, torch, tune, validate,
+    ablate, build, cache, collect, compare, curve, encoders, evaluate, export, few_shot, init, predict, runs,
+    serve, status, torch, tune, validate,
 };
 use crate::engine::Engine;
 use crate::foreign::is_under_way;
@@ -111,6 +111,12 @@ enum Task {
     /// Say what a trained model is worth on labelled rows that it has not seen
     #[command(after_help = evaluate::EXAMPLES)]
     Evaluate(evaluate::EvaluateArgs),
+    /// Write a trained model in a form that other programs read
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::ExportArgs),
+    /// Prepare a folder with a trained model for others
+    #[command(after_help = export::PUBLISH_EXAMPLES)]
+    Publish(export::PublishArgs),
     /// Print a completion script for a shell
     #[command(
         after_help = "Examples:\n  pipeline completions bash > /etc/bash_completion.d/pipeline\n  pipeline completions zsh > ~/.zfunc/_pipeline"
@@ -186,6 +192,8 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Encoders(args) => encoders::encoders(&args),
         Task::Evaluate(args) => evaluate::evaluate(&args, engine),
         Task::Predict(args) => predict::predict(&args, engine),
+        Task::Export(args) => export::export(&args),
+        Task::Publish(args) => export::publish(&args),
         Task::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pipeline", &mut script);

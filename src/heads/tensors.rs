@@ -235,15 +235,21 @@ impl Tensors {
         Ok(Self { path: path.to_owned(), prefix: String::new(), tensors })
     }
 
+    /// The bytes of a safetensors file of them.
+    ///
+    /// # Errors
+    /// They are more than such a file can say.
+    pub fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        safetensors::serialize(&self.tensors, None).map_err(io::Error::other)
+    }
+
     /// Write a safetensors file, whole or not at all.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TensorError> {
-        write_atomic(path, |w| {
-            w.write_all(&safetensors::serialize(&self.tensors, None).map_err(io::Error::other)?)
-        })
-        .map_err(|error| TensorError::Write { path: path.to_owned(), source: error.source })
+        write_atomic(path, |w| w.write_all(&self.to_bytes()?))
+            .map_err(|error| TensorError::Write { path: path.to_owned(), source: error.source })
     }
 
     /// The values of the tensor of this name, row-major.

@@ -37,6 +37,31 @@ pub struct InputEncoder {
     scale: Vec<f32>,
 }
 
+/// How the tabular inputs of a row are made: the numeric features, then for each categorical feature an indicator (0 or 1) of
+/// each known value and one of any other; each less its mean, over its scale.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TabularInputs {
+    /// The numeric features in their order.
+    pub numeric: Vec<NumericInput>,
+    /// Known values of each categorical feature, sorted.
+    pub categories: Vec<Vec<String>>,
+    /// Subtracted from each input.
+    pub mean: Vec<f32>,
+    /// Divides each input; not 0.
+    pub scale: Vec<f32>,
+}
+
+/// How a number becomes an input: ln(1 + max(0, x)) or as it is, then within the limits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NumericInput {
+    /// Whether it enters as the logarithm.
+    pub logarithmic: bool,
+    /// What stands for a missing one, as it enters.
+    pub missing: f32,
+    /// Least and greatest, as it enters.
+    pub limits: Option<[f32; 2]>,
+}
+
 impl InputEncoder {
     /// Learn means, scales and categories from the rows `train` of `raw`.
     ///
@@ -146,6 +171,26 @@ impl InputEncoder {
     /// The first so many inputs are embedding, the rest tabular.
     pub fn embedding_dims(&self) -> usize {
         self.embedding_dims
+    }
+
+    /// How the tabular inputs are made, for those who make them elsewhere.
+    pub fn tabular_inputs(&self) -> TabularInputs {
+        let numeric = (0..self.numeric_means.len()).map(|feature| NumericInput {
+            logarithmic: self.logarithmic[feature],
+            missing: self.numeric_means[feature],
+            limits: self.numeric_limits.get(feature).copied(),
+        });
+        TabularInputs {
+            numeric: numeric.collect(),
+            categories: self.categories.clone(),
+            mean: self.mean.clone(),
+            scale: self.scale.clone(),
+        }
+    }
+
+    /// Whether a head sees words and letters of the texts, too.
+    pub fn has_terms(&self) -> bool {
+        !self.vocabularies.is_empty()
     }
 
     /// Length of an input row.

@@ -189,16 +189,20 @@ pub fn load_head(
     card: &ModelCard,
     networks: Option<&dyn Networks>,
 ) -> Result<Box<dyn Head>, PredictError> {
+    Ok(heads::load(&card.head, load_tensors(files, card)?, networks)?)
+}
+
+/// The weights in `head.safetensors`, seen to be of the training of `card`.
+///
+/// # Errors
+/// The file is missing, damaged, or of another training.
+pub fn load_tensors(files: &ModelFiles, card: &ModelCard) -> Result<Tensors, PredictError> {
     let path = files.head();
     let bytes = read_checked(&path, |bytes| match &card.head_xxh3 {
         Some(expected) => quick_checksum(bytes) == *expected,
         None => blake3::Hasher::new().update_rayon(bytes).finalize().to_hex().as_str() == card.head_blake3,
     })?;
-    Ok(heads::load(
-        &card.head,
-        Tensors::parse(&path, Whole::Mapped(bytes)).map_err(HeadError::from)?,
-        networks,
-    )?)
+    Ok(Tensors::parse(&path, Whole::Mapped(bytes)).map_err(HeadError::from)?)
 }
 
 fn read_checked(path: &Path, expected: impl Fn(&[u8]) -> bool) -> Result<memmap2::Mmap, PredictError> {

@@ -13,7 +13,7 @@ pub use answers::{Answers, answers};
 pub use card::{Calibration, EncoderCard, FORMAT, ModelCard};
 pub use files::{
     ModelFiles, PredictError, load_calibration, load_card, load_evaluation, load_head, load_inputs,
-    load_novelty,
+    load_novelty, load_tensors,
 };
-pub use predictor::{Places, Predicted, Predictor};
+pub use predictor::{Places, Predicted, Predictor, encoders_of};
 pub use run::{Run, RunFigures};

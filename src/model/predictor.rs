@@ -204,6 +204,21 @@ fn folders(
     card.encoders.iter().enumerate().map(folder).collect()
 }
 
+/// The encoders of the training on this machine, each seen to be that of the training; the hub's are downloaded first. Whether this
+/// processor can compute as the training did is not asked.
+///
+/// # Errors
+/// One is missing, damaged, or another one.
+pub fn encoders_of(
+    files: &ModelFiles,
+    card: &ModelCard,
+    places: Places<'_>,
+    progress: &dyn Progress,
+) -> Result<Vec<Model>, PredictError> {
+    let folders = folders(files, card, places, progress)?;
+    folders.iter().zip(&card.encoders).map(|(folder, wanted)| open_as_trained(folder, wanted, true)).collect()
+}
+
 /// The encoders of the training as one.
 ///
 /// Seeing that they are those of the training takes as long as loading them, so both are done at once.

@@ -12,6 +12,7 @@ mod encode;
 mod folder;
 mod hub;
 mod model;
+mod parameters;
 mod pool;
 mod processor;
 #[expect(unsafe_code, reason = "vector instructions")]
@@ -23,13 +24,14 @@ mod transformer;
 mod weights;
 mod worker;
 
-pub use architecture::Architecture;
+pub use architecture::{Architecture, BertConfig};
 pub use arithmetic::{Arithmetic, Backend, Precision};
 pub use batch::{Batch, Tokens};
 pub use encode::{Encode, Encoded, EncoderError, EncoderSettings, Joined};
 pub use folder::{Folder, FolderError, Pooling};
 pub use hub::{Place, fetch, fetch_files, locate};
 pub use model::{Encoders, Known, Model};
+pub use parameters::Parameters;
 pub use processor::{Choice, Processor, Rates, Reason, choice, here, measurements, user_cache};
 pub use threads::Encoder;
 pub use tokenize::Truncating;

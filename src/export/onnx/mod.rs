@@ -1,0 +1,10 @@
+//! ONNX: a graph from tokens to logits, written without Python.
+
+mod proto;
+mod graph;
+mod bert;
+mod head;
+mod columns;
+mod folder;
+
+pub use folder::{write_classifier, write_encoder};
