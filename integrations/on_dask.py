@@ -20,7 +20,8 @@ RETRIES = 3
 
 def files(client, command, sources, folder):
     """Answer Parquet files, a task each; their targets."""
-    client.upload_file(worker.__file__)
+    # By its own name: where it was uploaded, the module of that name is the copy.
+    client.upload_file(os.fspath(Path(__file__).resolve().with_name("worker.py")))
     tasks = client.map(worker.answer_file, [command] * len(sources), sources, [os.fspath(folder)] * len(sources),
                        retries=RETRIES, pure=False)
     return client.gather(tasks)

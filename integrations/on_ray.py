@@ -24,6 +24,8 @@ def answered(dataset, command, actors=2, rows=2048):
     """A Dataset with the answers of a pool of actors to its rows."""
     import pyarrow as pa
 
+    _sent()
+
     class Asking:
         def __call__(self, table):
             batches = table.combine_chunks().to_batches()
@@ -32,10 +34,18 @@ def answered(dataset, command, actors=2, rows=2048):
     return dataset.map_batches(Asking, concurrency=actors, batch_size=rows, batch_format="pyarrow", num_cpus=CORES)
 
 
+def _sent():
+    """Let what uses `worker` bring it along: the processes of Ray do not find it by its name."""
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(worker)
+
+
 def files(command, sources, folder):
     """Answer Parquet files, a task each; their targets."""
     import ray
 
+    _sent()
     task = ray.remote(num_cpus=CORES, max_retries=RETRIES, retry_exceptions=True)(worker.answer_file)
     return ray.get([task.remote(command, source, os.fspath(folder)) for source in sources])
 
@@ -53,7 +63,7 @@ def main():
     command = worker.embedding(folder, arguments.embed) if arguments.embed else worker.labelling(folder)
     arguments.target.mkdir(parents=True, exist_ok=True)
     sources = sorted(str(path.resolve()) for path in arguments.source.glob("*.parquet"))
-    ray.init(runtime_env={"py_modules": []}, include_dashboard=False, log_to_driver=False)
+    ray.init(include_dashboard=False, log_to_driver=False)
     done = files(command, sources, arguments.target.resolve())
     print(f"{len(done)} files are in {arguments.target}")
 

@@ -48,7 +48,7 @@ def main():
     parser.add_argument("--embed", metavar="COLUMN", help="embed this column; otherwise label the rows")
     arguments = parser.parse_args()
     spark = SparkSession.builder.appName("pipeline").getOrCreate()
-    spark.sparkContext.addPyFile(worker.__file__)
+    spark.sparkContext.addPyFile(os.fspath(Path(__file__).resolve().with_name("worker.py")))
     where, column = arguments.worker, arguments.embed
     if where.endswith(".tar.gz"):
         spark.addArtifacts(f"{where}#worker", archive=True) if hasattr(spark, "_client") else spark.sparkContext.addArchive(f"{where}#worker")

@@ -205,14 +205,14 @@ mod tests {
 
     /// Rows around one of ten centres, each `copies` times.
     fn drawn(rows: usize, copies: usize, shift: f32, rng: &mut ChaCha8Rng) -> (Embeddings, Vec<usize>) {
-        let mut normal = || -> f32 { StandardNormal.sample(rng) };
+        let mut noise = || -> f32 { 0.5 * Distribution::<f32>::sample(&StandardNormal, rng) };
         let (mut values, mut groups) = (Vec::new(), Vec::new());
         for row in 0..rows {
             let point: Vec<f32> = (0..DIMS)
-                .map(|d| if d == row % 10 { 3.0 } else { 0.0 } + if d >= 12 { shift } else { 0.0 } + normal())
+                .map(|d| if d == row % 10 { 3.0 } else { 0.0 } + if d >= 12 { shift } else { 0.0 } + noise())
                 .collect();
             for _ in 0..copies {
-                values.extend(point.iter().map(|v| v + 0.01 * normal()));
+                values.extend(point.iter().map(|v| v + 0.01 * noise()));
                 groups.push(row);
             }
         }

@@ -12,6 +12,7 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Field, Schema, SchemaRef};
 
 use super::answered_typed::{batch_of, schema_of};
+use super::columns::check_columns;
 use super::exit::{BadInput, BadUsage, Exit};
 use super::output::Sink;
 use super::progress::Terminal;
@@ -85,7 +86,7 @@ pub fn predict(predictor: &Predictor, answers: &Answers, terminal: &Terminal) ->
     let names: Vec<String> = given.fields().iter().map(|field| field.name().clone()).collect();
     let wanted = card.wanted();
     let columns = wanted.in_stream(&given).map_err(|reason| BadInput(format!("standard input: {reason}")))?;
-    super::predict::check_columns(terminal, &wanted, &names)?;
+    check_columns(terminal, &wanted, &names)?;
     let form = Form {
         min_confidence: answers.min_confidence,
         with_input: answers.with_input,

@@ -9,6 +9,7 @@ mod arrow_stream;
 mod build;
 mod cache;
 mod collect;
+mod columns;
 mod compare;
 mod curve;
 mod evaluate;

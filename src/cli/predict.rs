@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::ModelArgs;
 use super::arrow_stream::{self, Answers};
+use super::columns::check_columns;
 use super::exit::{BadInput, BadRows, BadUsage, Exit, NoInput};
 use super::output::Sink;
 use super::priors::Priors;
@@ -419,42 +420,12 @@ impl Labelling<'_> {
     }
 }
 
-/// Refuse an input with columns of these `names` where it lacks all text, and name what else it lacks.
-pub fn check_columns(terminal: &Terminal, wanted: &Wanted<'_>, names: &[String]) -> Result<()> {
-    let lacks = lacking(wanted, names);
-    if wanted.texts.iter().all(|text| lacks.contains(&text.as_str())) {
-        let near = nearest(&wanted.texts[0], names.iter().map(String::as_str));
-        let header = match names {
-            [only] if wanted.texts.len() == 1 => format!(
-                "; where {only:?} is a text and no name of a column, put a line with {} before it",
-                wanted.texts[0]
-            ),
-            _ => String::new(),
-        };
-        let message = format!(
-            "the model reads the text columns {}; the input has none of them, only {}{near}{header}",
-            wanted.texts.join(", "),
-            names.join(", ")
-        );
-        return Err(BadInput(message).into());
-    }
-    if !lacks.is_empty() {
-        terminal.note(&format!("note: the input has no {}; empty is taken", lacks.join(", ")));
-    }
-    Ok(())
-}
-
 fn rate(rows: usize, since: Instant) -> String {
     format!("{:.0} rows/s", rows as f64 / since.elapsed().as_secs_f64())
 }
 
 fn names(input: &[(String, String)]) -> Vec<String> {
     input.iter().map(|(name, _)| name.clone()).collect()
-}
-
-fn lacking<'w>(wanted: &Wanted<'w>, names: &[String]) -> Vec<&'w str> {
-    let lower: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
-    wanted.columns().into_iter().filter(|name| !lower.contains(&name.to_lowercase())).collect()
 }
 
 fn row_of(line: u64, values: &BTreeMap<String, String>, wanted: &Wanted<'_>) -> NewRow {

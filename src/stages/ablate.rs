@@ -61,6 +61,9 @@ pub struct Preset {
     /// Whether it makes sense only with `validate.passes`.
     #[serde(default)]
     needs_passes: bool,
+    /// Whether it takes so long that `--all` leaves it out.
+    #[serde(default)]
+    takes_hours: bool,
     /// A program that it starts.
     #[serde(default)]
     needs_program: Option<String>,
@@ -156,6 +159,10 @@ pub fn ablate(
             let first = MAIN.iter().map(ToString::to_string);
             let others = known.iter().filter(|(name, _)| !MAIN.contains(&name.as_str()));
             let others = others.filter(|(name, preset)| match lacks(preset) {
+                _ if preset.takes_hours => {
+                    progress.note(&format!("{name} is left out: it may take hours; name it"));
+                    false
+                }
                 Some(what) => {
                     progress.note(&format!("{name} is left out: there is no {what}"));
                     false

@@ -91,7 +91,7 @@ fn the_model_folder_alone_is_enough_elsewhere() {
     let elsewhere = tempfile::tempdir().unwrap();
     let model = elsewhere.path().join("model");
     fs::create_dir(&model).unwrap();
-    for file in ["model.json", "inputs.json", "head.safetensors", "calibration.json", "novelty.safetensors"] {
+    for file in ["model.json", "inputs.json", "head.safetensors", "calibration.json"] {
         fs::copy(project.path(&format!("data/models/small/{file}")), model.join(file)).unwrap();
     }
     drop(project);

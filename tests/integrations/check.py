@@ -108,7 +108,7 @@ def job(engine, command, sources, target, workers=2):
                  .config("spark.executor.memory", "512m").config("spark.deploy.maxExecutorRetries", "20").getOrCreate())
         try:
             spark.sparkContext.setLogLevel("ERROR")
-            spark.sparkContext.addPyFile(worker.__file__)
+            spark.sparkContext.addPyFile(os.fspath(HERE / "integrations" / "worker.py"))
             spark.sparkContext.parallelize(range(workers), workers).count()
             begin = time.perf_counter()
             on_spark.files(spark, lambda: command, sources, target)

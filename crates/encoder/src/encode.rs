@@ -20,10 +20,10 @@ pub struct EncoderSettings {
 }
 
 impl EncoderSettings {
-    /// One worker a core where `workers` does not say how many.
+    /// One worker a thread of rayon (RAYON_NUM_THREADS, else one a core) where `workers` does not say how many.
     pub fn new(folder: &Path, max_tokens: usize, arithmetic: Arithmetic, workers: Option<usize>) -> Self {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        Self { folder: folder.to_owned(), max_tokens, arithmetic, workers: workers.unwrap_or_else(cores) }
+        let workers = workers.unwrap_or_else(rayon::current_num_threads);
+        Self { folder: folder.to_owned(), max_tokens, arithmetic, workers }
     }
 }
 
