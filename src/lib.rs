@@ -21,6 +21,7 @@ pub mod baseline;
 pub mod evaluate;
 pub mod validate;
 pub mod propose;
+pub mod suggest;
 pub mod tune;
 pub mod collect;
 pub mod model;

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use anyhow::Result;
 
 use crate::model::{Answered, Cell, Layout, TaskAnswer, json_of};
-use crate::report::Table;
+use crate::report::{Table, explanation_text};
+use crate::table::{SET, harmless};
 
 /// A format of text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,13 +81,12 @@ impl Text {
 
     /// A cell that no spreadsheet takes for a formula; a number is none.
     fn safe<'c>(&mut self, cell: &'c str) -> Cow<'c, str> {
-        let formula = cell.len() > 1 && cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let computes = formula && cell.parse::<f64>().is_err();
-        if self.raw_cells || !computes {
+        if self.raw_cells {
             return Cow::Borrowed(cell);
         }
-        self.escaped += 1;
-        Cow::Owned(format!("'{cell}"))
+        let cell = harmless(cell);
+        self.escaped += usize::from(matches!(cell, Cow::Owned(_)));
+        cell
     }
 }
 
@@ -95,6 +95,7 @@ fn table(layout: &Layout<'_>, rows: &[Answered<'_>]) -> String {
         ["line", "label", "probability", "next likeliest"].map(str::to_owned).to_vec();
     header.extend(layout.ends.iter().map(|end| (*end).to_owned()));
     header.extend(layout.tasks().map(str::to_owned));
+    header.extend(layout.form.with_set.then(|| SET.to_owned()));
     let mut table = Table::new(header);
     for Answered { row, answer } in rows {
         let mut line = vec![row.line.to_string()];
@@ -111,9 +112,16 @@ fn table(layout: &Layout<'_>, rows: &[Answered<'_>]) -> String {
                 line.extend(ends.map(|v| format!("{v:.1}")));
                 let task = |of: &TaskAnswer<'_>| format!("{} {:.1} %", of.class, 100.0 * of.probability);
                 line.extend(answer.tasks.iter().map(task));
+                line.extend(layout.set(answer).map(|names| names.join("; ")));
             }
         }
         table.push(line);
     }
-    table.to_string()
+    let mut text = table.to_string();
+    for Answered { row, answer } in rows {
+        if let Some(why) = answer.as_ref().ok().and_then(|answer| answer.explanation.as_ref()) {
+            text += &format!("\nline {}: {}", row.line, explanation_text(why));
+        }
+    }
+    text
 }

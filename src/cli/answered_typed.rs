@@ -24,7 +24,8 @@ pub fn schema_of(layout: &Layout<'_>, given: Option<&SchemaRef>, vectors: Vector
                     _ => field,
                 };
             }
-            (Column::Given(_) | Column::Label | Column::Task(_) | Column::Reason, _) => DataType::Utf8,
+            (Column::Given(_) | Column::Label | Column::Task(_), _) => DataType::Utf8,
+            (Column::Set | Column::Because | Column::Reason, _) => DataType::Utf8,
             (Column::Line, _) => DataType::UInt64,
             (Column::UnlikeTraining, _) => DataType::Boolean,
             (Column::Embedding(_), _) => vectors.data_type(layout.form.dims),
@@ -100,9 +101,12 @@ fn array(
     Ok(match column {
         Column::Line => Arc::new(cells().map(line).collect::<UInt64Array>()),
         Column::UnlikeTraining => Arc::new(cells().map(truth).collect::<BooleanArray>()),
-        Column::Given(_) | Column::Label | Column::Task(_) | Column::Reason => {
-            Arc::new(cells().map(text).collect::<StringArray>())
-        }
+        Column::Given(_)
+        | Column::Label
+        | Column::Task(_)
+        | Column::Set
+        | Column::Because
+        | Column::Reason => Arc::new(cells().map(text).collect::<StringArray>()),
         Column::Probability | Column::Class(_) | Column::End(_) | Column::TaskProbability(_) => {
             Arc::new(cells().map(number).collect::<Float64Array>())
         }

@@ -92,6 +92,8 @@ pub fn predict(predictor: &Predictor, answers: &Answers, terminal: &Terminal) ->
         with_input: answers.with_input,
         embedded: if answers.embeddings { card.config.encoded_fields() } else { Vec::new() },
         dims: predictor.encoders().dims(),
+        with_set: false,
+        explained: false,
     };
     let layout = Layout::new(card, form, &names);
     let schema = schema_of(&layout, Some(&given), answers.vectors);

@@ -261,9 +261,12 @@ impl Exit {
             BuildError::Preset(_) | BuildError::Costs { .. } => Self::Config,
             BuildError::NoTestFiles => Self::Config,
             BuildError::TooFar { .. } => Self::Usage,
-            BuildError::NoCandidates { .. } | BuildError::NoTask { .. } => Self::Missing,
+            BuildError::NoCandidates { .. } | BuildError::NoTask { .. } | BuildError::NoBatch { .. } => {
+                Self::Missing
+            }
             BuildError::Gate(GateError::Interrupted) => Self::Interrupted,
             BuildError::Gate(_) => Self::Data,
+            BuildError::Corrections { .. } => Self::Data,
             BuildError::NotDeclared { .. } => Self::Config,
             BuildError::People(_) | BuildError::NothingToAsk { .. } | BuildError::NoAnswers { .. } => {
                 Self::Data

@@ -14,6 +14,7 @@ use super::args::ModelArgs;
 use super::arrow_stream::{self, Answers};
 use super::columns::check_columns;
 use super::exit::{BadInput, BadRows, BadUsage, Exit, NoInput};
+use super::explained::{ExplainArgs, Explainer};
 use super::output::Sink;
 use super::priors::Priors;
 use super::progress::Terminal;
@@ -39,6 +40,8 @@ pub const EXAMPLES: &str = "Examples:
   pipeline predict new.csv -o vectors.parquet --embeddings
   pipeline predict new.csv --priors spam=0.02,ham=0.98
   pipeline predict new.csv --priors estimate
+  pipeline predict new.csv --coverage 0.9 -o sets.csv
+  pipeline predict --explain --text \"My invoice is wrong\"
 
 A table needs the model's text columns; a JSON line is an object with them as keys. Columns that are missing count as empty, and are named. Every row has an answer in its place, or the reason why it has none.";
 
@@ -72,6 +75,10 @@ pub struct PredictArgs {
     /// Give no label to rows whose answer has a lower probability; the report shows what that costs
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     min_confidence: f32,
+    /// Name every class that a row may have, so that the true one is among them for this share of the rows of each class: column
+    /// `set`; the report says how often it was. Rows of other shares of the classes than in training are covered, too
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["priors", "arrow_stream"])]
+    coverage: Option<f64>,
     /// Leave out the row's own columns, which else stand before the answer (in JSON lines, as `input`); its line is there instead
     #[arg(long)]
     only: bool,
@@ -82,6 +89,8 @@ pub struct PredictArgs {
     /// Write the embeddings of the texts, too, in Parquet, Arrow or JSON lines: a column `embedding`, or one for each text field
     #[arg(long)]
     embeddings: bool,
+    #[command(flatten)]
+    explain: ExplainArgs,
     /// Read a stream of Arrow from standard input and write one to standard output, batch for batch, for engines such as Spark
     /// (docs/scale.md)
     #[arg(long, conflicts_with_all = ["file", "text", "field", "priors", "input", "output", "format", "json", "raw_cells"])]
@@ -119,6 +128,9 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
         ))
         .into());
     }
+    if let Some(coverage) = args.coverage.filter(|share| !(*share > 0.0 && *share < 1.0)) {
+        return Err(BadUsage(format!("--coverage {coverage}: give a share above 0 and below 1")).into());
+    }
     if args.arrow_stream {
         let terminal = Terminal::new(false);
         let (predictor, _) = args.of.load(engine, &terminal)?;
@@ -151,11 +163,20 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             file.display()
         ));
     }
+    if args.coverage.is_some() && predictor.label_sets().is_none() {
+        let file = files.calibration();
+        return Err(BadUsage(format!(
+            "--coverage: {} does not say which classes a row may have; `pipeline build` measures it",
+            file.display()
+        ))
+        .into());
+    }
     let sink = Sink::new(args.output.as_deref())?;
     let mut labelling = Labelling {
         args,
         predictor: &predictor,
         priors,
+        explainer: Explainer::new(&args.explain, &args.of, &predictor, &files, &terminal),
         terminal: &terminal,
         format,
         packing,
@@ -275,6 +296,7 @@ struct Labelling<'a> {
     args: &'a PredictArgs,
     predictor: &'a Predictor,
     priors: Option<Priors>,
+    explainer: Option<Explainer<'a>>,
     terminal: &'a Terminal,
     format: OutputFormat,
     packing: Option<Packing>,
@@ -296,6 +318,8 @@ impl Labelling<'_> {
             with_input: self.args.file.is_some() && !self.args.only,
             embedded: if self.args.embeddings { card.config.encoded_fields() } else { Vec::new() },
             dims: self.predictor.encoders().dims(),
+            with_set: self.args.coverage.is_some(),
+            explained: self.explainer.is_some(),
         };
         let (format, packing, raw_cells) = (self.format, self.packing, self.args.raw_cells);
         let to = Destination { format, packing, sink, raw_cells };
@@ -306,15 +330,18 @@ impl Labelling<'_> {
         let estimates = self.priors.as_ref().is_some_and(|priors| priors.to.is_none());
         let mut kept: Vec<(Vec<NewRow>, Predicted)> = Vec::new();
         let (started, mut size) = (Instant::now(), FIRST_ROWS);
-        self.terminal.start("predicting", 0, "rows");
+        let doing = if self.explainer.is_some() { "explaining" } else { "predicting" };
+        self.terminal.start(doing, 0, "rows");
         loop {
             let batch: Vec<NewRow> = rows.by_ref().take(size).collect::<Result<_>>()?;
             if batch.is_empty() {
                 break;
             }
-            size = MOST_ROWS;
             let mut predicted = self.answers(&batch)?;
-            self.terminal.advance(batch.len() as u64);
+            if self.explainer.is_none() {
+                size = MOST_ROWS;
+                self.terminal.advance(batch.len() as u64);
+            }
             if estimates {
                 kept.push((batch, predicted));
                 continue;
@@ -323,7 +350,16 @@ impl Labelling<'_> {
                 apply_shares(&mut predicted.answers.label, &from.shares, to);
                 decision = Some(from.with_shares(to));
             }
-            if !writer.write(&answered(&batch, &predicted, decision.as_ref(), classes))? {
+            let mut rows = answered(&batch, &predicted, decision.as_ref(), classes);
+            if let (Some(coverage), Some(sets)) = (self.args.coverage, self.predictor.label_sets()) {
+                for answer in rows.iter_mut().filter_map(|row| row.answer.as_mut().ok()) {
+                    answer.set = Some(sets.of(answer.probabilities, answer.best, coverage));
+                }
+            }
+            if let Some(explainer) = &self.explainer {
+                explainer.explain(&batch, &predicted, &mut rows, self.terminal)?;
+            }
+            if !writer.write(&rows)? {
                 break;
             }
         }
@@ -383,7 +419,7 @@ impl Labelling<'_> {
         let mut predicted = self.predictor.rows(&cells, &Background(self.terminal))?;
         self.counts.truncated += predicted.truncated;
         self.counts.unlike += predicted.novelty.iter().filter(|&&p| p <= UNLIKE).count();
-        if !self.args.embeddings {
+        if !self.args.embeddings && self.explainer.is_none() {
             predicted.embeddings.clear();
         }
         Ok(predicted)

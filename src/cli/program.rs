@@ -11,8 +11,8 @@ use super::exit::{self, Exit};
 use super::output::{print, visible};
 use super::progress::say;
 use super::{
-    ablate, build, cache, collect, compare, curve, encoders, evaluate, export, few_shot, init, predict, runs,
-    serve, status, torch, tune, validate,
+    ablate, build, cache, collect, compare, correct, curve, encoders, evaluate, export, few_shot, init,
+    predict, runs, serve, status, suggest, torch, tune, validate,
 };
 use crate::engine::Engine;
 use crate::foreign::is_under_way;
@@ -82,6 +82,12 @@ enum Task {
     /// New rows from elsewhere: which pass the gate, what they are worth, and those to the data
     #[command(after_help = collect::EXAMPLES)]
     Collect(collect::CollectArgs),
+    /// Record corrected labels beside the raw files, or take them back
+    #[command(after_help = correct::EXAMPLES)]
+    Correct(correct::CorrectArgs),
+    /// Say which unlabelled rows are worth a label next
+    #[command(after_help = suggest::EXAMPLES)]
+    Suggest(suggest::SuggestArgs),
     /// Say what more rows were worth, and what still more would be
     #[command(
         after_help = "Examples:\n  pipeline curve\n  pipeline curve --more 1000\n\nThe head is taught on a tenth, a fifth, two and four fifths and all of each fold's rows, and judged on the same held-out rows; the test part takes no part. data/curves/NAME.json has every figure. What was measured once is not trained again."
@@ -186,6 +192,8 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Compare(args) => compare::compare(&args),
         Task::Ablate(args) => ablate::ablate(&args, engine),
         Task::Collect(args) => collect::collect(&args, engine),
+        Task::Correct(args) => correct::correct(&args),
+        Task::Suggest(args) => suggest::suggest(&args, engine),
         Task::Curve(args) => curve::curve(&args, engine),
         Task::Tune(args) => tune::tune(&args, engine),
         Task::BenchFewShot(args) => few_shot::few_shot(&args, engine),

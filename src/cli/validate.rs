@@ -23,7 +23,16 @@ pub fn validate(args: &ValidateArgs, engine: Option<&dyn Engine>) -> Result<Exit
         print_json(&json!(found))?;
     } else {
         let file = project.relative(&project.validation_file());
-        print(&format!("{}\n  everything is in {file}\n", validation_text(&found)))?;
+        let doubtful = match found.suspects.as_deref() {
+            Some([_, ..]) => {
+                let list = project.relative(&project.suspects_file());
+                format!(
+                    "\n  to correct labels, fill in the last column of {list} and run `pipeline correct {list}`"
+                )
+            }
+            _ => String::new(),
+        };
+        print(&format!("{}{doubtful}\n  everything is in {file}\n", validation_text(&found)))?;
     }
     match found.errors.len() {
         0 => Ok(Exit::Done),

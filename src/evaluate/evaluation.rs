@@ -12,6 +12,7 @@ use super::gates::Gate;
 use super::interval::Estimate;
 use super::metrics::{ClassMetrics, Metrics};
 use super::paired::{Folded, McNemar, fold_differences, fold_mean, fold_means};
+use super::sets::SetFigures;
 use crate::split::FoldCounts;
 
 /// Name of the trained head among the models of an evaluation.
@@ -58,6 +59,9 @@ pub struct Evaluation {
     pub reliability: Vec<ReliabilityBin>,
     /// Risk–coverage curve of the same.
     pub risk_coverage: Vec<Coverage>,
+    /// How often sets of classes hold the true one. Evaluations of older programs have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sets: Vec<SetFigures>,
     /// The diagnosis. A finding that only another version of the program makes is passed over when it is read.
     #[serde(deserialize_with = "known_findings")]
     pub findings: Vec<Finding>,

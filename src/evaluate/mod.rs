@@ -18,6 +18,7 @@ mod paired;
 mod resample;
 mod scored;
 mod scores;
+mod sets;
 mod tuning;
 mod worth;
 #[cfg(test)]
@@ -53,5 +54,6 @@ pub use paired::{
 pub use projection::principal_components;
 pub use resample::{Sample, wilson};
 pub use scored::{Expected, Scored};
+pub use sets::{Judged, LabelSets, SetFigures, set_figures};
 pub use tuning::{TunedTrial, Tuning};
 pub use worth::Worth;

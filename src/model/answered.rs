@@ -6,11 +6,15 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::card::ModelCard;
+use super::explain::Explanation;
 use super::predictor::Predicted;
 use crate::evaluate::Decision;
 use crate::heads::{BlockKind, likeliest};
 use crate::novelty::UNLIKE;
-use crate::table::{LABEL, LINE, NewRow, PROBABILITY, REASON, UNLIKE_TRAINING, renamed};
+use crate::table::{BECAUSE, LABEL, LINE, NewRow, PROBABILITY, REASON, SET, UNLIKE_TRAINING, renamed};
+
+/// Words and columns in a cell that says why.
+const IN_BRIEF: usize = 5;
 
 /// One row with its answer.
 pub struct Answered<'a> {
@@ -34,6 +38,10 @@ pub struct Answer<'a> {
     pub unlike_training: Option<bool>,
     /// Of each text field.
     pub embeddings: Vec<&'a [f32]>,
+    /// The classes that it may be, the likeliest first, where that was asked.
+    pub set: Option<Vec<usize>>,
+    /// Why, where that was asked.
+    pub explanation: Option<Explanation>,
 }
 
 /// The answer to one task.
@@ -68,6 +76,8 @@ pub fn answered<'a>(
             range: answers.ranges.get(place).copied(),
             unlike_training: novelty.get(place).map(|&p| p <= UNLIKE),
             embeddings: embeddings.iter().map(|field| field.row(place)).collect(),
+            set: None,
+            explanation: None,
         }
     };
     let of = |row: &'a NewRow| {
@@ -88,6 +98,10 @@ pub struct Form {
     pub embedded: Vec<String>,
     /// Values of an embedding.
     pub dims: usize,
+    /// Whether the classes are written that a row may be.
+    pub with_set: bool,
+    /// Whether it is written why.
+    pub explained: bool,
 }
 
 /// What stands in a column.
@@ -113,6 +127,10 @@ pub enum Column {
     UnlikeTraining,
     /// The embedding of a text field.
     Embedding(usize),
+    /// The classes that a row may be.
+    Set,
+    /// The words and columns that say most.
+    Because,
     /// Why there is no label.
     Reason,
 }
@@ -177,6 +195,12 @@ impl<'a> Layout<'a> {
         }
         let embeddings = self.embedding_names().into_iter().enumerate();
         own.extend(embeddings.map(|(i, name)| (name, Column::Embedding(i))));
+        if self.form.with_set {
+            own.push((SET.into(), Column::Set));
+        }
+        if self.form.explained {
+            own.push((BECAUSE.into(), Column::Because));
+        }
         own.push((REASON.into(), Column::Reason));
         for (name, column) in own {
             let mut different = name.clone();
@@ -218,6 +242,11 @@ impl<'a> Layout<'a> {
         Ok(&self.card.classes[answer.best])
     }
 
+    /// The classes that a row may be, where that was asked.
+    pub fn set(&self, answer: &Answer<'_>) -> Option<Vec<&'a str>> {
+        Some(answer.set.as_ref()?.iter().map(|&class| self.card.classes[class].as_str()).collect())
+    }
+
     /// What stands in a column of a row.
     pub fn cell<'c>(&self, column: Column, Answered { row, answer }: &'c Answered<'_>) -> Cell<'c>
     where
@@ -247,6 +276,14 @@ impl<'a> Layout<'a> {
             (Column::TaskProbability(i), Ok(answer)) => Cell::Number(answer.tasks[i].probability),
             (Column::UnlikeTraining, Ok(answer)) => answer.unlike_training.map_or(Cell::Empty, Cell::Truth),
             (Column::Embedding(i), Ok(answer)) => Cell::Vector(answer.embeddings[i]),
+            (Column::Set, Ok(answer)) => {
+                let names = self.set(answer).map(|names| names.join("; "));
+                names.map_or(Cell::Empty, |names| Cell::Text(Cow::Owned(names)))
+            }
+            (Column::Because, Ok(answer)) => {
+                let brief = answer.explanation.as_ref().map(|why| why.in_brief(IN_BRIEF));
+                brief.map_or(Cell::Empty, |brief| Cell::Text(Cow::Owned(brief)))
+            }
         }
     }
 }
@@ -289,6 +326,12 @@ pub fn json_of(layout: &Layout<'_>, Answered { row, answer }: &Answered<'_>) -> 
     }
     for (name, embedding) in layout.embedding_names().into_iter().zip(&answer.embeddings) {
         object[name] = json!(embedding);
+    }
+    if let Some(names) = layout.set(answer) {
+        object[SET] = json!(names);
+    }
+    if let Some(explanation) = &answer.explanation {
+        object["explanation"] = json!(explanation);
     }
     object
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use pipeline_encoder::{Arithmetic, Known, Precision};
 
 use crate::config::Config;
-use crate::evaluate::Decision;
+use crate::evaluate::{Decision, LabelSets};
 use crate::heads::{BlockKind, HeadShape};
 use crate::table::Wanted;
 
@@ -110,6 +110,9 @@ pub struct Calibration {
     /// How these become an answer; of older programs the likeliest class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// Which classes a row may have, where a share of the rows is to be covered; older programs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sets: Option<LabelSets>,
     /// BLAKE3 of the `head.safetensors` that it was fitted for, hex.
     pub head_blake3: String,
 }

@@ -77,6 +77,9 @@ pub fn check_calibration(calibration: &Calibration, classes: usize) -> Result<()
             && (decision.aim != Aim::Costs || decision.costs.len() == classes)
             && decision.costs.iter().all(|of| of.len() == classes && of.iter().all(|cost| cost.is_finite()))
     };
+    if !calibration.sets.as_ref().is_none_or(|sets| sets.fits(classes)) {
+        return Err(format!("its sets are not of {classes} classes, each with probabilities in order"));
+    }
     match calibration.decision.as_ref().is_none_or(fits) {
         true => Ok(()),
         false => Err(format!("its decision is not one among {classes} classes")),
@@ -86,9 +89,10 @@ pub fn check_calibration(calibration: &Calibration, classes: usize) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::LabelSets;
 
     fn calibration(temperature: f64) -> Calibration {
-        Calibration { temperature, decision: None, head_blake3: String::new() }
+        Calibration { temperature, decision: None, sets: None, head_blake3: String::new() }
     }
 
     #[test]
@@ -119,6 +123,10 @@ mod tests {
         ] {
             assert!(check_calibration(&wrong, 2).is_err(), "{wrong:?}");
         }
+        let sets = LabelSets::new(&[0, 1], &[0.9, 0.1, 0.4, 0.6], 2);
+        let with_sets = Calibration { sets: Some(sets), ..calibration(1.0) };
+        check_calibration(&with_sets, 2).unwrap();
+        assert!(check_calibration(&with_sets, 3).is_err());
     }
 
     #[test]

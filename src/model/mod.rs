@@ -1,9 +1,11 @@
-//! A saved model: its files, the record of one that is kept, and [`Predictor`], which answers rows and texts with it.
+//! A saved model: its files, the record of one that is kept, and [`Predictor`], which answers rows and texts with it; and why it
+//! answers so.
 
 mod answered;
 mod answers;
 mod card;
 mod check;
+mod explain;
 mod files;
 mod predictor;
 mod run;
@@ -11,6 +13,9 @@ mod run;
 pub use answered::{Answer, Answered, Cell, Column, Form, Layout, TaskAnswer, answered, json_of};
 pub use answers::{Answers, answers};
 pub use card::{Calibration, EncoderCard, FORMAT, ModelCard};
+pub use explain::{
+    Contributions, ExplainSettings, Explanation, Neighbour, Part, Share, Word, explain, shapley,
+};
 pub use files::{
     ModelFiles, PredictError, load_calibration, load_card, load_evaluation, load_head, load_inputs,
     load_novelty, load_tensors,

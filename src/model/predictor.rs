@@ -16,7 +16,7 @@ use super::files::{
 };
 use crate::embed::Embeddings;
 use crate::engine::{Engine, joined, load_encoder, networks, on_disk};
-use crate::evaluate::{Decision, apply_temperature};
+use crate::evaluate::{Decision, LabelSets, apply_temperature};
 use crate::heads::Head;
 use crate::inputs::{InputEncoder, raw_inputs};
 use crate::novelty::{Novelty, Texts};
@@ -103,6 +103,11 @@ impl Predictor {
     /// How the probabilities of the label become an answer; `None` for the likeliest class.
     pub fn decision(&self) -> Option<&Decision> {
         self.calibration.as_ref().and_then(|calibration| calibration.decision.as_ref())
+    }
+
+    /// Which classes a row may have; `None` where the model does not say.
+    pub fn label_sets(&self) -> Option<&LabelSets> {
+        self.calibration.as_ref().and_then(|calibration| calibration.sets.as_ref())
     }
 
     /// The encoders that it runs.

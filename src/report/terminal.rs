@@ -10,6 +10,9 @@ const CLASSES_SHOWN: usize = 4;
 /// Findings shown; the report has all, with advice.
 const FINDINGS_SHOWN: usize = 5;
 
+/// The share of which the sets are told; the report has others.
+const SET_SHARE: f64 = 0.9;
+
 /// The figures shown; the report has all.
 pub(super) const FIGURES: [Figure; 4] = [Figure::Accuracy, Figure::MacroF1, Figure::LogLoss, Figure::Ece];
 
@@ -36,7 +39,15 @@ pub fn summary(e: &Evaluation) -> String {
         counted(t.part_rows[0], "row", "rows")
     );
     let decided = decided(e);
-    text += &format!("{}{decided}{}{}{}{}\n", figures(e), classes(e.judged()), tasks(e), range(e), models(e));
+    text += &format!(
+        "{}{decided}{}{}{}{}{}\n",
+        figures(e),
+        classes(e.judged()),
+        tasks(e),
+        range(e),
+        sets(e),
+        models(e)
+    );
     for finding in e.findings.iter().take(FINDINGS_SHOWN) {
         let mark = if finding.level == Level::Ill { '!' } else { '·' };
         text += &format!("  {mark} {}: {}\n", finding.finding, finding.evidence);
@@ -152,6 +163,19 @@ fn range(e: &Evaluation) -> String {
         );
     }
     table.to_string()
+}
+
+/// How often the sets for a share that people ask for hold the class, in a line.
+fn sets(e: &Evaluation) -> String {
+    let asked = e.sets.iter().find(|sets| sets.asked == SET_SHARE);
+    let told = asked.map(|sets| {
+        let [found, ends] = plain(sets.coverage, SHARE);
+        format!(
+            "  sets for {SET_SHARE} of the rows hold the class of {found} ({ends}), with {:.1} classes on the average\n",
+            sets.size
+        )
+    });
+    told.unwrap_or_default()
 }
 
 fn models(e: &Evaluation) -> Table {

@@ -125,6 +125,20 @@ pub enum BuildError {
         /// Its number.
         task: usize,
     },
+    /// Lines of a file of corrections cannot be used.
+    #[error("{}: nothing is recorded{}", path.display(), faults.iter().map(|fault| format!("\n  {fault}")).collect::<String>())]
+    Corrections {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with each.
+        faults: Vec<String>,
+    },
+    /// No such corrections are in force.
+    #[error("no corrections are in force{}", number.map_or(String::new(), |number| format!(" of batch {number}")))]
+    NoBatch {
+        /// The number asked for; `None` for the last.
+        number: Option<u32>,
+    },
     /// None of the answers counts.
     #[error("no answer counts{}", faults.iter().map(|fault| format!("\n  {fault}")).collect::<String>())]
     NoAnswers {
@@ -258,6 +272,10 @@ impl BuildError {
             Self::NoAnswers { .. } => {
                 "give the task's CSV filled in (column `label`), or an export of Label Studio"
             }
+            Self::Corrections { .. } => {
+                "fill in the last column of the CSV that `pipeline validate` leaves, with a class of the data"
+            }
+            Self::NoBatch { .. } => "`pipeline correct` lists what was corrected",
             Self::NotDeclared { .. } => "docs/collect.md shows a whole [collect] section",
             Self::TooFar { rows, .. } => return Some(format!("ask for 1 to {rows}")),
             Self::NothingToJudge(_) => "give labelled rows that the model has not learned from",

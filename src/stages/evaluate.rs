@@ -24,9 +24,10 @@ use crate::embed::read_npy;
 use crate::engine::networks;
 use crate::evaluate::{
     Aim, AimFigures, CrossValidation, Decision, Evaluation, Evidence, Figure, Folded, Gate, GateInput, HEAD,
-    Known, Level, Metrics, ModelFolds, Predictions, Sample, TaskFigures, TestBaseline, Training, ValueError,
-    apply_temperature, diagnose, difference, evaluate, fit_temperature, fold_mean, gates, label_noise,
-    mcnemar, point_class_scores, point_figures, principal_components, reliability, risk_coverage,
+    Judged, Known, LabelSets, Level, Metrics, ModelFolds, Predictions, Sample, TaskFigures, TestBaseline,
+    Training, ValueError, apply_temperature, diagnose, difference, evaluate, fit_temperature, fold_mean,
+    gates, label_noise, mcnemar, point_class_scores, point_figures, principal_components, reliability,
+    risk_coverage, set_figures,
 };
 use crate::heads::{Block, Epoch};
 use crate::model::{Answers, Calibration, answers, load_card, load_head, load_inputs};
@@ -77,7 +78,7 @@ impl<'a> RowProbabilities<'a> {
 
 /// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
 pub const EVALUATE: Declaration = Declaration {
-    version: 16,
+    version: 17,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
     config: |config| {
         json!({
@@ -251,6 +252,22 @@ impl Context<'_> {
             },
             &limits,
         );
+        let fold_of: Vec<usize> =
+            first().enumerate().flat_map(|(place, (f, _))| f.held_out.iter().map(move |_| place)).collect();
+        let of_test = rows.truth(&test_rows);
+        let judged = Judged {
+            truth: &truth.classes,
+            probabilities: &out_of_fold_probabilities,
+            decided: &out_of_fold_decided,
+            groups: &truth.groups,
+        };
+        let test_judged = Judged {
+            truth: &of_test.classes,
+            probabilities: &test_probabilities,
+            decided: &test_decided,
+            groups: &of_test.groups,
+        };
+        let sets = set_figures(judged, &fold_of, test_judged, &rows.dataset.classes);
         let evaluation = Evaluation {
             name: config.name.clone(),
             pipeline_version: env!("CARGO_PKG_VERSION").into(),
@@ -268,6 +285,7 @@ impl Context<'_> {
             cross_validation,
             reliability: reliability(predictions),
             risk_coverage: risk_coverage(predictions),
+            sets,
             findings,
             gates,
         };
@@ -518,9 +536,11 @@ impl Context<'_> {
     ) -> Result<Vec<PathBuf>, BuildError> {
         let (files, classes) = (self.project.model(), &rows.dataset.classes);
         write_json(&files.metrics(), evaluation)?;
+        let truth = rows.truth(out_of_fold.rows);
         let calibration = Calibration {
             temperature: evaluation.temperature,
             decision: evaluation.decision.clone(),
+            sets: Some(LabelSets::new(&truth.classes, out_of_fold.probabilities, classes.len())),
             head_blake3: checksum(&files.head())?,
         };
         write_json(&files.calibration(), &calibration)?;

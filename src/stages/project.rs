@@ -102,6 +102,11 @@ impl Project {
         self.root.join("data/validation").join(format!("{}.json", self.config.name))
     }
 
+    /// Its doubtful labels, to fill in.
+    pub fn suspects_file(&self) -> PathBuf {
+        self.validation_file().with_extension("csv")
+    }
+
     /// Augmented rows with their parents.
     pub fn augmented_folder(&self) -> PathBuf {
         self.root.join("data/augmented").join(&self.config.name)

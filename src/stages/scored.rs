@@ -120,7 +120,7 @@ pub fn score(
 
 /// The embeddings that the embed stage left for the model's training, a matrix a text field; `None` where they are not here, or are
 /// another encoder's.
-fn learned_embeddings(root: &Path, predictor: &Predictor) -> Option<Vec<Embeddings>> {
+pub(super) fn learned_embeddings(root: &Path, predictor: &Predictor) -> Option<Vec<Embeddings>> {
     let project = Project { root: root.to_owned(), config: predictor.card().config.clone() };
     let folder = project.embeddings_folder();
     let index: Value = serde_json::from_slice(&fs::read(folder.join(INDEX)).ok()?).ok()?;
@@ -158,12 +158,12 @@ fn told_apart(
 }
 
 /// Hashes of the texts of all rows outside the test part.
-fn learned_texts(answers: Vec<Answer>) -> BTreeSet<String> {
+pub(super) fn learned_texts(answers: Vec<Answer>) -> BTreeSet<String> {
     let texts = |Answer { contents: [_, texts], .. }: Answer| texts;
     answers.into_iter().filter(|answer| answer.part == Side::OutOfFold).map(texts).collect()
 }
 
-fn texts_of(row: &Row) -> String {
+pub(super) fn texts_of(row: &Row) -> String {
     ContentHash::of(row.cells.texts.iter().map(String::as_str)).to_string()
 }
 

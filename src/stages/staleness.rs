@@ -15,7 +15,7 @@ use super::stage::Stage;
 use crate::config::{Difference, differences};
 use crate::model::load_card;
 use crate::store::{Manifest, Output, checksum};
-use crate::table;
+use crate::table::{self, Correction, Corrections};
 
 /// Why a stage has to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,7 +150,7 @@ const ENCODER: &str = "the encoder";
 const ARITHMETIC: &str = "the encoder's arithmetic";
 
 impl Sources {
-    /// Hash the raw files and the encoder's; those of labelling passes, where these teach.
+    /// Hash the raw files, what was corrected of them, and the encoder's; those of labelling passes, where these teach.
     ///
     /// # Errors
     /// No raw file matches, or the encoder is not there.
@@ -163,6 +163,10 @@ impl Sources {
             for file in table::pass_files(&project.config, &project.root)? {
                 inputs.insert(file.to_string_lossy().into_owned(), checksum(&project.root.join(&file))?);
             }
+        }
+        let corrections = Corrections::load(&project.config, &project.root)?;
+        if let Some(checksum) = corrections.checksum() {
+            inputs.insert(Correction::file(&project.config).to_string_lossy().into_owned(), checksum);
         }
         let mut sources = Self { inputs };
         sources.measure_encoder(project)?;

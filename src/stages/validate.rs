@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use super::context::Context;
+use super::correct::write_suspects;
 use super::error::BuildError;
 use super::kin::kin;
 use super::project::Project;
@@ -56,6 +57,7 @@ pub fn validate(
         let raw = raw_inputs(&context.matrices(&folder, &all, dataset.rows.len())?, cells(), Some(config));
         let mut found = suspects(&dataset, &context.out_of_fold(&dataset, raw)?);
         found.truncate(config.validate.suspects);
+        write_suspects(project, &dataset, &found)?;
         Some(found)
     } else {
         None

@@ -16,6 +16,10 @@ pub const LABEL: &str = "label";
 pub const PROBABILITY: &str = "probability";
 /// The column of whether a row is unlike those of the training.
 pub const UNLIKE_TRAINING: &str = "unlike_training";
+/// The column of the classes that a row may have.
+pub const SET: &str = "set";
+/// The column of the words and columns that say most for or against the label.
+pub const BECAUSE: &str = "because";
 /// The last column: why there is no answer.
 pub const REASON: &str = "reason";
 

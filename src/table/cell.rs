@@ -1,5 +1,14 @@
 //! One cell: plain text, a JSON list, or a Python list literal.
 
+use std::borrow::Cow;
+
+/// A cell that no spreadsheet takes for a formula: one that it would has a ' before it. A number is none.
+pub fn harmless(cell: &str) -> Cow<'_, str> {
+    let formula = cell.len() > 1 && cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let computes = formula && cell.parse::<f64>().is_err();
+    if computes { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
+}
+
 /// The items of a list cell, or `None` where the cell is plain text.
 ///
 /// JSON (`["a", "b"]`) and Python (`['a', "b's"]`) lists of strings and numbers are recognised; anything else that

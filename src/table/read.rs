@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::cell::shorten;
 use super::columns::Columns;
 use super::contradictions::list_contradictions;
-use super::dataset::Dataset;
+use super::corrections::Corrections;
+use super::dataset::{Dataset, Row};
 use super::duplicates::list_duplicates;
 use super::errors::TableError;
 use super::files::{collected_files, matching};
@@ -32,6 +33,7 @@ pub fn read(
     progress: &dyn Progress,
 ) -> Result<(Dataset, ReadReport), TableError> {
     let mut reading = Reading::new(config, progress);
+    reading.corrections = Corrections::load(config, project)?;
     let answers = each_file(config, project, |path, named, in_test_files| {
         reading.file(project, path, if in_test_files { Place::Test { named } } else { Place::Raw { named } })
     })?;
@@ -159,6 +161,7 @@ struct Reading<'a> {
     config: &'a Config,
     labels: Labels<'a>,
     missing: Missing,
+    corrections: Corrections,
     dataset: Dataset,
     report: ReadReport,
 }
@@ -170,6 +173,7 @@ impl<'a> Reading<'a> {
             config,
             labels: Labels::new(config),
             missing: Missing::new(&config.data.missing),
+            corrections: Corrections::default(),
             dataset: Dataset {
                 files: Vec::new(),
                 text_fields: config.encoded_fields(),
@@ -210,7 +214,7 @@ impl<'a> Reading<'a> {
         let mut lines = source.lines()?;
         let (mut blank, mut short) = (LinesOfAKind::default(), LinesOfAKind::default());
         for line in &mut lines {
-            let line = line?;
+            let mut line = line?;
             if self.progress.interrupted() {
                 return Err(TableError::Interrupted);
             }
@@ -223,8 +227,10 @@ impl<'a> Reading<'a> {
                 short.add(line.number);
             }
             self.report.read += 1;
+            let record = self.corrections.apply(&mut line, &columns.label);
             match parse(&line, origin, &layout, &mut self.labels) {
-                Ok(row) => self.dataset.rows.push(row),
+                // A row is known by what its file has, whatever it is corrected to.
+                Ok(row) => self.dataset.rows.push(Row { record: record.unwrap_or(row.record), ..row }),
                 Err(fault) => self.report.rejects.push(Reject {
                     file: path.to_owned(),
                     line: line.number,
@@ -248,7 +254,8 @@ impl<'a> Reading<'a> {
     }
 
     fn finish(self) -> (Dataset, ReadReport) {
-        let Self { config, labels, mut dataset, mut report, .. } = self;
+        let Self { config, labels, corrections, mut dataset, mut report, .. } = self;
+        report.notes.extend(corrections.notes(config));
         dataset.classes = labels.finish(&config.label, &mut dataset.rows, &mut report.notes);
         let tasks = config.train.tasks.iter().enumerate().map(|(i, task)| {
             let values: BTreeSet<&String> = dataset.rows.iter().filter_map(|r| r.tasks[i].as_ref()).collect();

@@ -153,8 +153,11 @@ fn for_each_label(
     Ok(())
 }
 
-/// The class that the label cells `names` say.
-fn class_of<'v>(
+/// The class of `classes` that the cells of the columns `names` say, as `config` reads labels.
+///
+/// # Errors
+/// Why they say none.
+pub fn class_of<'v>(
     config: &Config,
     classes: &[String],
     names: &[String],

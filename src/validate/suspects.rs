@@ -7,6 +7,9 @@ use crate::table::{Dataset, Row, shorten};
 /// A row whose label is in doubt.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Suspect {
+    /// Its place in the dataset.
+    #[serde(skip)]
+    pub row: usize,
     /// `file:line`.
     pub place: String,
     /// Its normalised title, or the beginning of its text where no title is named.
@@ -44,6 +47,7 @@ pub fn suspects(dataset: &Dataset, probabilities: &[f32]) -> Vec<Suspect> {
             .max_by(|&a, &b| of(row, a).total_cmp(&of(row, b)));
         if let Some(class) = likelier {
             let suspect = Suspect {
+                row,
                 place: dataset.place(row),
                 title: shown(data),
                 label: dataset.classes[data.class].clone(),
