@@ -1,6 +1,6 @@
 # `make` builds everything and runs what is stale; `make test` runs all tests. Both set up what is missing first.
 # `make slim` is `make` without libtorch. `make install` puts the programs under PREFIX (docs/install.md).
-.PHONY: all setup build run slim validate test lint docs figures status dist wheel bundle soak install uninstall clean
+.PHONY: all setup build run slim validate test test-all lint docs figures status dist wheel bundle soak install uninstall clean
 
 all: run
 
@@ -27,10 +27,20 @@ validate: build
 test: setup
 	cargo test --release
 
+# What `make test` leaves out: the server by real clients and in Chromium, every engine with faults, the wheel, the bundle, faults of a build.
+test-all: test build
+	tests/server/run target/release/pipeline data/models/activities
+	tests/integrations/run target/release/pipeline data/models/activities spark dask ray
+	tests/faults/run target/release/pipeline --points 2 --kills 10
+	scripts/wheel --quick
+	python/tests/run target/wheels/pipeline-*.whl target/release/pipeline
+	scripts/release --without-torch
+	scripts/bundle data/models/activities
+	tests/bundle target/dist/activities.tar.gz
+
 lint: setup
 	cargo fmt --all --check
-	cargo clippy --release --all-targets -- -D warnings
-	cargo clippy --release -p pipeline-python -- -D warnings
+	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --document-private-items
 
 # docs/ as a book in target/book.
@@ -73,9 +83,13 @@ bundle:
 	scripts/release --without-torch
 	scripts/bundle data/models/activities
 
-# A million requests to `pipeline serve`, some of them bad: half an hour.
+# A million requests to `pipeline serve`, some of them bad; SOAK_SECONDS of changed bytes for each reader of them, two readers at a time;
+# every system call of a build made to fail, and a thousand builds killed: hours.
+SOAK_SECONDS ?= 1200
 soak: build
 	tests/server/run target/release/pipeline data/models/activities 1000000
+	FUZZ_SECONDS=$(SOAK_SECONDS) FUZZ_SEED=$$(date +%s) cargo test --release --test fuzz -- --test-threads=2 --nocapture
+	tests/faults/run target/release/pipeline
 
 # Everything that the stages made; the embedding cache stays (it is never wrong, and slow to make again).
 clean:

@@ -88,13 +88,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def _configure(self, path):
         """The parameters in the file that `pipeline init` wrote."""
-        wanted = {"seed": self.random_state, "model": self.encoder, "head": self.head}
         lines = path.read_text(encoding="utf-8").splitlines()
-        for key, value in wanted.items():
-            found = [i for i, line in enumerate(lines) if line.split("=")[0].strip() == key]
-            if not found:
-                raise RuntimeError(f"pipeline init wrote no `{key}`; please report it")
-            lines[found[0]] = f"{key} = {json.dumps(value)}"
+        for section, key, value in [("", "seed", self.random_state), ("encoder", "model", self.encoder), ("train", "head", self.head)]:
+            _set(lines, section, f"{key} = {json.dumps(value)}")
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     @staticmethod
@@ -138,3 +134,18 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+def _set(lines, section, wanted):
+    """Let a section of a TOML file say `wanted`, a key and its value: in the place of that key, or as the section's first."""
+    key = wanted.split(" = ")[0]
+    header = f"[{section}]"
+    if section and header not in lines:
+        lines += ["", header]
+    start = lines.index(header) + 1 if section else 0
+    end = next((i for i in range(start, len(lines)) if lines[i].startswith("[")), len(lines))
+    found = [i for i in range(start, end) if lines[i].split("=")[0].strip() == key]
+    if found:
+        lines[found[0]] = wanted
+    else:
+        lines.insert(start, wanted)

@@ -152,8 +152,8 @@ def test_a_classifier_of_scikit_learn(classifier, rows):
     X, y = rows
     assert set(classifier.classes_) == {"old", "young"}
     assert classifier.score(X, y) > 0.7
-    assert classifier.evaluation_["classes"] or classifier.evaluation_
-    other = clone(classifier).set_params(evaluate=False, folder=None)
+    assert 0.5 < classifier.evaluation_["out_of_fold"]["macro_f1"]["value"] <= 1
+    other = clone(classifier).set_params(evaluate=False, folder=None, text_fields=None)
     with pytest.raises(NotFittedError):
         other.predict(X)
     # Labels come back as they were given.
@@ -166,7 +166,7 @@ def test_a_classifier_of_scikit_learn(classifier, rows):
     with pytest.raises(ValueError, match="X has 1 rows, y has 2"):
         clone(other).fit(["a"], [1, 2])
     for name in ["check_no_attributes_set_in_init", "check_parameters_default_constructible", "check_get_params_invariance",
-                 "check_set_params", "check_estimator_cloneable", "check_estimator_repr", "check_do_not_raise_errors_in_init_or_set_param"]:
+                 "check_set_params", "check_estimator_cloneable", "check_estimator_repr"]:
         getattr(estimator_checks, name)("TextClassifier", TextClassifier())
 
 

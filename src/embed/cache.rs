@@ -18,6 +18,7 @@ use pipeline_encoder::Encoded;
 
 use super::export::Embeddings;
 use crate::progress::Progress;
+use crate::store::temporary;
 
 const TABLE: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("embeddings-2");
 
@@ -82,6 +83,21 @@ impl CacheError {
     }
 }
 
+/// A new store at `path`, there whole or not at all: a process that dies while redb writes the beginning of a file would leave what redb
+/// opens no more.
+fn make(path: &Path) -> Result<(), String> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+    let file = temporary(folder).map_err(|e| e.to_string())?;
+    drop(Database::builder().create(file.path()).map_err(|e| e.to_string())?);
+    file.as_file().sync_all().map_err(|e| e.to_string())?;
+    match file.persist_noclobber(path) {
+        // Another process has made one meanwhile.
+        Err(error) if !path.exists() => Err(error.error.to_string()),
+        _ => Ok(()),
+    }
+}
+
 impl Cache {
     /// Open or create the cache at `path` for the model with this fingerprint, whose embeddings have `dims` values.
     ///
@@ -89,8 +105,8 @@ impl Cache {
     /// Another process has it open, or the file cannot be made or is no cache.
     pub fn open(path: &Path, model: &str, dims: usize) -> Result<Self, CacheError> {
         let failed = |reason: String| CacheError::Failed { path: path.to_owned(), reason };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
+        if !path.exists() {
+            make(path).map_err(failed)?;
         }
         let database = Database::builder().set_cache_size(MEMORY).create(path).map_err(|e| match e {
             DatabaseError::DatabaseAlreadyOpen => CacheError::Busy(path.to_owned()),
@@ -352,6 +368,25 @@ mod tests {
         let cache = Cache::open(&path, "m", 1).unwrap();
         assert_eq!(cache.tokens(&["a"]).unwrap(), [None]);
         assert!(cache.database.begin_read().unwrap().open_table(OLD).is_err());
+    }
+
+    /// As a process leaves it that died before redb, and one that died while this made the file.
+    #[test]
+    fn what_a_killed_process_left_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache.redb");
+        std::fs::write(&path, "").unwrap();
+        Cache::open(&path, "m", 1).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(folder.path().join(".left.tmp"), [0; 4096]).unwrap();
+        make(&path).unwrap();
+        // Who makes it, too, leaves it as it is.
+        Cache::open(&path, "m", 1)
+            .unwrap()
+            .insert(&["a"], &[Encoded { text: 0, tokens: 3, embedding: vec![0.5] }])
+            .unwrap();
+        make(&path).unwrap();
+        assert_eq!(Cache::open(&path, "m", 1).unwrap().entries().unwrap(), 1);
     }
 
     #[test]

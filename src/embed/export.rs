@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use npyz::WriterBuilder;
 
+use crate::foreign::guarded;
+
 /// Embeddings of several texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embeddings {
@@ -77,12 +79,22 @@ impl<'a, 'f> NpyWriter<'a, 'f> {
 /// Read a two-dimensional `f32` matrix.
 ///
 /// # Errors
-/// The file is missing or is no such matrix.
+/// The file is missing or is no such matrix, row-major and whole.
 pub fn read_npy(path: &Path) -> Result<Embeddings, ExportError> {
     let failed = |reason: String| ExportError { path: path.to_owned(), reason };
     let file = File::open(path).map_err(|e| failed(e.to_string()))?;
-    let npy = npyz::NpyFile::new(BufReader::new(file)).map_err(|e| failed(e.to_string()))?;
-    let &[_, dims] = npy.shape() else { return Err(failed("it is not two-dimensional".into())) };
+    let length = file.metadata().map_err(|e| failed(e.to_string()))?.len();
+    // It multiplies whatever sizes the file states.
+    let npy = guarded(|| npyz::NpyFile::new(BufReader::new(file))).map_err(&failed)?;
+    let npy = npy.map_err(|e| failed(e.to_string()))?;
+    let &[rows, dims] = npy.shape() else { return Err(failed("it is not two-dimensional".into())) };
+    if npy.order() == npyz::Order::Fortran {
+        return Err(failed("its columns lie one behind the other, not its rows".into()));
+    }
+    let bytes = rows.checked_mul(dims).and_then(|values| values.checked_mul(size_of::<f32>() as u64));
+    if bytes.is_none_or(|bytes| bytes > length) {
+        return Err(failed(format!("it states {rows} rows of {dims} values, and ends before")));
+    }
     let values = npy.into_vec::<f32>().map_err(|e| failed(e.to_string()))?;
     Ok(Embeddings { dims: dims as usize, values })
 }
@@ -108,5 +120,25 @@ mod tests {
         assert_eq!((read.rows(), read.row(2)), (4, first.row(0)));
         std::fs::write(&path, "x").unwrap();
         assert!(read_npy(&path).unwrap_err().to_string().contains("m.npy"));
+    }
+
+    #[test]
+    fn a_matrix_that_cannot_be_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.npy");
+        for (order, shape, part) in [
+            ("False", "(8589934592, 8589934592)", "m.npy"),
+            ("False", "(4611686018427387904, 1)", "ends before"),
+            ("False", "(2, 3)", "fill whole buffer"),
+            ("True", "(1, 2)", "columns lie one behind"),
+            ("False", "(2,)", "not two-dimensional"),
+        ] {
+            let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+            let header = format!("{{'descr': '<f4', 'fortran_order': {order}, 'shape': {shape}, }}");
+            bytes.extend(format!("{header:<117}\n").bytes().chain([0; 8]));
+            std::fs::write(&path, bytes).unwrap();
+            let said = read_npy(&path).unwrap_err().to_string();
+            assert!(said.contains(part), "{shape}: {said}");
+        }
     }
 }

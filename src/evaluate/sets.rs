@@ -102,7 +102,7 @@ pub struct Judged<'a> {
     pub groups: &'a [usize],
 }
 
-/// Figures of sets at [`COVERAGES`], for rows in `folds` (the fold of each) and for rows of the `test` part.
+/// Figures of sets at `COVERAGES`, for rows in `folds` (the fold of each) and for rows of the `test` part.
 pub fn set_figures(
     out_of_fold: Judged<'_>,
     folds: &[usize],
