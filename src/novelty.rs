@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::embed::Embeddings;
-use crate::heads::{TensorError, Tensors, Whole};
+use crate::heads::{Floats, TensorError, Tensors, Whole};
 
 /// A row is unlike those of the training where at most this share of rows like those would be as strange. It is the rate of false alarms.
 pub const UNLIKE: f32 = 0.01;
@@ -48,7 +48,7 @@ pub struct Novelty {
 #[derive(Clone, Debug)]
 struct Field {
     /// `landmarks × dims`, each of length 1; of a blank text zeros, which are near nothing.
-    landmarks: Vec<f32>,
+    landmarks: Floats,
     /// Of training rows to their nearest landmark in another group, `1 − cosine`, ascending.
     distances: Vec<f32>,
 }
@@ -83,7 +83,7 @@ impl Novelty {
             }
             let mut distances: Vec<f32> = found.iter().copied().filter(|d| d.is_finite()).collect();
             distances.sort_unstable_by(f32::total_cmp);
-            fields.push(Field { landmarks, distances });
+            fields.push(Field { landmarks: Floats::Own(landmarks), distances });
             all.push(found);
         }
         let least = |row: usize| {
@@ -155,7 +155,7 @@ impl Novelty {
             (0..fields).map(|place| ascending(&format!("{place}.distances"))).collect::<Result<_, _>>()?;
         let field = |(place, distances)| {
             let name = format!("{place}.landmarks");
-            let landmarks = tensors.take::<f32>(&name, &[tensors.rows_of(&name), dims])?;
+            let landmarks = tensors.take_floats(&name, &[tensors.rows_of(&name), dims])?;
             Ok(Field { landmarks, distances })
         };
         Ok(Self {

@@ -30,5 +30,5 @@ pub use kinds::{HeadShape, Recipe, fit, load};
 pub use logistic::{Labelled, LogisticRegression, LogisticShape, Matrix};
 pub use neighbours::{NeighbourSettings, NeighbourShape};
 pub use network::{Averaging, NetworkSettings, NetworkShape, Networks, Output, Schedule};
-pub use tensors::{Element, TensorError, Tensors, Whole};
+pub use tensors::{Element, Floats, TensorError, Tensors, Whole};
 pub use trees::{TreeSettings, TreeShape};

@@ -67,23 +67,20 @@ fn words(text: &str) -> Vec<Range<usize>> {
 
 /// The row with the players of `coalition` alone. With all of them it is the row itself.
 pub fn with(cells: &Cells, players: &[Player], coalition: &Coalition) -> Cells {
+    if coalition.iter().all(|&here| here) {
+        // A field of white space has no words, and stays as it is.
+        return cells.clone();
+    }
     let mut found = Cells {
         texts: vec![String::new(); cells.texts.len()],
         numeric: vec![None; cells.numeric.len()],
         categories: vec![Vec::new(); cells.categories.len()],
     };
-    if coalition.iter().all(|&here| here) {
-        // A field of white space has no words, and stays as it is.
-        found.texts.clone_from(&cells.texts);
-    }
-    let here = players.iter().zip(coalition).filter(|(_, here)| **here);
-    let whole = coalition.iter().all(|&here| here);
-    for (player, _) in here {
+    for (player, _) in players.iter().zip(coalition).filter(|(_, here)| **here) {
         match player {
-            Player::Words { field, bytes } if !whole => {
+            Player::Words { field, bytes } => {
                 found.texts[*field].push_str(&cells.texts[*field][bytes.clone()]);
             }
-            Player::Words { .. } => {}
             Player::Number(place) => found.numeric[*place] = cells.numeric[*place],
             Player::Category(place) => found.categories[*place].clone_from(&cells.categories[*place]),
         }
