@@ -18,6 +18,15 @@ pub fn grouped(count: usize) -> String {
     text
 }
 
+/// A time of so many minutes, for people.
+pub fn minutes(minutes: f64) -> String {
+    match minutes {
+        m if m < 1.5 => "a minute".into(),
+        m if m < 90.0 => format!("{m:.0} minutes"),
+        m => format!("{:.1} hours", m / 60.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +46,10 @@ mod tests {
         ] {
             assert_eq!(counted(count, "row has", "rows have"), expected);
         }
+    }
+
+    #[test]
+    fn minutes_are_said_as_people_do() {
+        assert_eq!([0.3, 38.2, 150.0].map(minutes), ["a minute", "38 minutes", "2.5 hours"]);
     }
 }

@@ -9,7 +9,7 @@ use crate::config::{AveragingKind, FeatureConfig, HeadKind, OutputKind, Schedule
 use crate::heads::{
     self, Averaging, Block, BlockKind, Epoch, FitData, Fitted, Head, HeadError, HeadShape, KernelSettings,
     LeftOut, NeighbourSettings, NetworkSettings, NetworkShape, Networks, Output, Recipe, Rows, Schedule,
-    TreeSettings, outputs, softmax,
+    TreeSettings, Views, outputs, softmax,
 };
 use crate::inputs::{InputEncoder, KnownDistances, RawInputs};
 use crate::progress::Progress;
@@ -42,6 +42,8 @@ pub struct TrainInput<'a> {
     pub parents: &'a [usize],
     /// Mixed rows, their parents all in `train`.
     pub mixed: &'a [Mixed],
+    /// Texts of a row.
+    pub fields: usize,
 }
 
 /// A column that is predicted beside the label.
@@ -199,7 +201,8 @@ pub fn train(
         },
         seed,
     };
-    let recipe = recipe(config, config.head, width, &teacher.blocks);
+    let sees = config.keeps_frozen().then(|| views(config, input.fields, encoder.embedding_dims(), width));
+    let recipe = recipe(config, config.head, width, sees, &teacher.blocks);
     let epochs = if config.head == HeadKind::Network { config.epochs } else { 1 };
     progress.start("training", epochs as u64, "epochs");
     let fitted = heads::fit(&recipe, &data, networks, &mut |_| {
@@ -318,7 +321,26 @@ fn numbers([low, high]: [f32; 2]) -> Vec<f32> {
     vec![low, high, low.max(0.0).ln_1p(), high.max(0.0).ln_1p()]
 }
 
-fn recipe(config: &TrainConfig, head: HeadKind, inputs: usize, blocks: &[Block]) -> Recipe {
+/// What each head of an ensemble sees: of each field the embedding by the frozen encoder, which is the first half, or that by the
+/// tuned one; and what stands beside the embeddings.
+fn views(config: &TrainConfig, fields: usize, embedding_dims: usize, inputs: usize) -> Views {
+    let half = embedding_dims / fields.max(1) / 2;
+    let of_head = |head: &HeadKind| {
+        let start = if config.ensemble.frozen.contains(head) { 0 } else { half };
+        let of_field = |field: usize| [2 * half * field + start, 2 * half * field + start + half];
+        let beside = (embedding_dims < inputs).then_some([embedding_dims, inputs]);
+        (0..fields).map(of_field).chain(beside).collect()
+    };
+    Views { inputs, of_heads: config.ensemble.heads.iter().map(of_head).collect() }
+}
+
+fn recipe(
+    config: &TrainConfig,
+    head: HeadKind,
+    inputs: usize,
+    sees: Option<Views>,
+    blocks: &[Block],
+) -> Recipe {
     let (kernel, trees) = (&config.kernel, &config.trees);
     match head {
         HeadKind::Kernel => Recipe::Kernel(KernelSettings {
@@ -328,8 +350,7 @@ fn recipe(config: &TrainConfig, head: HeadKind, inputs: usize, blocks: &[Block])
             ridge: kernel.ridge,
             feature_weight: kernel.feature_weight,
             term_weight: kernel.term_weight,
-            // An ensemble chooses weights on the validation rows, which none of its heads may have learned.
-            all_rows: config.head == HeadKind::Kernel,
+            all_rows: true,
         }),
         HeadKind::Network => network_recipe(config, inputs, blocks),
         HeadKind::Knn => Recipe::Neighbours(NeighbourSettings { prototypes: false, nearest: config.nearest }),
@@ -342,8 +363,17 @@ fn recipe(config: &TrainConfig, head: HeadKind, inputs: usize, blocks: &[Block])
         }),
         HeadKind::Logistic => Recipe::Logistic,
         HeadKind::Ensemble => Recipe::Ensemble {
-            recipes: config.heads().into_iter().map(|head| recipe(config, head, inputs, blocks)).collect(),
+            recipes: config
+                .heads()
+                .into_iter()
+                .enumerate()
+                .map(|(i, head)| {
+                    let inputs = sees.as_ref().map_or(inputs, |views| views.width(i));
+                    recipe(config, head, inputs, None, blocks)
+                })
+                .collect(),
             stacked: config.ensemble.stacked,
+            sees,
         },
     }
 }
@@ -491,6 +521,7 @@ mod tests {
             variants: &variants,
             parents: &[1],
             mixed,
+            fields: 1,
         };
         let recorder = Recorder::default();
         let config = TrainConfig { head: HeadKind::Network, class_weights: true, ..TrainConfig::default() };

@@ -77,6 +77,10 @@ pub struct BuildArgs {
     /// End with 7 if the model fails a gate
     #[arg(long, conflicts_with = "to")]
     pub require_gates: bool,
+    /// Try first whether an encoder that learns is better, which may take an hour;
+    /// where it is, the project file is told so
+    #[arg(long, conflicts_with_all = ["to", "from", "dry_run", "json"])]
+    pub thorough: bool,
     /// Print results and errors only
     #[arg(long, short)]
     pub quiet: bool,

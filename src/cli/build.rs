@@ -1,7 +1,12 @@
 //! `pipeline build`, `embed`, `augment` and `train`.
 
-use anyhow::Result;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use toml_edit::{DocumentMut, InlineTable, Item, table};
 
 use console::style;
 
@@ -14,9 +19,9 @@ use crate::config::EncoderConfig;
 use crate::engine::Engine;
 use crate::model::load_evaluation;
 use crate::progress::Progress;
-use crate::report::summary;
+use crate::report::{summary, thorough_text};
 use crate::stages::{self, BuildError, BuildSettings, EvaluateSummary, Project, Stage, StageOutcome};
-use crate::table;
+use crate::store::{StoreError, write_atomic};
 
 /// How a run speaks and ends.
 #[derive(Clone, Copy)]
@@ -75,6 +80,7 @@ pub fn build(args: &BuildArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
         return Err(BadUsage(message).into());
     }
     let settings = BuildSettings { to, from };
+    let project = if args.thorough { thorough(args, project, engine)? } else { project };
     if args.dry_run {
         return dry_run(&project, settings, args.project.json);
     }
@@ -87,11 +93,51 @@ pub fn build(args: &BuildArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     run(&project, settings, options, engine)
 }
 
+/// See whether an encoder that learns is better; the project, told so where it is.
+fn thorough(args: &BuildArgs, project: Project, engine: Option<&dyn Engine>) -> Result<Project> {
+    let terminal = Terminal::new(args.quiet);
+    let found = stages::thorough(&project, engine, &terminal, &mut |stage, reasons| {
+        terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
+    })?;
+    print(&thorough_text(&found))?;
+    if !found.worth {
+        return Ok(project);
+    }
+    let path = &args.project.config;
+    let text = fs::read_to_string(path).map_err(StoreError::of("read", path))?;
+    let told = with_settings(&text, &found.settings)
+        .with_context(|| format!("{} cannot be told; set {}", path.display(), said(&found.settings)))?;
+    write_atomic(path, |w| w.write_all(told.as_bytes()))?;
+    print(&format!("{} now says {}\n", path.display(), said(&found.settings)))?;
+    args.project.open()
+}
+
+/// A project file with some settings, its comments and its order as they are.
+fn with_settings(text: &str, settings: &BTreeMap<String, Value>) -> Result<String> {
+    let mut document: DocumentMut = text.parse()?;
+    for (key, value) in settings {
+        let (sections, name) = key.rsplit_once('.').unwrap_or(("", key));
+        let mut at = document.as_item_mut();
+        for section in sections.split('.') {
+            let new = if at.is_inline_table() { Item::Value(InlineTable::new().into()) } else { table() };
+            at = at.as_table_like_mut().context("a section is a value")?.entry(section).or_insert(new);
+        }
+        let at = at.as_table_like_mut().context("a section is a value")?;
+        at.insert(name, format!("{value}").parse::<toml_edit::Value>()?.into());
+    }
+    Ok(document.to_string())
+}
+
+fn said(settings: &BTreeMap<String, Value>) -> String {
+    let each: Vec<String> = settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    each.join(", ")
+}
+
 fn dry_run(project: &Project, settings: BuildSettings, json: bool) -> Result<Exit> {
     let mut would = stages::due(project, settings)?;
     would.retain(|status| !status.reasons.is_empty());
     if would.iter().any(|status| status.stage == Stage::Embed) {
-        table::check_columns(&project.config, &project.root).map_err(BuildError::from)?;
+        crate::table::check_columns(&project.config, &project.root).map_err(BuildError::from)?;
     }
     if json {
         return print_json(&json!({ "would_run": would }));
@@ -188,4 +234,33 @@ fn counts(summary: &Value) -> String {
         .filter_map(|(key, value)| value.as_f64().map(|n| format!("{} {n}", key.replace('_', " "))))
         .collect();
     if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_project_file_is_told_and_stays_as_its_writer_left_it() {
+        let plain = "name = \"t\" # mine\n[data]\nfiles = [\"a.csv\"]\ntext_fields = [\"t\"]\n[label]\ncolumn = \"l\"\n";
+        let settings: BTreeMap<String, Value> = serde_json::from_value(json!({
+            "train.encoder": "full", "train.head": "ensemble", "train.ensemble.heads": ["kernel", "logistic"],
+            "train.ensemble.frozen": ["kernel"], "train.tuning.learning_rate": 1e-4,
+        }))
+        .unwrap();
+        for more in ["", "[train] # heads\nhead = \"kernel\"\n", "[train]\n", "[train.kernel]\ngamma = 2.0\n"]
+        {
+            let told = with_settings(&format!("{plain}{more}"), &settings).unwrap();
+            assert!(told.starts_with(plain), "{told}");
+            assert!(more.is_empty() || told.contains(more.lines().next().unwrap()), "{told}");
+            let config = Config::parse(&told, std::path::Path::new("p.toml")).unwrap();
+            assert!(!config.train.encoder.is_frozen() && config.train.keeps_frozen());
+        }
+        let inline = format!("train = {{ range_weight = 0 }}\n{plain}").replace("range_weight = 0 ", "");
+        assert!(
+            Config::parse(&with_settings(&inline, &settings).unwrap(), std::path::Path::new("p")).is_ok()
+        );
+        assert!(with_settings("train = 3\nname = ", &settings).is_err());
+    }
 }

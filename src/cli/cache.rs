@@ -32,7 +32,7 @@ pub struct CacheArgs {
 enum What {
     /// See whether every embedding is whole, and take away those that are not
     Verify,
-    /// Take away every embedding but those of the rows and variants of this config
+    /// Take away every embedding and tuned encoder that this config has no use for
     Prune,
 }
 
@@ -40,20 +40,29 @@ enum What {
 pub fn cache(args: &CacheArgs) -> Result<Exit> {
     let project = Project::open(&args.config)?;
     let terminal = Terminal::new(false);
-    let (kept, why) = match args.what {
+    let (kept, why, tuned) = match args.what {
         None => {
             let found = stages::stored(&project)?;
             return if args.json { print_json(&json!(found)) } else { print(&text(&found)) };
         }
-        Some(What::Verify) => (stages::verify_embeddings(&project, &terminal)?, "whole"),
-        Some(What::Prune) => (stages::prune_embeddings(&project, &terminal)?, "of this config"),
+        Some(What::Verify) => (stages::verify_embeddings(&project, &terminal)?, "whole", 0),
+        Some(What::Prune) => {
+            let (kept, tuned) = stages::prune_embeddings(&project, &terminal)?;
+            (kept, "of this config", tuned)
+        }
     };
     if args.json {
-        return print_json(&json!(kept));
+        return print_json(&json!({
+            "entries": kept.entries, "removed": kept.removed, "tuned_encoders_removed": tuned,
+        }));
     }
     let entries = counted(kept.entries as usize, "embedding is", "embeddings are");
     let removed = counted(kept.removed as usize, "other was", "others were");
-    print(&format!("{entries} {why}; {removed} taken away\n"))
+    let encoders = match tuned {
+        0 => String::new(),
+        count => format!(", and {}", counted(count, "tuned encoder", "tuned encoders")),
+    };
+    print(&format!("{entries} {why}; {removed} taken away{encoders}\n"))
 }
 
 fn text(found: &Stored) -> String {

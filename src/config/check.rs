@@ -155,6 +155,12 @@ impl Config {
                 format!("is the label column `{title}`; rows would be grouped by their label"),
             );
         }
+        if let Some(group) = self.split.group_column()
+            && is_label(group)
+        {
+            let problem = format!("names `{group}`, which is the label; a class would be in one part alone");
+            return Fault::at("split.group", problem);
+        }
         let files: BTreeSet<String> = self.encoded_fields().iter().map(|f| file_name(f)).collect();
         if files.len() < self.encoded_fields().len() {
             return Fault::at(

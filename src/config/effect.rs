@@ -152,6 +152,8 @@ impl Config {
             _ if key.starts_with("train.tuning") => None,
             _ if key.starts_with("train.kernel.") => self.head_is_no(HeadKind::Kernel),
             _ if key.starts_with("train.trees.") => self.head_is_no(HeadKind::Trees),
+            "train.ensemble.frozen" => without(train.head == HeadKind::Ensemble, "train.head = \"ensemble\"")
+                .or_else(|| train.encoder.is_frozen().then(|| "with train.encoder = \"frozen\"".to_owned())),
             _ if key.starts_with("train.ensemble.") => {
                 without(train.head == HeadKind::Ensemble, "train.head = \"ensemble\"")
             }

@@ -14,6 +14,9 @@ pub struct EnsembleConfig {
     pub heads: Vec<HeadKind>,
     /// Learn their weights on the validation rows, the default; else all weigh the same.
     pub stacked: bool,
+    /// Those of them that see the encoder as it was before `train.encoder` tuned it; none by default. The others see what it became.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<HeadKind>,
 }
 
 impl Section for EnsembleConfig {
@@ -26,12 +29,21 @@ impl Section for EnsembleConfig {
                 "needs two or more different heads: kernel, network, knn, prototypes, trees, logistic",
             );
         }
+        if self.frozen.iter().any(|head| !heads.contains(head)) {
+            return Fault::at("train.ensemble.frozen", "names a head that is not among train.ensemble.heads");
+        }
+        if heads.iter().all(|head| self.frozen.contains(head)) {
+            return Fault::at(
+                "train.ensemble.frozen",
+                "names all heads; none would see what the encoder learned",
+            );
+        }
         Ok(())
     }
 }
 
 impl Default for EnsembleConfig {
     fn default() -> Self {
-        Self { heads: vec![HeadKind::Kernel, HeadKind::Network], stacked: true }
+        Self { heads: vec![HeadKind::Kernel, HeadKind::Network], stacked: true, frozen: Vec::new() }
     }
 }

@@ -59,7 +59,7 @@ pub use names::{file_name, nearest};
 pub use network::{AveragingKind, OutputKind, PlateauConfig, ScheduleKind};
 pub use number::{Amount, Bounds, GREATEST};
 pub use scrape::{ColumnRule, CssRule, NumberTaken, Replace, ScrapeConfig, Take};
-pub use split::{GivenTestDuplicates, SplitConfig};
+pub use split::{GivenTestDuplicates, GroupBy, SplitConfig};
 pub use train::{TaskConfig, TrainConfig};
 pub use trees::TreesConfig;
 pub use tune::{SpaceAxis, TuneConfig, TuneMetric};

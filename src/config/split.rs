@@ -21,6 +21,48 @@ pub struct SplitConfig {
     pub near_duplicate_cosine: f64,
     /// What to do with a row that has a near-duplicate in a given test part; `drop` by default.
     pub given_test_duplicates: GivenTestDuplicates,
+    /// A column (of writers, sources, customers) whose equal cells keep their rows in one part, or `data.files` for the file a row
+    /// is in: what is measured is then how a model does on new ones. None by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupBy>,
+}
+
+/// What keeps rows together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum GroupBy {
+    /// The file that a row is in: `data.files`.
+    File,
+    /// Equal cells of this column; an empty cell keeps nothing.
+    Column(String),
+}
+
+/// How [`GroupBy::File`] is written.
+const FILE: &str = "data.files";
+
+impl From<String> for GroupBy {
+    fn from(name: String) -> Self {
+        if name == FILE { Self::File } else { Self::Column(name) }
+    }
+}
+
+impl From<GroupBy> for String {
+    fn from(by: GroupBy) -> Self {
+        match by {
+            GroupBy::File => FILE.into(),
+            GroupBy::Column(name) => name,
+        }
+    }
+}
+
+impl SplitConfig {
+    /// The column whose equal cells keep rows together.
+    pub fn group_column(&self) -> Option<&str> {
+        match &self.group {
+            Some(GroupBy::Column(name)) => Some(name),
+            Some(GroupBy::File) | None => None,
+        }
+    }
 }
 
 impl Section for SplitConfig {
@@ -53,6 +95,7 @@ impl Default for SplitConfig {
             test: 0.1,
             near_duplicate_cosine: 0.95,
             given_test_duplicates: GivenTestDuplicates::Drop,
+            group: None,
         }
     }
 }

@@ -213,6 +213,12 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// Whether the encoder is kept as it was beside what tuning makes of it: a head sees it.
+    pub fn keeps_frozen(&self) -> bool {
+        let ensemble = self.head == HeadKind::Ensemble && !self.ensemble.frozen.is_empty();
+        ensemble && !self.encoder.is_frozen()
+    }
+
     /// The heads that are trained: one, or those of the ensemble.
     pub fn heads(&self) -> Vec<HeadKind> {
         if self.head == HeadKind::Ensemble { self.ensemble.heads.clone() } else { vec![self.head] }

@@ -19,6 +19,7 @@ mod resample;
 mod scored;
 mod scores;
 mod sets;
+mod thorough;
 mod tuning;
 mod worth;
 #[cfg(test)]
@@ -55,5 +56,6 @@ pub use projection::principal_components;
 pub use resample::{Sample, wilson};
 pub use scored::{Expected, Scored};
 pub use sets::{Judged, LabelSets, SetFigures, set_figures};
+pub use thorough::Thorough;
 pub use tuning::{TunedTrial, Tuning};
 pub use worth::Worth;

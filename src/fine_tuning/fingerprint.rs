@@ -4,7 +4,7 @@ use super::data::{TuningData, TuningRows};
 use super::settings::TuningSettings;
 
 /// Raised when the same settings and rows would be learned otherwise.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A hash of the encoder, the settings, the rows and of what else decides, hex.
 pub fn fingerprint(encoder: &str, settings: &TuningSettings, data: &TuningData<'_>, also: &str) -> String {

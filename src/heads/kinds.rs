@@ -10,7 +10,7 @@ use super::head::{Epoch, FitData, Fitted, Head};
 use super::network::{NetworkSettings, NetworkShape, Networks};
 use super::tensors::Tensors;
 use super::{ensemble, kernel, logistic, neighbours, trees};
-use ensemble::EnsembleShape;
+use ensemble::{EnsembleShape, Views};
 use kernel::{KernelSettings, KernelShape};
 use logistic::LogisticShape;
 use neighbours::{NeighbourSettings, NeighbourShape};
@@ -72,6 +72,8 @@ pub enum Recipe {
         recipes: Vec<Recipe>,
         /// Whether their weights are learned on the validation rows.
         stacked: bool,
+        /// What each head sees; `None` where all see all. All see what is beside the embedding.
+        sees: Option<Views>,
     },
 }
 
@@ -95,7 +97,9 @@ pub fn fit(
         Recipe::Neighbours(settings) => neighbours::fit(settings, data, each_epoch),
         Recipe::Trees(settings) => trees::fit(settings, data, each_epoch),
         Recipe::Logistic => logistic::fit(data, each_epoch),
-        Recipe::Ensemble { recipes, stacked } => ensemble::fit(recipes, *stacked, data, networks, each_epoch),
+        Recipe::Ensemble { recipes, stacked, sees } => {
+            ensemble::fit(recipes, *stacked, sees.as_ref(), data, networks, each_epoch)
+        }
     }
 }
 

@@ -22,7 +22,7 @@ mod trees;
 
 pub use block::{Block, BlockKind, outputs, places, row_weight};
 pub use dense::{Points, cholesky, exp_of_minus, likeliest, product, softmax};
-pub use ensemble::EnsembleShape;
+pub use ensemble::{EnsembleShape, Views};
 pub use error::HeadError;
 pub use head::{Epoch, FitData, Fitted, Head, LeftOut, Rows, check_rows};
 pub use kernel::{KernelSettings, KernelShape, add_products, margins};

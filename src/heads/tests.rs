@@ -56,8 +56,11 @@ fn recipes() -> Vec<Recipe> {
         all_rows: false,
     };
     let trees = TreeSettings { depth: 3, learning_rate: 0.3, columns: 1.0, rows: 1.0 };
-    let ensemble =
-        Recipe::Ensemble { recipes: vec![Recipe::Kernel(kernel.clone()), Recipe::Logistic], stacked: true };
+    let ensemble = Recipe::Ensemble {
+        recipes: vec![Recipe::Kernel(kernel.clone()), Recipe::Logistic],
+        stacked: true,
+        sees: None,
+    };
     vec![
         Recipe::Kernel(kernel),
         Recipe::Neighbours(NeighbourSettings { prototypes: false, nearest: None }),
@@ -87,6 +90,55 @@ fn every_head_but_a_network_is_fitted_saved_loaded_and_asked_by_threads() {
         });
         asked.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), logits, "{recipe:?}"));
         assert!(matches!(loaded.logits(&[0.5], None), Err(HeadError::Shape(_))), "{recipe:?}");
+    }
+}
+
+/// Of two inputs one says everything; the second head sees the other.
+#[test]
+fn a_head_of_an_ensemble_sees_what_it_is_to_see() {
+    let (inputs, targets) = line(200);
+    // The line, another column, and what stands beside the embedding.
+    let whole: Vec<f32> = inputs.chunks(2).flat_map(|row| [row[0], row[1], 0.0]).collect();
+    let views = Views { inputs: 3, of_heads: vec![vec![[0, 1], [2, 3]], vec![[1, 3]]] };
+    let recipe = Recipe::Ensemble {
+        recipes: vec![Recipe::Logistic, Recipe::Logistic],
+        stacked: true,
+        sees: Some(views),
+    };
+    let rows = Rows { inputs: &whole, terms: None, targets: &targets, groups: None, distances: None };
+    let data = FitData {
+        inputs: 3,
+        embedding_dims: 2,
+        blocks: &blocks(),
+        class_weights: vec![1.0, 1.0],
+        train: rows,
+        validation: rows,
+        seed: 1,
+    };
+    let fitted = fit(&recipe, &data, None, &mut |_| ControlFlow::Continue(())).unwrap();
+    let HeadShape::Ensemble(shape) = &fitted.shape else { panic!("{:?}", fitted.shape) };
+    assert!(shape.weights[0] > 0.9, "{:?}", shape.weights);
+    let logits = fitted.head.logits(&whole, None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head.safetensors");
+    fitted.head.save(&path).unwrap();
+    assert_eq!(read(&fitted.shape, &path).unwrap().logits(&whole, None).unwrap(), logits);
+    // As the first head alone sees it.
+    let alone =
+        fit_on(&Recipe::Logistic, &(inputs.chunks(2).flat_map(|row| [row[0], 0.0]).collect(), targets), None);
+    let alone =
+        alone.unwrap().head.logits(&inputs.chunks(2).flat_map(|row| [row[0], 0.0]).collect::<Vec<_>>(), None);
+    let mut only_first = shape.clone();
+    only_first.weights = vec![1.0, 0.0];
+    let first = read(&HeadShape::Ensemble(only_first), &path).unwrap().logits(&whole, None).unwrap();
+    let margins = |logits: &[f32]| logits.chunks(3).map(|row| row[1] - row[0]).collect::<Vec<_>>();
+    let (first, alone) = (margins(&first), margins(&alone.unwrap()));
+    assert!(first.iter().zip(&alone).all(|(a, b)| (a - b).abs() < 1e-3));
+    for of_heads in
+        [vec![], vec![vec![[0, 1]]], vec![vec![[0, 4]], vec![[1, 3]]], vec![vec![[1, 1]], vec![[1, 3]]]]
+    {
+        let wrong = EnsembleShape { sees: Some(Views { inputs: 3, of_heads }), ..shape.clone() };
+        assert!(matches!(read(&HeadShape::Ensemble(wrong), &path), Err(HeadError::Shape(_))));
     }
 }
 
@@ -129,7 +181,8 @@ fn a_network_without_libtorch_is_refused() {
         members: 1,
     };
     let network = Recipe::Network { shape: shape.clone(), settings: NetworkSettings::default() };
-    let ensemble = Recipe::Ensemble { recipes: vec![Recipe::Logistic, network.clone()], stacked: false };
+    let ensemble =
+        Recipe::Ensemble { recipes: vec![Recipe::Logistic, network.clone()], stacked: false, sees: None };
     for recipe in [network, ensemble] {
         assert!(matches!(fit_on(&recipe, &line(50), None), Err(HeadError::NeedsTorch)));
     }
@@ -172,6 +225,6 @@ fn shapes_that_do_not_fit_the_file_are_errors() {
             assert!(refused || matches!(shape, HeadShape::Trees(_)), "{recipe:?} {to}");
         }
     }
-    let none = HeadShape::Ensemble(EnsembleShape { heads: vec![], weights: vec![] });
+    let none = HeadShape::Ensemble(EnsembleShape { heads: vec![], weights: vec![], sees: None });
     assert!(matches!(read(&none, &path), Err(HeadError::Shape(_))));
 }

@@ -11,6 +11,7 @@ mod runs;
 mod scored;
 mod table;
 mod terminal;
+mod thorough;
 mod tuning;
 mod validation;
 
@@ -25,5 +26,6 @@ pub use runs::runs_text;
 pub use scored::scored_text;
 pub use table::Table;
 pub use terminal::summary;
+pub use thorough::thorough_text;
 pub use tuning::tuning_text;
 pub use validation::validation_text;

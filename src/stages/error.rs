@@ -58,7 +58,7 @@ pub enum BuildError {
     Lock(#[from] LockError),
     /// A part would have no rows.
     #[error(
-        "the {part} part would have no rows ({} in {} of near-duplicates)",
+        "the {part} part would have no rows ({} in {} that stay together)",
         counted(*rows, "usable row", "usable rows"),
         counted(*groups, "group", "groups")
     )]
@@ -243,7 +243,7 @@ impl BuildError {
             Self::Head(error) => return error.hint(),
             Self::Predict(error) => return error.hint(),
             Self::Lock(error) => return error.hint(),
-            Self::EmptyPart { .. } => "give more rows, or change the shares in [split]",
+            Self::EmptyPart { .. } => "give more rows, or change the shares or the group in [split]",
             Self::Artefact { .. } => "run `pipeline build --force`",
             Self::EmptyFold { .. } => "give more rows, or lower evaluate.folds",
             Self::NoTestFiles => "name its files in data.test_files",

@@ -78,7 +78,7 @@ impl<'a> RowProbabilities<'a> {
 
 /// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
 pub const EVALUATE: Declaration = Declaration {
-    version: 17,
+    version: 18,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
     config: |config| {
         json!({

@@ -1,8 +1,10 @@
 //! Which collected rows were made from which rows of the data.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::table::{ContentHash, Dataset};
+use crate::config::GroupBy;
+use crate::table::{ContentHash, Dataset, Row};
 
 /// Which rows were made from which.
 pub struct Kin {
@@ -29,6 +31,18 @@ pub fn kin(dataset: &Dataset) -> Kin {
         }
     }
     found
+}
+
+/// Pairs of rows that `by` keeps in one part: each with the first of its file, or of its column's cell.
+pub fn kept_together(by: &GroupBy, dataset: &Dataset) -> Vec<[usize; 2]> {
+    let mut first: HashMap<Cow<'_, str>, usize> = HashMap::new();
+    let of = |row: &Row| match by {
+        GroupBy::File if row.collected.is_some() => None,
+        GroupBy::File => Some(row.file.to_string().into()),
+        GroupBy::Column(_) => row.group.clone().map(Cow::Owned),
+    };
+    let groups = dataset.rows.iter().enumerate().filter_map(|(row, cells)| Some((row, of(cells)?)));
+    groups.map(|(row, of)| [*first.entry(of).or_insert(row), row]).collect()
 }
 
 /// For each row, the rows that a language model was shown when it wrote it.

@@ -37,6 +37,7 @@ mod train;
 mod translator;
 mod trial;
 mod tune;
+mod thorough;
 mod tuned;
 mod validate;
 
@@ -60,5 +61,6 @@ pub use stage::Stage;
 pub use staleness::{Reason, StageStatus, plan};
 pub use stored::{Place, Stored, prune_embeddings, stored, verify_embeddings};
 pub use suggest::{Suggested, SuggestedRow, suggest};
+pub use thorough::thorough;
 pub use tune::{TuneSettings, tune};
 pub use validate::validate;

@@ -214,6 +214,7 @@ mod tests {
                 shown: shown.iter().map(|&row| content(row)).collect(),
             }),
             tasks: vec![],
+            group: None,
             record: ContentHash::default(),
         };
         let written: [&[usize]; 3] = [&[0, 1], &[4], &[]];

@@ -9,9 +9,10 @@ use super::context::Context;
 use super::declaration::{Declaration, Finished};
 use super::error::BuildError;
 use super::files::{RowPlace, place, write_csv};
-use super::kin::{Kin, kin};
+use super::kin::{Kin, kept_together, kin};
 use super::rows::teaches_only;
 use super::stage::Stage;
+use crate::config::GroupBy;
 use crate::counting::{counted, grouped};
 use crate::inputs::raw_inputs;
 use crate::report::Table;
@@ -52,7 +53,8 @@ impl Context<'_> {
         let vectors = mean_cosine_vectors(&raw.embedding, fields.len(), fields[0].dims);
         let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
         let cosine = config.split.near_duplicate_cosine;
-        let Kin { pairs, orphans } = kin(&dataset);
+        let Kin { mut pairs, orphans } = kin(&dataset);
+        pairs.extend(config.split.group.iter().flat_map(|by| kept_together(by, &dataset)));
         let group = groups(&titles, &pairs, &vectors, raw.embedding_dims, cosine);
         let mut sizes: HashMap<usize, usize> = HashMap::new();
         group.iter().for_each(|group| *sizes.entry(*group).or_insert(0) += 1);
@@ -224,7 +226,23 @@ impl Context<'_> {
         let of: Vec<usize> = (0..group.len()).filter(|&row| group[row] == *largest).collect();
         let title = &dataset.rows[of[0]].title;
         let one_title = !title.is_empty() && of.iter().all(|&row| dataset.rows[row].title == *title);
-        let why = if one_title {
+        let group = |row: usize| &dataset.rows[row].group;
+        let kept = match &self.project.config.split.group {
+            Some(GroupBy::Column(name))
+                if group(of[0]).is_some() && of.iter().all(|&r| group(r) == group(of[0])) =>
+            {
+                Some(format!("`{name}` of {}", group(of[0]).as_deref().unwrap_or_default()))
+            }
+            Some(GroupBy::File)
+                if of.iter().all(|&row| dataset.rows[row].file == dataset.rows[of[0]].file) =>
+            {
+                Some(format!("file {}", dataset.files[dataset.rows[of[0]].file].display()))
+            }
+            _ => None,
+        };
+        let why = if let Some(kept) = kept {
+            format!("are of one group (split.group), {kept}")
+        } else if one_title {
             format!("have the title {title:?}; name another column in data.title, or none")
         } else {
             "are near-duplicates of each other; split.near_duplicate_cosine says how near is too near"

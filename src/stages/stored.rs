@@ -52,6 +52,7 @@ pub fn stored(project: &Project) -> Result<Stored, BuildError> {
     };
     let own = [
         (cache, "embeddings by text and encoder"),
+        (project.tuned_folder(), "tuned encoders, one a fold"),
         (state.join("trials"), "folds of comparisons and searches"),
         (project.translations(), "translations"),
         (project.candidates().join("answers"), "answers of language models"),
@@ -74,11 +75,12 @@ pub fn verify_embeddings(project: &Project, progress: &dyn Progress) -> Result<K
     Ok(Cache::open(&project.cache(), "", 0)?.verify(progress)?)
 }
 
-/// Take away every embedding but those of the rows and variants of this config.
+/// Take away every embedding but those of the rows and variants of this config, and every tuned encoder but those of its folds
+/// and its model; also how many of these.
 ///
 /// # Errors
 /// As [`stored`]; or the rows or the encoder cannot be read.
-pub fn prune_embeddings(project: &Project, progress: &dyn Progress) -> Result<Kept, BuildError> {
+pub fn prune_embeddings(project: &Project, progress: &dyn Progress) -> Result<(Kept, usize), BuildError> {
     let _lock = Lock::take(&project.state_folder())?;
     let context = Context { project, engine: None, progress };
     let (dataset, encoders) = (context.dataset()?, context.encoders()?);
@@ -86,7 +88,8 @@ pub fn prune_embeddings(project: &Project, progress: &dyn Progress) -> Result<Ke
     let of_rows = dataset.rows.iter().flat_map(|row| &row.cells.texts);
     let of_variants = variants.iter().flat_map(|variant| &variant.texts);
     let texts = of_rows.chain(of_variants).map(String::as_str);
-    Ok(context.cache(&encoders)?.prune(texts, progress)?)
+    let kept = context.cache(&encoders)?.prune(texts, progress)?;
+    Ok((kept, context.prune_tuned()?))
 }
 
 /// The variants that the augment stage left; none where it has left nothing that can be read.

@@ -46,7 +46,7 @@ pub struct Learning<'a> {
 
 /// The train stage.
 pub const TRAIN: Declaration = Declaration {
-    version: 14,
+    version: 15,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment],
     config: |config| json!({ "seed": config.seed, "train": config.train }),
     run: |context| context.train(),
@@ -155,6 +155,7 @@ impl Context<'_> {
             variants: learning.variants,
             parents: learning.parents,
             mixed: learning.mixed,
+            fields: rows.dataset.text_fields.len(),
         };
         let features = FeatureSettings::new(&config.features, &config.train);
         let networks = networks(self.engine);
@@ -206,8 +207,13 @@ impl Context<'_> {
         tuned: Option<&TunedEncoder>,
     ) -> Result<Vec<PathBuf>, BuildError> {
         let (config, files) = (&self.project.config, self.project.model());
-        let names = std::iter::once(&config.encoder.model).chain(&config.encoder.second);
-        let of_model = |(name, model): (&String, &Model)| {
+        let own = config.encoder.second.as_ref().unwrap_or(&config.encoder.model);
+        let names = std::iter::once(&config.encoder.model).chain(std::iter::once(own));
+        let used = match tuned {
+            Some(tuned) => tuned.encoders.clone(),
+            None => self.encoders()?,
+        };
+        let of_model = |(i, (name, model)): (usize, (&String, &Model))| {
             Ok::<_, BuildError>(EncoderCard {
                 model: name.clone(),
                 fingerprint: model.fingerprint.clone(),
@@ -216,14 +222,11 @@ impl Context<'_> {
                 precision: model.arithmetic.precision(),
                 arithmetic: Some(model.arithmetic),
                 xxh3: Some(Folder::open(&model.folder)?.checksum()?),
-                tuned: tuned.is_some(),
+                // What it was tuned from stands before it.
+                tuned: tuned.is_some() && i + 1 == used.models.len(),
             })
         };
-        let used = match tuned {
-            Some(tuned) => tuned.encoders.clone(),
-            None => self.encoders()?,
-        };
-        let encoders = names.zip(&used.models).map(of_model).collect::<Result<_, _>>()?;
+        let encoders = names.zip(&used.models).enumerate().map(of_model).collect::<Result<_, _>>()?;
         let own_encoder = match tuned {
             Some(tuned) => tuned.copy_to(&files.encoder())?,
             None => Vec::new(),

@@ -239,7 +239,8 @@ impl Tuner<'_> {
     }
 }
 
-fn figure_of(metric: TuneMetric) -> Figure {
+/// The figure of a metric.
+pub fn figure_of(metric: TuneMetric) -> Figure {
     match metric {
         TuneMetric::LogLoss => Figure::LogLoss,
         TuneMetric::MacroF1 => Figure::MacroF1,

@@ -4,6 +4,7 @@
 //! embeddings under a hash of the encoder, the settings and these rows, with a cache of its own: its vectors are no others'.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ const CHECKPOINT_STEPS: usize = 200;
 
 /// An encoder that has learned from the rows of a fold.
 pub struct TunedEncoder {
-    /// It alone.
+    /// It alone, or behind what it was tuned from, where a head sees that.
     pub encoders: Encoders,
     folder: PathBuf,
 }
@@ -39,7 +40,8 @@ pub struct TunedEncoder {
 impl TunedEncoder {
     /// Its cache.
     pub fn cache(&self) -> Result<Cache, BuildError> {
-        let path = self.folder.join("cache.redb");
+        let name = if self.encoders.models.len() > 1 { "cache-beside.redb" } else { "cache.redb" };
+        let path = self.folder.join(name);
         Ok(Cache::open(&path, &self.encoders.fingerprint(), self.encoders.dims())?)
     }
 
@@ -149,7 +151,70 @@ impl Context<'_> {
         let _ = fs::remove_dir_all(run);
         let max_tokens = Some(base.max_tokens);
         let model = Model::open(&into, max_tokens, config.encoder.precision, config.encoder.backend)?;
-        Ok(TunedEncoder { encoders: Encoders { models: vec![model] }, folder })
+        let models = if config.train.keeps_frozen() { vec![base, model] } else { vec![model] };
+        Ok(TunedEncoder { encoders: Encoders { models }, folder })
+    }
+
+    /// Take away every tuned encoder but those of the folds of this config and of its model; how many.
+    pub fn prune_tuned(&self) -> Result<usize, BuildError> {
+        let (config, folder) = (&self.project.config, self.project.tuned_folder());
+        let mut kept = HashSet::new();
+        if !config.train.encoder.is_frozen() {
+            let (rows, base) = (self.rows()?, self.encoders()?.models.swap_remove(0));
+            let settings = settings(config, &base);
+            let seed = config.seed_for("tune the encoder");
+            for fold in self.folds(&rows)?.iter().chain([&rows.whole()]) {
+                let taught = Taught::of(&rows, &rows.lent_to(fold, config), seed);
+                kept.insert(fingerprint(&base.fingerprint, &settings, &taught.data(), "")[..32].to_owned());
+            }
+        }
+        let mut removed = 0;
+        for entry in fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok) {
+            if !kept.contains(&*entry.file_name().to_string_lossy()) {
+                let path = entry.path();
+                fs::remove_dir_all(&path).map_err(StoreError::of("remove", &path))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Seconds that a step of the tuning on `fold` takes, by `steps` steps that are forgotten.
+    pub fn tuning_pace(&self, rows: &Rows, fold: &Fold, steps: usize) -> Result<f64, BuildError> {
+        let config = &self.project.config;
+        let engine = self.engine.ok_or(TuningError::NeedsTorch)?;
+        let base = self.encoders()?.models.swap_remove(0);
+        // The head alone is taught by next to nothing.
+        let settings = TuningSettings { head_epochs: 0, ..settings(config, &base) };
+        let taught = Taught::of(rows, fold, config.seed_for("tune the encoder"));
+        let into = self.project.tuned_folder().join("pace");
+        let tuning = EncoderTuning {
+            folder: &base.folder,
+            into: &into,
+            data: taught.data(),
+            settings: &settings,
+            run: None,
+        };
+        let mut times = Vec::new();
+        let paced = engine.tune_encoder(&tuning, &mut |event| {
+            if let Event::Step { seconds, .. } = event {
+                times.push(*seconds);
+            }
+            let enough = times.len() > steps || self.progress.interrupted();
+            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let _ = fs::remove_dir_all(&into);
+        match paced {
+            _ if self.progress.interrupted() => Err(BuildError::Interrupted),
+            // It was broken off as soon as enough was known.
+            Ok(_) | Err(TuningError::Interrupted) => {
+                let (first, last) = (times.first().copied(), times.last().copied());
+                Ok(first
+                    .zip(last)
+                    .map_or(0.0, |(first, last)| (last - first) / (times.len() - 1).max(1) as f64))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Inputs of all rows by a tuned encoder; texts that are not yet embedded are.
@@ -282,6 +347,7 @@ mod tests {
                 weight: 1.0,
                 collected: None,
                 tasks: vec![],
+                group: None,
                 record: ContentHash::default(),
             };
             change(number, &mut row);

@@ -30,6 +30,8 @@ pub struct Row {
     pub collected: Option<Collected>,
     /// The value of each of [`Dataset::tasks`]; `None` for an empty cell or a list.
     pub tasks: Vec<Option<String>>,
+    /// The cell of `split.group`, where that is a column; `None` for an empty one.
+    pub group: Option<String>,
     /// Hash of the row as the file has it, white space at its ends aside.
     pub record: ContentHash,
 }

@@ -18,7 +18,7 @@ use super::report::{ReadReport, Reject};
 use super::rows::{CollectedColumns, KIND, Layout, Origin, PARENT, SHOWN, parse};
 use super::sentinels::{Sentinel, sentinel};
 use super::source::{Source, Stated};
-use crate::config::Config;
+use crate::config::{Config, nearest};
 use crate::counting::{counted, grouped};
 use crate::progress::Progress;
 
@@ -208,8 +208,14 @@ impl<'a> Reading<'a> {
             }),
             _ => None,
         };
+        let group = match self.config.split.group_column() {
+            // Collected rows go with those that they were made from.
+            Some(name) if collected.is_some() => source.place(name)?,
+            Some(name) => Some(column_of(source.as_ref(), name)?),
+            None => None,
+        };
         let in_test_files = matches!(place, Place::Test { .. });
-        let origin = Origin { file: self.dataset.files.len(), in_test_files, collected };
+        let origin = Origin { file: self.dataset.files.len(), in_test_files, collected, group };
         let layout = Layout { config: self.config, columns: &columns, missing: &self.missing };
         let mut lines = source.lines()?;
         let (mut blank, mut short) = (LinesOfAKind::default(), LinesOfAKind::default());
@@ -274,7 +280,11 @@ impl<'a> Reading<'a> {
 /// # Errors
 /// The file lacks it, or names it twice.
 fn column_of(source: &dyn Source, name: &str) -> Result<usize, TableError> {
-    source.place(name)?.ok_or_else(|| source.fault(format!("{} lacks `{name}`", source.header())))
+    let lacks = || {
+        let near = nearest(name, source.columns().iter().map(String::as_str));
+        source.fault(format!("{} lacks `{name}`{near}", source.header()))
+    };
+    source.place(name)?.ok_or_else(lacks)
 }
 
 /// How many lines are of a kind, and the first.

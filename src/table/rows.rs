@@ -20,6 +20,8 @@ pub struct Origin {
     pub in_test_files: bool,
     /// Where a file of collected rows says how each was.
     pub collected: Option<CollectedColumns>,
+    /// Position of the column of `split.group`.
+    pub group: Option<usize>,
 }
 
 /// Positions of what a collected row says of itself.
@@ -120,6 +122,7 @@ pub fn parse(
         weight,
         collected,
         tasks: columns.tasks.iter().map(task).collect(),
+        group: origin.group.map(&at).filter(|cell| !cell.is_empty()).map(text),
         record: line.content(),
     })
 }

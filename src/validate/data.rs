@@ -259,6 +259,7 @@ mod tests {
             weight: 1.0,
             collected: None,
             tasks: vec![],
+            group: None,
             record: ContentHash::default(),
         };
         Dataset {

@@ -86,6 +86,7 @@ mod tests {
             weight: 1.0,
             collected: None,
             tasks: vec![],
+            group: None,
             record: ContentHash::default(),
         };
         let dataset = Dataset {

@@ -85,6 +85,47 @@ fn copies_of_test_rows_are_dropped_from_training() {
     assert!(finding(&metrics(&project), "duplicates_across_parts").is_none());
 }
 
+/// Each of twelve people writes of one class and has a word of their own: who knows the writers knows the classes.
+#[test]
+fn figures_of_new_writers_are_told_from_those_of_known_ones() {
+    let project = Project::empty();
+    let mut csv = String::from("text,class,writer\n");
+    for row in 0..240 {
+        let writer = drawn(12, &format!("writer of {row}"));
+        let mark = [
+            "zebra", "violin", "tractor", "pepper", "glacier", "lantern", "saddle", "comet", "anchor",
+            "quilt", "cactus", "drum",
+        ];
+        writeln!(csv, "{} {},{},w{writer}", sentence(row, false), mark[writer], ["a", "b"][writer % 2])
+            .unwrap();
+    }
+    project.write("data.csv", csv);
+    project.write("pipeline.toml", HEAD);
+    let known = accuracy(&metrics(&project));
+    project.write("pipeline.toml", format!("{HEAD}[split]\ngroup = \"writer\"\n"));
+    let new = accuracy(&metrics(&project));
+    assert!(known > 0.9 && new < 0.7, "{known} {new}");
+    let mut part_of = std::collections::HashMap::new();
+    let lines: Vec<String> = project.read("data.csv").lines().map(str::to_owned).collect();
+    let splits = std::fs::read_dir(project.path("data/splits")).unwrap().next().unwrap().unwrap();
+    let name = format!("data/splits/{}", splits.file_name().to_str().unwrap());
+    for row in project.csv(&name) {
+        let line: usize = row["line"].parse().unwrap();
+        let writer = lines[line - 1].rsplit(',').next().unwrap().to_owned();
+        assert_eq!(part_of.entry(writer).or_insert_with(|| row["part"].clone()), &row["part"]);
+    }
+    assert_eq!(part_of.len(), 12);
+    project.write("pipeline.toml", format!("{HEAD}[split]\ngroup = \"writr\"\n"));
+    let refused = project.run(&["build", "--to", "split"]);
+    assert!(
+        refused.code() == 2 && refused.err().contains("lacks `writr` (did you mean"),
+        "{}",
+        refused.err()
+    );
+    project.write("pipeline.toml", format!("{HEAD}[split]\ngroup = \"class\"\n"));
+    assert!(project.run(&["build"]).err().contains("split.group"));
+}
+
 #[test]
 fn one_label_for_each_text_mends_contradictions_and_figures() {
     let project = Project::empty();

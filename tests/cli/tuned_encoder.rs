@@ -66,3 +66,38 @@ fn what_cannot_be_tuned_is_said_by_its_key() {
     let error = project.run(&["build", "--quiet"]).err();
     assert!(error.contains("train.tuning.epochs has no effect with train.encoder = \"frozen\""), "{error}");
 }
+
+#[test]
+fn a_thorough_build_says_how_long_it_takes_and_what_it_was_worth() {
+    let project = Project::small();
+    project.use_head("kernel", "");
+    let before = project.read("pipeline.toml");
+    let done = project.good(&["build", "--thorough"]);
+    let (said, told) = (done.out(), project.read("pipeline.toml"));
+    assert!(done.err().contains("tuning the encoder for each of 2 folds: up to a minute"), "{}", done.err());
+    let line = said.lines().find(|line| line.trim_start().starts_with("log loss")).unwrap();
+    assert!(line.split_whitespace().count() >= 8, "{said}");
+    match said.contains("it was worth it") {
+        true => assert!(told.contains("encoder = \"full\"") && said.contains("now says"), "{said}\n{told}"),
+        false => assert!(said.contains("it was not worth it") && told == before, "{said}\n{told}"),
+    }
+    assert!(said.contains("everything is in data/models/"), "{said}");
+    let encoders = folders(&project);
+    // Nothing is tuned a second time.
+    if told == before {
+        project.good(&["build", "--thorough"]);
+        assert_eq!(folders(&project), encoders);
+    }
+    // Frozen, a project has no use for them.
+    project.write("pipeline.toml", &before);
+    let pruned = project.good(&["cache", "prune"]).out();
+    assert!(pruned.contains(&format!("and {} tuned encoders", encoders.len())), "{pruned}");
+    assert!(folders(&project).is_empty());
+    project.use_head("logistic", TUNED);
+    let refused = project.run(&["build", "--thorough"]);
+    assert!(
+        refused.code() == 3 && refused.err().contains("train.encoder is set already"),
+        "{}",
+        refused.err()
+    );
+}

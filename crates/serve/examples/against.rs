@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use wire::{Line, read_answer, request};
+use wire::{Line, read_answer, read_some, request};
 
 const CLIENTS: u64 = 16;
 /// Time between two loadings of the model.
@@ -268,7 +268,7 @@ fn slow(address: SocketAddr, whole: &str, rows: &[&Row]) -> Found {
     let _ = stream.write_all(whole.as_bytes());
     let (mut first, mut piece) = ([0; 64], Vec::new());
     for _ in 0..20 {
-        match stream.read(&mut first) {
+        match read_some(&mut stream, &mut first) {
             Ok(read) => piece.extend_from_slice(&first[..read]),
             Err(error) => return Found::Wrong(error.to_string()),
         }

@@ -1,5 +1,7 @@
 //! Heads that answer together.
 
+use std::borrow::Cow;
+
 use super::settings::EnsembleShape;
 use crate::heads::block::checked_outputs;
 use crate::heads::dense::log_sum_exp;
@@ -30,27 +32,32 @@ impl Ensemble {
         if shape.weights.len() != shape.heads.len() {
             return refused("its ensemble has not one weight a head");
         }
+        shape.sees.as_ref().map_or(Ok(()), |views| views.check(shape.heads.len()))?;
         checked_outputs(first.blocks())?;
         let load = |(i, shape)| load(shape, tensors.below(&prefix(i)), networks);
         let heads = shape.heads.iter().enumerate().map(load).collect::<Result<_, _>>()?;
         Ok(Self { shape: shape.clone(), heads })
     }
 
-    /// For each head `rows × outputs` log probabilities and values.
-    pub(super) fn answers(&self, inputs: &[f32], terms: Option<&Sparse>) -> Result<Vec<Vec<f64>>, HeadError> {
-        let mut answers = Vec::new();
-        for (head, shape) in self.heads.iter().zip(&self.shape.heads) {
-            let mut answer: Vec<f64> = head.logits(inputs, terms)?.into_iter().map(f64::from).collect();
-            normalise(&mut answer, shape.blocks());
-            answers.push(answer);
-        }
-        Ok(answers)
+    /// A head's answers, `rows × outputs`.
+    pub(super) fn logits_of(
+        &self,
+        head: usize,
+        inputs: &[f32],
+        terms: Option<&Sparse>,
+    ) -> Result<Vec<f32>, HeadError> {
+        let seen = match &self.shape.sees {
+            Some(views) => Cow::Owned(views.of(head, inputs)?),
+            None => Cow::Borrowed(inputs),
+        };
+        self.heads[head].logits(&seen, terms)
     }
 }
 
-/// Make logits log probabilities, where a block is classes.
-fn normalise(answers: &mut [f64], blocks: &[Block]) {
+/// Logits as log probabilities, where a block is classes.
+pub(super) fn normalised(logits: &[f32], blocks: &[Block]) -> Vec<f64> {
     let outputs = outputs(blocks);
+    let mut answers: Vec<f64> = logits.iter().copied().map(f64::from).collect();
     for row in answers.chunks_exact_mut(outputs) {
         for (own, block) in places(blocks) {
             if block.kind == BlockKind::Classes {
@@ -60,6 +67,7 @@ fn normalise(answers: &mut [f64], blocks: &[Block]) {
             }
         }
     }
+    answers
 }
 
 /// Sum over the heads of their answers times their weights.
@@ -77,7 +85,10 @@ fn prefix(head: usize) -> String {
 
 impl Head for Ensemble {
     fn logits(&self, inputs: &[f32], terms: Option<&Sparse>) -> Result<Vec<f32>, HeadError> {
-        let sums = weighted(&self.answers(inputs, terms)?, &self.shape.weights);
+        let answers = self.shape.heads.iter().enumerate().map(|(i, shape)| {
+            Ok::<_, HeadError>(normalised(&self.logits_of(i, inputs, terms)?, shape.blocks()))
+        });
+        let sums = weighted(&answers.collect::<Result<Vec<_>, _>>()?, &self.shape.weights);
         Ok(sums.into_iter().map(|v| v as f32).collect())
     }
 

@@ -6,4 +6,4 @@ mod settings;
 
 pub use answer::Ensemble;
 pub use fit::fit;
-pub use settings::EnsembleShape;
+pub use settings::{EnsembleShape, Views};

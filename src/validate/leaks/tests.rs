@@ -45,6 +45,7 @@ fn healthy(rows: usize, classes: usize, seed: u64) -> Dataset {
             weight: 1.0,
             collected: None,
             tasks: vec![],
+            group: None,
             record: ContentHash::default(),
         }
     };

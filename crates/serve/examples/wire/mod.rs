@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each example uses its part")]
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -61,6 +61,17 @@ pub fn request(path: &str, body: &str) -> String {
     )
 }
 
+/// What there is to be read. A process that is stopped and goes on finds a read with a timeout interrupted, which says nothing of the
+/// server.
+pub fn read_some(stream: &mut TcpStream, into: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match stream.read(into) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
 /// The next answer on a connection, whose length its head must say.
 pub fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
     let (mut bytes, mut piece) = (Vec::new(), vec![0; 65_536]);
@@ -72,7 +83,7 @@ pub fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
             let status = std::str::from_utf8(bytes.get(9..12)?).ok()?.parse().ok()?;
             return Some((status, bytes[start..start + length].to_vec()));
         }
-        let read = stream.read(&mut piece).ok().filter(|read| *read > 0)?;
+        let read = read_some(stream, &mut piece).ok().filter(|read| *read > 0)?;
         bytes.extend_from_slice(&piece[..read]);
         if body.is_none()
             && let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n")

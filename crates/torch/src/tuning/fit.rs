@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use pipeline::fine_tuning::{
-    Contrastive, EpochLoss, Event, Phase, Tuned, TuningData, TuningError, TuningRun, TuningSettings, Watch,
-    fingerprint,
+    Contrastive, Depth, EpochLoss, Event, Phase, Tuned, TuningData, TuningError, TuningRun, TuningSettings,
+    Watch, fingerprint,
 };
 use tch::Tensor;
 
@@ -21,6 +21,7 @@ use super::place::Place;
 use super::prepared::Prepared;
 use super::random::{Dropout, Stream};
 use super::rate::share;
+use super::vocabulary::Vocabulary;
 use super::weights::{Weights, failed};
 
 /// Tune `model`. After an error its weights are those of somewhere on the way.
@@ -38,7 +39,7 @@ pub fn tune(
 ) -> Result<Tuned, TuningError> {
     settings.check()?;
     tch::set_num_threads(settings.threads as i32);
-    let prepared = Prepared::new(data, &model.folder.tokenizer, model.bert.config.vocab_size)?;
+    let mut prepared = Prepared::new(data, &model.folder.tokenizer, model.bert.config.vocab_size)?;
     let fingerprint = match run {
         Some(_) => {
             let also = format!("{:?} {:?}", model.pooling, model.readout);
@@ -56,8 +57,12 @@ pub fn tune(
         }
         None => Vec::new(),
     };
+    let words = match settings.depth {
+        Depth::Full => Vocabulary::narrow(&mut model.bert, &mut prepared.texts),
+        Depth::Top(_) | Depth::Lora { .. } => None,
+    };
     let lower = Lower::new(&model.bert, model.frozen(settings.depth), &prepared.texts, settings.frozen_bytes);
-    let mut fit = Fit {
+    let fit = Fit {
         plan: [
             (Phase::Contrastive, usize::from(!pairs.is_empty())),
             (Phase::Head, settings.head_epochs),
@@ -72,14 +77,15 @@ pub fn tune(
         objective: Objective { data: prepared, pairs, lower },
         seed: data.seed,
         began: Instant::now(),
-        model,
+        model: &mut *model,
         settings,
         run,
         fingerprint,
         watch,
     };
-    fit.go_on()?;
-    fit.all()
+    let tuned = fit.all();
+    words.iter().for_each(|words| words.widen(&mut model.bert));
+    tuned
 }
 
 struct Fit<'a> {
@@ -114,6 +120,7 @@ impl Fit<'_> {
     }
 
     fn all(mut self) -> Result<Tuned, TuningError> {
+        self.go_on()?;
         while let Some(&(phase, epochs)) = self.plan.get(self.state.place.phase) {
             self.phase(phase, epochs)?;
             self.state.place.next_phase();

@@ -10,6 +10,7 @@ mod folder;
 mod random;
 mod bert;
 mod texts;
+mod vocabulary;
 mod lower;
 mod readout;
 mod model;

@@ -56,6 +56,16 @@ impl Texts {
         self.ids[text].len()
     }
 
+    /// All ids, one behind the other.
+    pub fn words(&self) -> impl Iterator<Item = i64> {
+        self.ids.iter().flatten().copied()
+    }
+
+    /// Give each id another number.
+    pub fn renumber(&mut self, number: impl Fn(i64) -> i64) {
+        self.ids.iter_mut().flatten().for_each(|id| *id = number(*id));
+    }
+
     /// Tokens of all texts.
     pub fn all_tokens(&self) -> usize {
         self.ids.iter().map(Vec::len).sum()

@@ -61,6 +61,20 @@ fn only_the_layers_that_are_to_learn_do() {
 }
 
 #[test]
+fn words_that_no_row_has_stay_as_they_are() {
+    let (folder, mut problem) = (folder(), Problem::new(24, 1));
+    problem.texts.iter_mut().flatten().for_each(|text| *text = text.replace("w7", "w8"));
+    let table =
+        |encoder: &SentenceEncoder| encoder.0.bert.weights["embeddings.word_embeddings.weight"].detach();
+    let before = table(&SentenceEncoder::open(folder.path(), None).unwrap());
+    let after = table(&tuned(folder.path(), &problem, &settings(Depth::Full)).0);
+    assert_eq!(before.size(), after.size());
+    // Four special tokens stand before the words.
+    let [seven, eight] = [4 + 7, 4 + 8].map(|word| before.get(word) == after.get(word));
+    assert!(seven && !eight);
+}
+
+#[test]
 fn merged_adapters_answer_as_before() {
     let (folder, problem) = (folder(), Problem::new(24, 1));
     let (mut encoder, _) = tuned(folder.path(), &problem, &settings(LORA));
