@@ -6,7 +6,6 @@
 IN is a folder of Parquet files, OUT gets a file for each. Run again, it does what is not done.
 """
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -30,22 +29,17 @@ def files(client, command, sources, folder):
 def main():
     from dask.distributed import Client, LocalCluster
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path)
-    parser.add_argument("target", type=Path)
-    parser.add_argument("--worker", required=True, help="an unpacked bundle that every machine sees")
-    parser.add_argument("--embed", metavar="COLUMN", help="embed this column; otherwise label the rows")
+    parser = worker.parser(__doc__)
     parser.add_argument("--scheduler", help="of a cluster; otherwise one is started here")
     parser.add_argument("--workers", type=int, default=2)
-    arguments = parser.parse_args()
-    folder = str(Path(arguments.worker).resolve())
-    command = worker.embedding(folder, arguments.embed) if arguments.embed else worker.labelling(folder)
-    arguments.target.mkdir(parents=True, exist_ok=True)
-    sources = sorted(str(path.resolve()) for path in arguments.source.glob("*.parquet"))
-    at = arguments.scheduler or LocalCluster(n_workers=arguments.workers, threads_per_worker=1, dashboard_address=None)
+    options = parser.parse_args()
+    sources, target = worker.files_of(options)
+    command = worker.command_of(os.path.abspath(options.worker), options.embed)
+    at = options.scheduler or LocalCluster(n_workers=options.workers, threads_per_worker=1, dashboard_address=None)
     with Client(at) as client:
-        done = files(client, command, sources, arguments.target.resolve())
-    print(f"{len(done)} files are in {arguments.target}")
+        done = files(client, command, sources, target)
+    worker.tidy(done)
+    print(f"{len(done)} files are in {options.target}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ IN is a folder of Parquet files, OUT gets a file for each. Run again, it does wh
 Data by a pool of actors.
 """
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -53,19 +52,14 @@ def files(command, sources, folder):
 def main():
     import ray
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path)
-    parser.add_argument("target", type=Path)
-    parser.add_argument("--worker", required=True, help="an unpacked bundle that every machine sees")
-    parser.add_argument("--embed", metavar="COLUMN", help="embed this column; otherwise label the rows")
-    arguments = parser.parse_args()
-    folder = str(Path(arguments.worker).resolve())
-    command = worker.embedding(folder, arguments.embed) if arguments.embed else worker.labelling(folder)
-    arguments.target.mkdir(parents=True, exist_ok=True)
-    sources = sorted(str(path.resolve()) for path in arguments.source.glob("*.parquet"))
+    options = worker.parser(__doc__).parse_args()
+    sources, target = worker.files_of(options)
+    command = worker.command_of(os.path.abspath(options.worker), options.embed)
     ray.init(include_dashboard=False, log_to_driver=False)
-    done = files(command, sources, arguments.target.resolve())
-    print(f"{len(done)} files are in {arguments.target}")
+    done = files(command, sources, target)
+    ray.shutdown()
+    worker.tidy(done)
+    print(f"{len(done)} files are in {options.target}")
 
 
 if __name__ == "__main__":

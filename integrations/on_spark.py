@@ -6,7 +6,6 @@ IN is a folder of Parquet files, OUT gets a file for each. Run again, it does wh
 DataFrame.
 """
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -41,31 +40,24 @@ def files(spark, command, sources, folder):
 def main():
     from pyspark.sql import SparkSession
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path)
-    parser.add_argument("target", type=Path)
-    parser.add_argument("--worker", required=True, help="an unpacked bundle that every machine sees, or its tar.gz, which Spark sends")
-    parser.add_argument("--embed", metavar="COLUMN", help="embed this column; otherwise label the rows")
-    arguments = parser.parse_args()
+    options = worker.parser(__doc__, "an unpacked bundle that every machine sees, or its tar.gz, which Spark sends").parse_args()
+    sources, target = worker.files_of(options)
     spark = SparkSession.builder.appName("pipeline").getOrCreate()
     spark.sparkContext.addPyFile(os.fspath(Path(__file__).resolve().with_name("worker.py")))
-    where, column = arguments.worker, arguments.embed
-    if where.endswith(".tar.gz"):
-        spark.addArtifacts(f"{where}#worker", archive=True) if hasattr(spark, "_client") else spark.sparkContext.addArchive(f"{where}#worker")
+    where, column = os.path.abspath(options.worker), options.embed
+    sent = where.endswith(".tar.gz")
+    if sent:
+        spark.sparkContext.addArchive(f"{where}#worker")
 
     def command():
-        folder = where
-        if where.endswith(".tar.gz"):
-            from pyspark import SparkFiles
+        from pyspark import SparkFiles
 
-            folder = str(next(Path(SparkFiles.get("worker")).iterdir()))
-        return worker.embedding(folder, column) if column else worker.labelling(folder)
+        return worker.command_of(next(Path(SparkFiles.get("worker")).iterdir()) if sent else where, column)
 
-    arguments.target.mkdir(parents=True, exist_ok=True)
-    sources = sorted(str(path.resolve()) for path in arguments.source.glob("*.parquet"))
-    done = files(spark, command, sources, arguments.target.resolve())
-    print(f"{len(done)} files are in {arguments.target}")
+    done = files(spark, command, sources, target)
     spark.stop()
+    worker.tidy(done)
+    print(f"{len(done)} files are in {options.target}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 A worker is one folder, `worker_folder`: what `make bundle` makes, unpacked (program, model, encoder; no libtorch, no Python packages).
 """
 
+import argparse
 import contextlib
 import hashlib
 import os
@@ -29,6 +30,33 @@ def labelling(worker_folder, *more):
 def embedding(worker_folder, column, *more):
     """The command of a worker that embeds a column."""
     return [f"{worker_folder}/pipeline", "embed", "--arrow-stream", "--model", f"{worker_folder}/encoder", "--column", column, *more]
+
+
+def parser(description, worker="an unpacked bundle that every machine sees"):
+    """The command line that all drivers have; `worker` is what they say of --worker."""
+    options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("source", type=Path, metavar="IN", help="a folder of Parquet files")
+    options.add_argument("target", type=Path, metavar="OUT", help="the folder that gets a file for each")
+    options.add_argument("--worker", required=True, help=worker)
+    options.add_argument("--embed", metavar="COLUMN", help="embed this column; otherwise label the rows")
+    return options
+
+
+def command_of(worker_folder, column):
+    """The command of a worker that embeds `column`, or else labels rows."""
+    return embedding(worker_folder, column) if column else labelling(worker_folder)
+
+
+def files_of(options):
+    """The Parquet files of IN, sorted, and OUT, which is made where it is not there: both as whole paths.
+
+    :raises FileNotFoundError: there is no Parquet file.
+    """
+    sources = sorted(str(path.resolve()) for path in options.source.glob("*.parquet"))
+    if not sources:
+        raise FileNotFoundError(f"{options.source} has no Parquet file")
+    options.target.mkdir(parents=True, exist_ok=True)
+    return sources, options.target.resolve()
 
 
 def answers(command, batches):
@@ -126,3 +154,13 @@ def answer_file(command, source, folder, rows=2048):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(fresh)
     return str(target)
+
+
+def tidy(targets):
+    """Once all `targets` are there: take away what attempts that were killed have left beside them."""
+    whole = {Path(target) for target in targets}
+    for folder in {target.parent for target in whole}:
+        for path in folder.glob(".*.parquet.*"):
+            name, ending, _ = path.name[1:].partition(".parquet")
+            if folder / (name + ending) in whole:
+                path.unlink(missing_ok=True)

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use arrow_select::interleave::interleave_record_batch;
-use arrow_select::take::take;
 
 use super::vectors::Vectors;
 use crate::model::{Answered, Cell, Column, Layout};
+use crate::table::without_dictionary;
 
 /// The types of the columns: those of the input as it has them, its dictionaries as what they hold (a file of Arrow has one for all
 /// rows, and these come a batch after another), or else text; probabilities and what is between the ends are
@@ -50,10 +49,7 @@ pub fn batch_of(
 ) -> Result<RecordBatch, ArrowError> {
     let given = given(rows)?;
     let columns = layout.columns.iter().map(|(_, column)| match (column, &given) {
-        (Column::Given(place), Some(given)) => match given.column(*place).as_any_dictionary_opt() {
-            Some(dictionary) => take(dictionary.values(), dictionary.keys(), None),
-            None => Ok(Arc::clone(given.column(*place))),
-        },
+        (Column::Given(place), Some(given)) => without_dictionary(given.column(*place)),
         _ => array(layout, *column, rows, vectors),
     });
     RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)

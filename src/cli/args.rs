@@ -43,18 +43,25 @@ pub struct StageArgs {
 pub struct EmbedArgs {
     #[command(flatten)]
     pub stage: StageArgs,
+    /// Without a project: a table of which a column is embedded, however long it is; - for standard input
+    #[arg(value_name = "FILE", group = "table", requires = "output", conflicts_with_all = ["config", "force"])]
+    pub file: Option<PathBuf>,
+    /// Where to: .parquet, .arrow, .feather and .arrows get the table's columns and the embeddings, .npy the embeddings alone (a row
+    /// without a text is NaN); whole, or not at all
+    #[arg(long, short, value_name = "FILE", requires = "file")]
+    pub output: Option<PathBuf>,
     /// Without a project: read a stream of Arrow from standard input and write it to standard output with the embeddings of a
     /// column, batch for batch, for engines such as Spark (docs/scale.md)
-    #[arg(long, requires = "column", conflicts_with_all = ["config", "force", "json"])]
+    #[arg(long, group = "table", requires = "column", conflicts_with_all = ["config", "force", "json"])]
     pub arrow_stream: bool,
-    /// The column of texts in that stream
-    #[arg(long, value_name = "COLUMN", requires = "arrow_stream")]
+    /// The column of texts in that table or stream [default: the only one]
+    #[arg(long, value_name = "COLUMN", requires = "table")]
     pub column: Option<String>,
     /// The column of embeddings that is added
-    #[arg(long = "as", value_name = "COLUMN", default_value = "embedding", requires = "arrow_stream")]
+    #[arg(long = "as", value_name = "COLUMN", default_value = "embedding", requires = "table")]
     pub added: String,
     /// What they are
-    #[arg(long, value_name = "KIND", default_value = "f32", requires = "arrow_stream")]
+    #[arg(long, value_name = "KIND", default_value = "f32", requires = "table")]
     pub vectors: Vectors,
 }
 

@@ -9,21 +9,19 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 
 use super::answered_typed::{batch_of, schema_of};
+use super::column_embedder::{Embedding, LoadedEncoder};
 use super::columns::check_columns;
-use super::exit::{BadInput, BadUsage, Exit};
+use super::exit::{BadInput, Exit};
 use super::output::Sink;
 use super::progress::Terminal;
 use super::vectors::Vectors;
-use crate::config::nearest;
-use crate::engine::{Engine, load_encoder, on_disk};
+use crate::engine::Engine;
 use crate::model::{Form, Layout, Predictor, answered};
 use crate::progress::{Background, Progress};
-use crate::store::user_cache;
-use crate::table::{Batches, Cells, arrow_stream, text_column};
-use pipeline_encoder::{Backend, Encode, Model, Precision, locate};
+use crate::table::{Batches, Cells, arrow_stream};
 
 /// Batches of standard input; batches to standard output, each there at once.
 struct Stream {
@@ -106,56 +104,18 @@ pub fn predict(predictor: &Predictor, answers: &Answers, terminal: &Terminal) ->
     })
 }
 
-/// What is embedded, and how.
-pub struct Embedding<'a> {
-    /// A folder, a name in the per-user cache, or of the hub.
-    pub encoder: &'a str,
-    /// The column of the texts.
-    pub column: &'a str,
-    /// That of the embeddings.
-    pub to: &'a str,
-    /// What they are.
-    pub vectors: Vectors,
-}
-
-/// The rows with the embeddings of a column; a null has none.
-pub fn embed(of: &Embedding<'_>, engine: Option<&dyn Engine>, terminal: &Terminal) -> Result<Exit> {
-    let folder = on_disk(locate(of.encoder, "".as_ref(), &user_cache())?, terminal)?;
-    let model = Model::open(&folder, None, Precision::Auto, Backend::Auto)?;
-    let encoder = load_encoder(engine, &model.settings(None))?;
+/// The rows with the embeddings of a column.
+pub fn embed(
+    of: &Embedding<'_>,
+    encoder: &str,
+    engine: Option<&dyn Engine>,
+    terminal: &Terminal,
+) -> Result<Exit> {
+    let encoder = LoadedEncoder::load(encoder, engine, terminal)?;
     let stream = Stream::open()?;
-    let names = || stream.schema.fields().iter().map(|field| field.name().as_str());
-    let Some(place) = names().position(|name| name == of.column) else {
-        let near = nearest(of.column, names());
-        let all = names().collect::<Vec<_>>().join(", ");
-        return Err(BadUsage(format!("--column {}: the stream has {all}{near}", of.column)).into());
-    };
-    if names().any(|name| name == of.to) {
-        return Err(BadUsage(format!("--as {}: the stream has such a column", of.to)).into());
-    }
-    let mut fields: Vec<_> = stream.schema.fields().iter().cloned().collect();
-    fields.push(Arc::new(Field::new(of.to, of.vectors.data_type(model.dims), true)));
-    let schema = Arc::new(Schema::new(fields));
-    stream.answer(&schema, "embedding", terminal, |batch| {
-        let texts = text_column(batch.column(place))
-            .map_err(|reason| BadInput(format!("standard input: the column `{}` {reason}", of.column)))?;
-        let vectors = embedded(encoder.as_ref(), &texts)?;
-        let column = of.vectors.column(model.dims, vectors.iter().map(Option::as_deref))?;
-        let columns = batch.columns().iter().cloned().chain([column]).collect();
-        Ok(RecordBatch::try_new(schema.clone(), columns)?)
+    let embedder = encoder.on(of, &stream.schema, "the stream")?;
+    stream.answer(&embedder.schema, "embedding", terminal, |batch| {
+        let embedded = embedder.embed(&batch, "standard input")?;
+        embedder.with_embeddings(&batch, &embedded)
     })
-}
-
-/// The embedding of each text; a text that is there more than once is computed once.
-fn embedded(encoder: &dyn Encode, texts: &[Option<String>]) -> Result<Vec<Option<Vec<f32>>>> {
-    let mut different: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
-    different.sort_unstable();
-    different.dedup();
-    let mut found = vec![Vec::new(); different.len()];
-    encoder.encode(&different, &mut |batch| {
-        batch.into_iter().for_each(|one| found[one.text] = one.embedding);
-        std::ops::ControlFlow::Continue(())
-    })?;
-    let of = |text: &String| different.binary_search(&text.as_str()).ok().map(|place| found[place].clone());
-    Ok(texts.iter().map(|text| text.as_ref().and_then(of)).collect())
 }

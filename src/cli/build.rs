@@ -10,8 +10,10 @@ use toml_edit::{DocumentMut, InlineTable, Item, table};
 
 use console::style;
 
-use super::args::{BuildArgs, EmbedArgs, StageArgs, TrainArgs};
-use super::arrow_stream::{self, Embedding};
+use super::args::{BuildArgs, EmbedArgs, ProjectArgs, StageArgs, TrainArgs};
+use super::arrow_stream;
+use super::column_embedder::Embedding;
+use super::embed_table::{Files, embed_table};
 use super::exit::{BadUsage, Exit, FailedGates};
 use super::output::{because, print, print_json};
 use super::progress::Terminal;
@@ -46,14 +48,19 @@ pub fn stage(args: &StageArgs, to: Stage, engine: Option<&dyn Engine>) -> Result
     run(&project, settings, options, engine)
 }
 
-/// The embed stage, or a stream without a project.
+/// The embed stage; without a project, a table or a stream.
 pub fn embed(args: &EmbedArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
-    let Some(column) = args.column.as_deref().filter(|_| args.arrow_stream) else {
-        return stage(&args.stage, Stage::Embed, engine);
-    };
-    let encoder = args.stage.project.model.clone().unwrap_or(EncoderConfig::default().model);
-    let of = Embedding { encoder: &encoder, column, to: &args.added, vectors: args.vectors };
-    arrow_stream::embed(&of, engine, &Terminal::new(args.stage.quiet))
+    let ProjectArgs { model, json, .. } = &args.stage.project;
+    let encoder = model.clone().unwrap_or(EncoderConfig::default().model);
+    let of = Embedding { column: args.column.as_deref(), to: &args.added, vectors: args.vectors };
+    let terminal = || Terminal::new(args.stage.quiet);
+    match (&args.file, &args.output) {
+        (Some(table), Some(output)) => {
+            embed_table(&Files { table, output }, &of, &encoder, *json, engine, &terminal())
+        }
+        _ if args.arrow_stream => arrow_stream::embed(&of, &encoder, engine, &terminal()),
+        _ => stage(&args.stage, Stage::Embed, engine),
+    }
 }
 
 /// Training with its evaluation.

@@ -91,12 +91,14 @@ pub fn needs_torch(error: &anyhow::Error) -> Option<String> {
     }
 }
 
-/// Bad rows among those to predict, already reported one by one.
+/// Bad rows among those to label or embed, already reported one by one.
 #[derive(Debug, thiserror::Error)]
-#[error("{} could not be used; the others are labelled", counted(*rows, "row", "rows"))]
+#[error("{} could not be used; the others are {others}", counted(*rows, "row", "rows"))]
 pub struct BadRows {
     /// How many.
     pub rows: usize,
+    /// What was done to the others.
+    pub others: &'static str,
 }
 
 /// Validation found errors, already printed.
@@ -322,7 +324,8 @@ mod tests {
             "error: cannot go on: cannot begin: the embedding cache c lacks a text that was embedded\n  \
              hint: run `pipeline embed` again"
         );
-        assert_eq!(told(&BadRows { rows: 2 }.into()), format!("error: {}", BadRows { rows: 2 }));
+        let bad = || BadRows { rows: 2, others: "labelled" };
+        assert_eq!(told(&bad().into()), format!("error: {}", bad()));
     }
 
     #[test]

@@ -6,15 +6,16 @@ use std::io::{self, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use arrow_schema::SchemaRef;
 use clap::{Args, ValueEnum};
 
 use super::args::ModelArgs;
 use super::arrow_stream::{self, Answers};
 use super::columns::check_columns;
-use super::exit::{BadInput, BadRows, BadUsage, Exit, NoInput};
+use super::exit::{BadInput, BadRows, BadUsage, Exit};
 use super::explained::{ExplainArgs, Explainer};
+use super::input::{TableInput, check_there};
 use super::output::Sink;
 use super::priors::Priors;
 use super::progress::Terminal;
@@ -115,11 +116,8 @@ const MOST_ROWS: usize = 2048;
 
 /// Label the rows given.
 pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
-    if let Some(path) = &args.file
-        && path != Path::new("-")
-        && !path.exists()
-    {
-        return Err(NoInput { path: path.clone() }.into());
+    if let Some(path) = &args.file {
+        check_there(path)?;
     }
     if !(0.0..=1.0).contains(&args.min_confidence) {
         return Err(BadUsage(format!(
@@ -208,11 +206,9 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             labelling.all(&first.unwrap_or_default(), None, rows, sink)?;
         }
         Some(path) => {
-            // A table is read twice: to find its encoding and delimiter, and then row by row.
-            let spooled = (path == Path::new("-")).then(spool).transpose()?;
-            let shown = spooled.as_ref().map_or(path.as_path(), |_| Path::new("standard input"));
-            let path = spooled.as_ref().map_or(path.as_path(), |file| file.path());
-            let table = NewTable::open(path, shown, stated, &wanted).map_err(BuildError::from)?;
+            let input = TableInput::open(path)?;
+            let table =
+                NewTable::open(input.path(), input.shown(), stated, &wanted).map_err(BuildError::from)?;
             table.notes().iter().for_each(|note| terminal.note(&format!("note: {note}")));
             check_columns(&terminal, &wanted, table.names())?;
             let rows = table.rows().map_err(BuildError::from)?;
@@ -249,7 +245,7 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
     }
     // The program ends here: giving back a hundred thousand pieces of memory one by one is a tenth of its time.
     std::mem::forget(predictor);
-    if bad > 0 { Err(BadRows { rows: bad }.into()) } else { Ok(Exit::Done) }
+    if bad > 0 { Err(BadRows { rows: bad, others: "labelled" }.into()) } else { Ok(Exit::Done) }
 }
 
 impl PredictArgs {
@@ -466,12 +462,6 @@ fn names(input: &[(String, String)]) -> Vec<String> {
 
 fn row_of(line: u64, values: &BTreeMap<String, String>, wanted: &Wanted<'_>) -> NewRow {
     NewRow { line, input: values.clone().into_iter().collect(), cells: wanted.cells(values), typed: None }
-}
-
-fn spool() -> Result<tempfile::NamedTempFile> {
-    let mut file = tempfile::NamedTempFile::new().context("cannot store standard input")?;
-    io::copy(&mut io::stdin(), &mut file).context("cannot read standard input")?;
-    Ok(file)
 }
 
 fn field_values(args: &PredictArgs, wanted: &Wanted<'_>) -> Result<BTreeMap<String, String>> {

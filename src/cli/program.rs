@@ -39,7 +39,7 @@ enum Task {
     Init(init::InitArgs),
     /// Embed every text of the raw files; only unseen texts are computed
     #[command(
-        after_help = "Examples:\n  pipeline embed --model sentence-transformers/all-MiniLM-L12-v2\n  pipeline embed --arrow-stream --model all-MiniLM-L6-v2 --column text\n\nLeaves data/embeddings/<name>/<field>.npy with rows.csv; in Python:\n  import numpy as np\n  title = np.load(\"data/embeddings/activities/title.npy\")"
+        after_help = "Examples:\n  pipeline embed --model sentence-transformers/all-MiniLM-L12-v2\n  pipeline embed rows.parquet --column text -o vectors.parquet\n  pipeline embed --arrow-stream --model all-MiniLM-L6-v2 --column text\n\nLeaves data/embeddings/<name>/<field>.npy with rows.csv; in Python:\n  import numpy as np\n  title = np.load(\"data/embeddings/activities/title.npy\")"
     )]
     Embed(EmbedArgs),
     /// Make augmented rows from the training part

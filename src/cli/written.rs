@@ -4,17 +4,14 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, Error, Result};
-use arrow_ipc::writer::{FileWriter, StreamWriter};
 use arrow_schema::SchemaRef;
 use clap::ValueEnum;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
 
 use super::answered_text::{Text, TextFormat};
 use super::answered_typed::{batch_of, schema_of};
 use super::exit::BadUsage;
 use super::output::Sink;
+use super::typed_file::{TypedFile, TypedFormat};
 use super::vectors::Vectors;
 use crate::model::{Answered, Layout};
 use crate::table::{Packer, Packing, is_table, name_unpacked};
@@ -42,6 +39,16 @@ pub enum OutputFormat {
 const WRITTEN: &str =
     ".csv, .tsv, .jsonl (each also with .gz or .zst behind it), .parquet, .arrow, .feather and .arrows";
 
+impl From<TypedFormat> for OutputFormat {
+    fn from(format: TypedFormat) -> Self {
+        match format {
+            TypedFormat::Parquet => Self::Parquet,
+            TypedFormat::Arrow => Self::Arrow,
+            TypedFormat::Arrows => Self::Arrows,
+        }
+    }
+}
+
 impl OutputFormat {
     /// That of a file with this ending.
     fn of_ending(ending: &str) -> Option<Self> {
@@ -49,10 +56,7 @@ impl OutputFormat {
             "csv" => Some(Self::Csv),
             "tsv" | "tab" => Some(Self::Tsv),
             "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
-            "parquet" | "pq" => Some(Self::Parquet),
-            "arrow" | "feather" | "ipc" => Some(Self::Arrow),
-            "arrows" => Some(Self::Arrows),
-            _ => None,
+            _ => Some(TypedFormat::of_ending(ending)?.into()),
         }
     }
 
@@ -83,15 +87,22 @@ impl OutputFormat {
         }
     }
 
+    /// The file with typed columns that it is, or how it writes text.
+    fn typed(self) -> Result<TypedFormat, TextFormat> {
+        match self {
+            Self::Table => Err(TextFormat::Table),
+            Self::Csv => Err(TextFormat::Delimited(b',')),
+            Self::Tsv => Err(TextFormat::Delimited(b'\t')),
+            Self::Jsonl => Err(TextFormat::JsonLines),
+            Self::Parquet => Ok(TypedFormat::Parquet),
+            Self::Arrow => Ok(TypedFormat::Arrow),
+            Self::Arrows => Ok(TypedFormat::Arrows),
+        }
+    }
+
     /// How it writes text; `None` where it is bytes that no terminal shows.
     fn text(self) -> Option<TextFormat> {
-        match self {
-            Self::Table => Some(TextFormat::Table),
-            Self::Csv => Some(TextFormat::Delimited(b',')),
-            Self::Tsv => Some(TextFormat::Delimited(b'\t')),
-            Self::Jsonl => Some(TextFormat::JsonLines),
-            Self::Parquet | Self::Arrow | Self::Arrows => None,
-        }
+        self.typed().err()
     }
 
     /// Whether a cell may be a list of numbers.
@@ -122,13 +133,8 @@ pub struct Writer<'a> {
 
 enum Written {
     Text(Text, Packer<Sink>),
-    Parquet(SchemaRef, ArrowWriter<Sink>),
-    Arrow(SchemaRef, FileWriter<Sink>),
-    Arrows(SchemaRef, StreamWriter<Sink>),
+    Typed(SchemaRef, TypedFile),
 }
-
-/// Bytes of answers that are kept until a row group of Parquet is written: with embeddings, a million rows would be gigabytes.
-const ROW_GROUP: usize = 64 << 20;
 
 impl<'a> Writer<'a> {
     /// For answers in columns of this `layout`; the input's have the types of `given`, or are text.
@@ -137,28 +143,16 @@ impl<'a> Writer<'a> {
     /// Nothing can be written there, or the format cannot hold a type of the input.
     pub fn new(layout: Layout<'a>, given: Option<&SchemaRef>, to: Destination) -> Result<Self> {
         let Destination { format, packing, sink, raw_cells } = to;
-        if let Some(text) = format.text() {
-            let form = Written::Text(Text::new(text, raw_cells), Packer::new(sink, packing)?);
-            return Ok(Self { layout, form });
-        }
-        let schema = schema_of(&layout, given, Vectors::Fixed);
-        let cannot = || format!("cannot write {}", format.name());
-        let form = match format {
-            OutputFormat::Arrow => {
-                let writer = FileWriter::try_new(sink, &schema).with_context(cannot)?;
-                Written::Arrow(schema, writer)
-            }
-            OutputFormat::Arrows => {
-                let writer = StreamWriter::try_new(sink, &schema).with_context(cannot)?;
-                Written::Arrows(schema, writer)
-            }
-            _ => {
-                let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-                let writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties));
-                Written::Parquet(schema, writer.with_context(cannot)?)
+        let typed = match format.typed() {
+            Ok(typed) => typed,
+            Err(text) => {
+                let form = Written::Text(Text::new(text, raw_cells), Packer::new(sink, packing)?);
+                return Ok(Self { layout, form });
             }
         };
-        Ok(Self { layout, form })
+        let schema = schema_of(&layout, given, Vectors::Fixed);
+        let file = TypedFile::new(typed, &schema, sink)?;
+        Ok(Self { layout, form: Written::Typed(schema, file) })
     }
 
     /// Write the next rows; whether there is a reader still.
@@ -166,19 +160,14 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// They cannot be written.
     pub fn write(&mut self, rows: &[Answered<'_>]) -> Result<bool> {
-        let batch = |schema: &SchemaRef| batch_of(&self.layout, schema, rows, Vectors::Fixed);
         let written = match &mut self.form {
             Written::Text(text, packer) => {
                 let text = text.of(&self.layout, rows)?;
                 packer.write_all(text.as_bytes()).map_err(Error::from)
             }
-            Written::Parquet(schema, writer) => {
-                writer.write(&batch(schema)?)?;
-                let full = writer.in_progress_size() > ROW_GROUP;
-                if full { writer.flush().map_err(Error::from) } else { Ok(()) }
+            Written::Typed(schema, file) => {
+                file.write(&batch_of(&self.layout, schema, rows, Vectors::Fixed)?)
             }
-            Written::Arrow(schema, writer) => writer.write(&batch(schema)?).map_err(Error::from),
-            Written::Arrows(schema, writer) => writer.write(&batch(schema)?).map_err(Error::from),
         };
         read_still(written)
     }
@@ -195,9 +184,7 @@ impl<'a> Writer<'a> {
                 escaped = text.escaped;
                 packer.write_all(rest.as_bytes()).and_then(|()| packer.finish()).map_err(Error::from)
             }
-            Written::Parquet(_, writer) => writer.into_inner().map_err(Error::from),
-            Written::Arrow(_, writer) => writer.into_inner().map_err(Error::from),
-            Written::Arrows(_, writer) => writer.into_inner().map_err(Error::from),
+            Written::Typed(_, file) => file.finish(),
         };
         read_still(finished.and_then(Sink::finish))?;
         Ok(escaped)

@@ -10,7 +10,7 @@ use super::section::Section;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Glob patterns of the raw CSV files; at least one.
+    /// Glob patterns of the raw tables, or of folders of them; at least one.
     pub files: Vec<String>,
     /// Glob patterns of files that are the test part as given; none by default, the test part is then drawn.
     #[serde(default)]

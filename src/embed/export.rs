@@ -1,7 +1,7 @@
 //! Embedding matrices as `.npy`, which NumPy reads in one line.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter};
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use npyz::WriterBuilder;
@@ -47,14 +47,14 @@ impl ExportError {
 }
 
 /// Writes a matrix row by row, so that it never has to be in memory.
-pub struct NpyWriter<'a, 'f>(npyz::NpyWriter<f32, &'a mut BufWriter<&'f File>>);
+pub struct NpyWriter<W: Write>(npyz::NpyWriter<f32, W>);
 
-impl<'a, 'f> NpyWriter<'a, 'f> {
+impl<W: Write> NpyWriter<W> {
     /// Begin a `rows × dims` matrix.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn new(file: &'a mut BufWriter<&'f File>, rows: usize, dims: usize) -> io::Result<Self> {
+    pub fn new(file: W, rows: usize, dims: usize) -> io::Result<Self> {
         let options = npyz::WriteOptions::new().default_dtype().shape(&[rows as u64, dims as u64]);
         Ok(Self(options.writer(file).begin_nd()?))
     }

@@ -137,12 +137,8 @@ impl Predictor {
     /// # Errors
     /// The encoder failed.
     pub fn embed_texts(&self, texts: &[&str]) -> Result<Vec<(Vec<f32>, usize)>, PredictError> {
-        let mut found = vec![(Vec::new(), 0); texts.len()];
-        self.encoder.encode(texts, &mut |batch| {
-            batch.into_iter().for_each(|encoded| found[encoded.text] = (encoded.embedding, encoded.tokens));
-            ControlFlow::Continue(())
-        })?;
-        Ok(found)
+        let found = self.encoder.in_order(texts)?;
+        Ok(found.into_iter().map(|one| (one.embedding, one.tokens)).collect())
     }
 
     /// One matrix a text field, and how many of the texts that were computed now were cut.

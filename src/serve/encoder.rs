@@ -117,13 +117,8 @@ impl Answerer for Served {
     }
 
     fn embed(&self, texts: &[&str], normalize: bool) -> Result<Vec<Embedded>, AnswerError> {
-        let mut found = vec![(Vec::new(), 0); texts.len()];
-        self.encoder
-            .encode(texts, &mut |batch| {
-                batch.into_iter().for_each(|one| found[one.text] = (one.embedding, one.tokens));
-                std::ops::ControlFlow::Continue(())
-            })
-            .map_err(failed)?;
+        let found = self.encoder.in_order(texts).map_err(failed)?;
+        let found = found.into_iter().map(|one| (one.embedding, one.tokens)).collect();
         Ok(embedded(found, self.max_tokens(), normalize))
     }
 }

@@ -19,7 +19,8 @@ use arrow_ipc::{Block, MessageHeader, root_as_footer, root_as_message};
 use arrow_schema::SchemaRef;
 
 use super::bytes::opened;
-use super::columnar::{Batches, guarded};
+use super::columnar::guarded;
+use super::source::Batches;
 
 /// How a file begins.
 pub const MAGIC: &[u8] = b"ARROW1\0\0";

@@ -1,6 +1,7 @@
 //! Tables whose columns have types, row after row: what Parquet and Arrow files have in common.
 
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,11 +20,8 @@ use serde_json::{Map, Value};
 
 use super::errors::TableError;
 use super::json_lines::text_of;
-use super::source::{Line, Lines, Source, TypedRow};
+use super::source::{Batches, Line, Lines, Source, TypedRow};
 use crate::foreign;
-
-/// The rows of a file, some thousand at a time, or why there are no more.
-pub type Batches = Box<dyn Iterator<Item = io::Result<RecordBatch>>>;
 
 /// Begins to read a file: its columns, and its rows.
 pub type Begin = fn(&Path) -> io::Result<(SchemaRef, Batches)>;
@@ -99,6 +97,11 @@ impl Source for Columnar {
 
     fn schema(&self) -> Option<&SchemaRef> {
         Some(&self.schema)
+    }
+
+    fn batches(&self) -> Result<Option<Batches>, TableError> {
+        let (_, mut batches) = guarded(|| (self.begin)(&self.path)).map_err(|e| self.unreadable(e))?;
+        Ok(Some(Box::new(iter::from_fn(move || guarded(|| batches.next().transpose()).transpose()))))
     }
 }
 

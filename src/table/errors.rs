@@ -17,6 +17,14 @@ pub enum TableError {
         /// Where it was looked for.
         folder: PathBuf,
     },
+    /// A folder that stands for the tables in it has none.
+    #[error("{} ({key}) has no table in it", folder.display())]
+    NoTable {
+        /// The folder.
+        folder: PathBuf,
+        /// The config key.
+        key: &'static str,
+    },
     /// A pattern is not a glob.
     #[error("`{pattern}` ({key}) is not a file pattern: {reason}")]
     Pattern {
@@ -75,6 +83,10 @@ impl TableError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoFile { .. } => Some("put CSV files there or change the pattern".to_owned()),
+            Self::NoTable { .. } => Some(
+                "tables are told by their endings, such as .parquet or .csv.gz; files that begin with _ or . are none"
+                    .to_owned(),
+            ),
             Self::Header { remedy, .. } => remedy.map(str::to_owned),
             Self::TooManyRejects { listing, .. } => Some(format!(
                 "mend the rows listed in {}, or raise data.max_rejected_share",

@@ -10,7 +10,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 
-use super::columnar::Batches;
+use super::source::Batches;
 
 /// How Parquet files begin: a magic number, and the first field of the header of a page. No text goes on with a control character,
 /// but one may begin with a column called PAR1.

@@ -11,9 +11,9 @@ use super::dataset::{Dataset, Row};
 use super::duplicates::list_duplicates;
 use super::errors::TableError;
 use super::files::{collected_files, matching};
-use super::formats::open;
 use super::labels::Labels;
 use super::missing::Missing;
+use super::partitions::open_partitioned;
 use super::report::{ReadReport, Reject};
 use super::rows::{CollectedColumns, KIND, Layout, Origin, PARENT, SHOWN, parse};
 use super::sentinels::{Sentinel, sentinel};
@@ -73,7 +73,7 @@ pub fn read_collected(
 /// As [`read`], of the files' headers.
 pub fn check_columns(config: &Config, project: &Path) -> Result<(), TableError> {
     each_file(config, project, |path, named, _| {
-        let source = open(&project.join(path), path, Stated::of(&config.data))?;
+        let source = open_partitioned(&project.join(path), path, Stated::of(&config.data))?;
         Ok(columns_of(config, source.as_ref(), named)?.err())
     })
     .map(|_| ())
@@ -190,7 +190,7 @@ impl<'a> Reading<'a> {
     /// Read the rows of a file, unless it is another table, of which nobody said that it is meant.
     fn file(&mut self, project: &Path, path: &Path, place: Place) -> Result<Option<OtherTable>, TableError> {
         let named = !matches!(place, Place::Raw { named: false } | Place::Test { named: false });
-        let source = open(&project.join(path), path, Stated::of(&self.config.data))?;
+        let source = open_partitioned(&project.join(path), path, Stated::of(&self.config.data))?;
         let columns = match columns_of(self.config, source.as_ref(), named)? {
             Ok(columns) => columns,
             Err(other) => {

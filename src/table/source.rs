@@ -15,6 +15,9 @@ use super::errors::TableError;
 use crate::config::DataConfig;
 use crate::counting::counted;
 
+/// The rows of a file, some thousand at a time, or why there are no more.
+pub type Batches = Box<dyn Iterator<Item = io::Result<RecordBatch>>>;
+
 /// What the config says of how files are to be read; the rest is found in them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stated {
@@ -65,6 +68,14 @@ pub trait Source {
     /// The types of the columns, where the file has types.
     fn schema(&self) -> Option<&SchemaRef> {
         None
+    }
+
+    /// Its rows as it has them, where it has types.
+    ///
+    /// # Errors
+    /// The file cannot be read any more, now or on the way.
+    fn batches(&self) -> Result<Option<Batches>, TableError> {
+        Ok(None)
     }
 
     /// An error about the whole file, which it names.

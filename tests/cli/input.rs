@@ -104,6 +104,38 @@ fn a_header_alone_one_class_and_no_file_are_explained() {
 }
 
 #[test]
+fn a_folder_of_tables_is_read_with_what_its_folders_say() {
+    let project = Project::empty();
+    project.write(
+        "pipeline.toml",
+        "name = \"months\"\n[data]\nfiles = [\"rows\"]\ntext_fields = [\"text\"]\n[label]\ncolumn = \"label\"\n[split]\ntrain = 0.6\n\
+         validation = 0.2\ntest = 0.2\n",
+    );
+    let done = project.run(&["embed"]);
+    assert!(done.code() == 4 && done.err().contains("no file matches `rows`"), "{}", done.err());
+    std::fs::create_dir(project.path("rows")).unwrap();
+    let done = project.run(&["embed"]);
+    assert!(
+        done.code() == 4 && done.err().contains("rows (data.files) has no table in it"),
+        "{}",
+        done.err()
+    );
+    // The label is in the names of the folders; a file may have it, too.
+    let rows =
+        |of: &str| (0..30).map(|i| format!("{{\"text\": \"{of} {i} in words\"}}\n")).collect::<String>();
+    project.write("rows/label=a/part-0.jsonl", rows("Apples"));
+    project.write("rows/label=b/part-0.jsonl", rows("Bridges"));
+    project.write("rows/label=none/own.csv", "text,label\nApples and pears,a\n");
+    project.write("rows/_SUCCESS", "");
+    let summary = project.json(&["embed"])["stages"][0]["summary"].clone();
+    assert_eq!(summary["rows_used"], 61, "{summary}");
+    // A file more is found by the next run, and no file more by the one after it.
+    project.write("rows/label=b/part-1.jsonl", rows("Boats"));
+    assert_eq!(project.json(&["embed"])["stages"][0]["summary"]["rows_used"], 91);
+    assert!(project.good(&["embed"]).out().contains("embed: up to date"));
+}
+
+#[test]
 fn a_huge_cell_is_embedded_by_its_beginning_and_counted() {
     let project = Project::small();
     let huge = "walk ".repeat(400_000);

@@ -1,5 +1,6 @@
 """One engine with faults: `check.py ENGINE PROGRAM MODEL`, in a Python that has the engine and pyarrow. As root, or without the full disk."""
 
+import contextlib
 import csv
 import json
 import os
@@ -63,7 +64,7 @@ def check_once(folder, labels):
     assert sorted(found["id"].to_pylist()) == sorted(labels), f"{found.num_rows} rows of {len(labels)}"
     wrong = [i for i, label in zip(found["id"].to_pylist(), found["label"].to_pylist()) if labels[i] != label]
     assert not wrong, f"other labels: {wrong[:5]}"
-    assert not [path for path in folder.iterdir() if path.name.startswith(".") and path.suffix != ".parquet" and path.stat().st_size == 0]
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".") and not path.name.endswith(".crc")]
 
 
 class Killer:
@@ -95,26 +96,43 @@ class Killer:
         self.thread.join()
 
 
+SPARK = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.task.maxFailures": "8", "spark.speculation": "true",
+         "spark.executor.memory": "512m", "spark.deploy.maxExecutorRetries": "20"}
+
+
+@contextlib.contextmanager
+def spark_of(workers):
+    """A cluster of its own: a JVM each for master, workers and executors."""
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master(f"local-cluster[{workers},1,640]")
+    for key, value in SPARK.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    try:
+        spark.sparkContext.setLogLevel("OFF")
+        spark.sparkContext.addPyFile(os.fspath(HERE / "integrations" / "worker.py"))
+        spark.sparkContext.parallelize(range(workers), workers).count()
+        yield spark
+    finally:
+        spark.stop()
+
+
 def job(engine, command, sources, target, workers=2):
     """Run the job; seconds without the engine's own start."""
     target.mkdir(exist_ok=True)
+    done, seconds = job_on(engine, command, sources, target, workers)
+    worker.tidy(done)
+    return seconds
+
+
+def job_on(engine, command, sources, target, workers):
     if engine == "spark":
         import on_spark
-        from pyspark.sql import SparkSession
 
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        spark = (SparkSession.builder.master(f"local-cluster[{workers},1,640]").config("spark.ui.enabled", "false")
-                 .config("spark.task.maxFailures", "8").config("spark.speculation", "true").config("spark.excludeOnFailure.enabled", "false")
-                 .config("spark.executor.memory", "512m").config("spark.deploy.maxExecutorRetries", "20").getOrCreate())
-        try:
-            spark.sparkContext.setLogLevel("ERROR")
-            spark.sparkContext.addPyFile(os.fspath(HERE / "integrations" / "worker.py"))
-            spark.sparkContext.parallelize(range(workers), workers).count()
+        with spark_of(workers) as spark:
             begin = time.perf_counter()
-            on_spark.files(spark, lambda: command, sources, target)
-            return time.perf_counter() - begin
-        finally:
-            spark.stop()
+            return on_spark.files(spark, lambda: command, sources, target), time.perf_counter() - begin
     if engine == "dask":
         import dask
         import on_dask
@@ -123,8 +141,7 @@ def job(engine, command, sources, target, workers=2):
         dask.config.set({"distributed.scheduler.allowed-failures": 10})
         with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
             begin = time.perf_counter()
-            on_dask.files(client, command, sources, target)
-            return time.perf_counter() - begin
+            return on_dask.files(client, command, sources, target), time.perf_counter() - begin
     import on_ray
     import ray
 
@@ -132,13 +149,37 @@ def job(engine, command, sources, target, workers=2):
     on_ray.CORES = 1 if workers == 1 else 0.5
     try:
         begin = time.perf_counter()
-        on_ray.files(command, sources, target)
-        return time.perf_counter() - begin
+        return on_ray.files(command, sources, target), time.perf_counter() - begin
     finally:
         ray.shutdown()
 
 
+def map_in_arrow(command, source, target):
+    """A DataFrame of the rows, mapped and written by Spark itself, with workers killed on the way; how many."""
+    import on_spark
+
+    with spark_of(2) as spark:
+        frame = spark.read.parquet(os.fspath(source))
+        schema = on_spark.schema_of(frame, lambda: command)
+        with Killer("predict --arrow-stream", 2, 0.7) as killer:
+            on_spark.answered(frame, lambda: command, schema).write.parquet(os.fspath(target))
+    return killer.killed
+
+
+def by_its_command_line(engine, place, tar, source, target):
+    """The driver as people start it; Spark is given the tar, which it sends."""
+    driver = HERE / "integrations" / f"on_{engine}.py"
+    command = [sys.executable, driver, "--worker", place]
+    if engine == "spark":
+        settings = [word for key, value in SPARK.items() for word in ("--conf", f"{key}={value}")]
+        submit = Path(sys.executable).with_name("spark-submit")
+        command = [submit, "--master", "local-cluster[2,1,640]", *settings, driver, "--worker", tar]
+    done = subprocess.run([*command, source, target], capture_output=True, text=True)
+    assert done.returncode == 0 and f"{FILES} files are in" in done.stdout, done.stdout + done.stderr[-3000:]
+
+
 def main(engine, program, model):
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     program, model = Path(program), Path(model)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -167,6 +208,18 @@ def main(engine, program, model):
         job(engine, command, sources, target)
         assert before == {path: path.stat().st_mtime_ns for path in target.iterdir()}
         print(f"{engine:<6} {'job run again':<34} {1:>8}  yes, nothing was done twice", flush=True)
+
+        target = folder / "by-command-line"
+        by_its_command_line(engine, place, folder / "worker.tar.gz", folder / "in", target)
+        check_once(target, labels)
+        print(f"{engine:<6} {'by its command line':<34} {'':>8}  yes", flush=True)
+
+        if engine == "spark":
+            target = folder / "mapped"
+            killed = map_in_arrow(command, folder / "in", target)
+            check_once(target, labels)
+            assert killed > 0, "nothing was killed"
+            print(f"{engine:<6} {'mapInArrow, worker process killed':<34} {killed:>8}  yes", flush=True)
 
         target = folder / "killed-executors"
         with Killer(ENGINES[engine], 1, 3) as killer:

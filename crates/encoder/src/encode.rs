@@ -172,4 +172,18 @@ pub trait Encode: Send + Sync {
         texts: &[&str],
         sink: &mut dyn FnMut(Vec<Encoded>) -> ControlFlow<()>,
     ) -> Result<(), EncoderError>;
+
+    /// Embed `texts`, one behind the other, as many as there are of them.
+    ///
+    /// # Errors
+    /// As [`Encode::encode`].
+    fn in_order(&self, texts: &[&str]) -> Result<Vec<Encoded>, EncoderError> {
+        let mut found = Vec::with_capacity(texts.len());
+        self.encode(texts, &mut |batch| {
+            found.extend(batch);
+            ControlFlow::Continue(())
+        })?;
+        found.sort_unstable_by_key(|one| one.text);
+        Ok(found)
+    }
 }
