@@ -7,6 +7,7 @@ mod error;
 mod function;
 mod subject;
 mod staging;
+mod row_inputs;
 mod encoder_files;
 mod onnx;
 mod sentence_transformers;

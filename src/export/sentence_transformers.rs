@@ -33,20 +33,26 @@ pub fn write(
         target,
         reason: reason.to_owned(),
         setting,
-        instead: "a linear head on one text can be; --encoder-only writes the encoder alone, --to onnx more heads",
+        instead: "a linear head on one text can be, without columns and with features.text_shape = false; --encoder-only \
+                  writes the encoder alone, --to onnx more heads",
     };
     let head = match encoder_only {
         true => None,
         false => {
-            let function = subject.function(target)?;
-            if !subject.columns(target)?.inputs.mean.is_empty() {
-                return Err(refused("the head sees columns, too", "features.numeric, features.categorical"));
-            }
+            let columns = subject.columns()?;
+            let linear = subject.function(target)?.as_linear();
+            let linear =
+                linear.ok_or_else(|| refused("the head is not linear in the embedding", "train.head"))?;
             if subject.fields().len() > 1 {
                 return Err(refused("the head sees several texts", "data.text_fields"));
             }
-            let linear = function.as_linear();
-            Some(linear.ok_or_else(|| refused("the head is not linear in the embedding", "train.head"))?)
+            if columns.text_shape {
+                return Err(refused("the head sees what is counted in the text, too", "features.text_shape"));
+            }
+            if !columns.inputs.mean.is_empty() {
+                return Err(refused("the head sees columns, too", "features.numeric, features.categorical"));
+            }
+            Some(linear)
         }
     };
     let folder = Folder::open(&encoder.folder)?;

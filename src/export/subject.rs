@@ -8,7 +8,7 @@ use super::target::Target;
 use crate::config::Config;
 use crate::evaluate::Aim;
 use crate::heads::HeadError;
-use crate::inputs::{InputEncoder, TabularInputs};
+use crate::inputs::{InputEncoder, SHAPE, TabularInputs, TfIdf};
 use crate::model::{
     Calibration, EncoderCard, ModelCard, ModelFiles, load_calibration, load_card, load_inputs, load_tensors,
 };
@@ -27,8 +27,10 @@ pub struct Subject {
 /// The columns of the tabular inputs, by name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Columns {
-    /// Names of the numeric features.
+    /// Names of the numeric features, and behind them of what is counted in each text, where it is.
     pub numeric: Vec<String>,
+    /// Whether the shape of the texts is among them.
+    pub text_shape: bool,
     /// Names of the categorical features.
     pub categorical: Vec<String>,
     /// How they become inputs.
@@ -93,25 +95,24 @@ impl Subject {
     /// The tabular inputs.
     ///
     /// # Errors
-    /// The shape of the texts is among them, or they are not those of the config.
-    pub fn columns(&self, target: Target) -> Result<Columns, ExportError> {
+    /// They are not those of the config.
+    pub fn columns(&self) -> Result<Columns, ExportError> {
         let (features, inputs) = (&self.card.config.features, self.inputs.tabular_inputs());
+        let (mut numeric, categorical) = (features.numeric.clone(), features.categorical.clone());
         if features.text_shape {
-            return Err(ExportError::NotExpressible {
-                target,
-                reason: "the head sees words and marks that are counted in the texts".into(),
-                setting: "features.text_shape",
-                instead: "set features.text_shape = false and train again; --encoder-only writes the encoder alone",
-            });
+            let of = |(field, _)| SHAPE.map(|counted| format!("{field}: {counted}"));
+            numeric.extend(self.fields().into_iter().flat_map(of));
         }
-        if inputs.numeric.len() != features.numeric.len()
-            || inputs.categories.len() != features.categorical.len()
-        {
+        if inputs.numeric.len() != numeric.len() || inputs.categories.len() != categorical.len() {
             let reason = "it has other features than the config in model.json".into();
             return Err(ExportError::File { path: self.files.inputs(), reason });
         }
-        let (numeric, categorical) = (features.numeric.clone(), features.categorical.clone());
-        Ok(Columns { numeric, categorical, inputs })
+        Ok(Columns { numeric, text_shape: features.text_shape, categorical, inputs })
+    }
+
+    /// The vocabularies of words and letters, where the head sees them.
+    pub fn vocabularies(&self) -> Option<[&TfIdf; 2]> {
+        self.inputs.vocabularies()
     }
 
     /// The head as arithmetic.
@@ -120,20 +121,17 @@ impl Subject {
     /// It is of a kind that `target` cannot express, it looks at several encoders, or its weights do not fit it.
     pub fn function(&self, target: Target) -> Result<Function, ExportError> {
         self.check_encoders(target)?;
-        if self.inputs.has_terms() {
-            return Err(ExportError::NotExpressible {
-                target,
-                reason: "the head sees words and letters of the texts".into(),
-                setting: "features.terms",
-                instead: "set features.terms = false and train again; --encoder-only writes the encoder alone",
-            });
-        }
         let mut tensors = load_tensors(&self.files, &self.card)?;
         let function = Function::read(&self.card.head, &mut tensors, target)?;
-        if function.inputs() != self.inputs.width() {
-            let (found, expected) = (function.inputs(), self.inputs.width());
-            let reason = format!("it takes {found} inputs a row, and inputs.json makes {expected}");
-            return Err(HeadError::Shape(reason).into());
+        let terms = self.vocabularies().map_or(0, |kinds| kinds.iter().map(|kind| kind.idf().len()).sum());
+        for (found, expected, what) in [
+            (function.inputs(), self.inputs.width(), "inputs"),
+            (function.terms(), terms, "words and letter groups"),
+        ] {
+            if found != expected {
+                let reason = format!("it takes {found} {what} a row, and inputs.json makes {expected}");
+                return Err(HeadError::Shape(reason).into());
+            }
         }
         Ok(function)
     }

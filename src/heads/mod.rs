@@ -28,7 +28,7 @@ pub use head::{Epoch, FitData, Fitted, Head, LeftOut, Rows, check_rows};
 pub use kernel::{KernelSettings, KernelShape, add_products, margins};
 pub use kinds::{HeadShape, Recipe, fit, load};
 pub use logistic::{Labelled, LogisticRegression, LogisticShape, Matrix};
-pub use neighbours::{NeighbourSettings, NeighbourShape};
+pub use neighbours::{NeighbourSettings, NeighbourShape, PRIOR_VOTES};
 pub use network::{Averaging, NetworkSettings, NetworkShape, Networks, Output, Schedule};
 pub use tensors::{Element, Floats, TensorError, Tensors, Whole};
 pub use trees::{TreeSettings, TreeShape};

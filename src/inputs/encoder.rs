@@ -188,9 +188,12 @@ impl InputEncoder {
         }
     }
 
-    /// Whether a head sees words and letters of the texts, too.
-    pub fn has_terms(&self) -> bool {
-        !self.vocabularies.is_empty()
+    /// The vocabularies, words and letters, for those who count terms elsewhere; `None` where a head sees none.
+    pub fn vocabularies(&self) -> Option<[&TfIdf; 2]> {
+        match &self.vocabularies[..] {
+            [words, letters] => Some([words, letters]),
+            _ => None,
+        }
     }
 
     /// Length of an input row.

@@ -12,6 +12,6 @@ mod tfidf;
 pub use counted::Counted;
 pub use distances::{Distances, KnownDistances};
 pub use encoder::{InputEncoder, NumericInput, TabularInputs};
-pub use raw::{RawInputs, raw_inputs};
+pub use raw::{RawInputs, SHAPE, raw_inputs};
 pub use terms::Terms;
 pub use tfidf::{Sparse, TfIdf};

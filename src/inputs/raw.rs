@@ -125,6 +125,9 @@ pub fn raw_inputs<'c>(
     inputs
 }
 
+/// What of a text's shape is counted, in the order of the inputs.
+pub const SHAPE: [&str; 4] = ["words", "letters a word", "exclamation marks", "question marks"];
+
 /// Words, letters a word, exclamation marks and question marks: what an embedding, which is of one length whatever the
 /// text, says little about.
 fn shape_of(text: &str) -> [f32; 4] {

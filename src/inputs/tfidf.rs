@@ -113,6 +113,16 @@ impl From<TfIdf> for Saved {
 }
 
 impl TfIdf {
+    /// The terms, ascending; the place is the column.
+    pub fn terms(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.terms.iter()
+    }
+
+    /// What each column's logarithmic count is multiplied by.
+    pub fn idf(&self) -> &[f32] {
+        &self.idf
+    }
+
     /// Learn the terms that at least `min_texts` of `texts` have.
     pub fn learn<'t>(texts: impl ExactSizeIterator<Item = &'t str>, min_texts: usize, kind: Terms) -> Self {
         let count = texts.len();

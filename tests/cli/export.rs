@@ -110,37 +110,67 @@ fn the_card_has_the_figures_of_the_evaluation_and_what_limits_them() {
 }
 
 #[test]
-fn what_a_form_cannot_say_is_refused_with_its_setting() {
+fn what_a_default_head_sees_beside_the_texts_is_made_in_python() {
     let project = Project::small();
     project.use_head("kernel", "");
     project.good(&["build", "--quiet"]);
-    for form in ["onnx", "sentence-transformers", "python"] {
+    let told = project.json(&["export", "--to", "python"]);
+    for name in ["weights/term_weights.npy", "terms.json", "characters.json"] {
+        assert!(paths(&told).contains(&name), "no {name} in {told}");
+    }
+    let module = project.read("data/exports/small/python/model.py");
+    assert!(module.contains("def terms(row):") && module.contains("def shape(text):"), "{module}");
+
+    // Several fields, columns, words and letters are inputs of the graph.
+    let told = project.json(&["export", "--to", "onnx"]);
+    for name in ["inputs.py", "inputs.json", "terms.json", "characters.json"] {
+        assert!(paths(&told).contains(&name), "no {name} in {told}");
+    }
+    let readme = project.read("data/exports/small/onnx/README.md");
+    for input in [
+        "`title.input_ids`",
+        "`how_to_play.input_ids`",
+        "1. `duration_mins`\n",
+        "1. `title: words`\n",
+        "is `free`",
+        "`terms.columns`",
+    ] {
+        assert!(readme.contains(input), "no {input} in {readme}");
+    }
+
+    // Neither is there where the head sees neither.
+    project.configure("[features]", "[features]\ntext_shape = false");
+    project.use_head("knn", "");
+    project.good(&["build", "--quiet"]);
+    let told = project.json(&["export", "--to", "python", "-o", "knn"]);
+    assert!(!paths(&told).contains(&"characters.json"), "{told}");
+    let module = project.read("knn/model.py");
+    assert!(module.contains("def neighbours(") && !module.contains("def terms("), "{module}");
+}
+
+#[test]
+fn what_a_form_cannot_say_is_refused_with_its_setting() {
+    let project = Project::small();
+    let refused = |form: &str, wanted: &str| {
+        project.good(&["build", "--quiet"]);
         let refused = project.run(&["export", "--to", form]);
         let said = refused.err();
         assert_eq!(refused.code(), 2, "{said}");
-        assert!(said.contains(&format!("cannot be written as {form}")), "{said}");
-        assert!(said.contains("(features.terms)") && said.contains("hint: set features.terms"), "{said}");
-    }
-    assert!(!project.path("data/exports/small/onnx").exists());
-    project.configure("[features]", "[features]\nterms = false");
-    project.good(&["build", "--quiet"]);
-    let said = project.run(&["export", "--to", "onnx"]).err();
-    assert!(said.contains("(features.text_shape)"), "{said}");
-    project.configure("terms = false", "terms = false\ntext_shape = false");
-    project.good(&["build", "--quiet"]);
-    let said = project.run(&["export", "--to", "sentence-transformers"]).err();
-    assert!(said.contains("sees columns, too (features.numeric"), "{said}");
-    // Several fields and columns are inputs of the graph.
-    project.good(&["export", "--to", "onnx"]);
-    let readme = project.read("data/exports/small/onnx/README.md");
-    for input in ["`title.input_ids`", "`how_to_play.input_ids`", "1. `duration_mins`\n", "is `free`"] {
-        assert!(readme.contains(input), "no {input} in {readme}");
-    }
+        assert!(said.contains(&format!("cannot be written as {form}")) && said.contains(wanted), "{said}");
+        assert!(said.contains("hint: "), "{said}");
+        assert!(!project.path(&format!("data/exports/small/{form}")).exists());
+    };
+    project.use_head("logistic", "");
+    refused("sentence-transformers", "sees several texts (data.text_fields)");
+    project.configure("text_fields = [\"title\", \"how_to_play\"]", "text_fields = [\"how_to_play\"]");
+    refused("sentence-transformers", "counted in the text, too (features.text_shape)");
+    project.configure("[features]", "[features]\ntext_shape = false");
+    refused("sentence-transformers", "sees columns, too (features.numeric");
+    project.use_head("knn", "");
+    refused("sentence-transformers", "not linear in the embedding (train.head)");
     project.use_head("trees", "");
-    project.configure("terms = false\n", "");
-    project.good(&["build", "--quiet"]);
-    let said = project.run(&["export", "--to", "python"]).err();
-    assert!(said.contains("boosted trees (train.head)"), "{said}");
+    refused("python", "boosted trees (train.head)");
+    refused("onnx", "boosted trees (train.head)");
     // The encoder is there whatever the head is.
     project.good(&["export", "--to", "onnx", "--encoder-only", "-o", "encoder"]);
 }

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from tokenizers import Tokenizer
 DATA = Path(__file__).resolve().parent.parent / "data"
 THEMES = ["friends", "home", "sensory", "sport"]
 LIMIT = 1e-4
+PEER = os.environ.get("SENTENCE_TRANSFORMERS")
 
 CONFIG = """
 name = "small"
@@ -46,7 +48,6 @@ classes = [
     {{ name = "Teen+ (11+)" }},
 ]
 [features]
-text_shape = false
 {features}
 [encoder]
 precision = "f32"
@@ -62,17 +63,33 @@ folds = 2
 repeats = 1
 """
 
+EMBEDDING = "text_shape = false\n"
 COLUMNS = 'numeric = ["duration_mins"]\ncategorical = ["cost", "players"]\nfield_weights = { title = 1.5 }'
 NETWORK = 'head = "network"\nepochs = 6\nbatch_size = 32\nhidden = [16]\nmembers = 3\n'
 
-# Name, whether the texts are joined, features, training; whether libtorch is needed.
+# Name, whether the texts are joined, features, training; whether libtorch is needed. A kernel machine sees words and letters unless
+# terms = false, and every head what is counted in the texts but with EMBEDDING.
 MODELS = [
-    ("logistic", True, "", 'head = "logistic"', False),
-    ("kernel", False, COLUMNS + "\nterms = false", 'head = "kernel"', False),
-    ("ensemble", False, COLUMNS + "\nterms = false", 'head = "ensemble"\nensemble = { heads = ["kernel", "logistic"] }', False),
-    ("softmax", True, "", NETWORK + "batch_norm = true", True),
+    ("logistic", True, EMBEDDING, 'head = "logistic"', False),
+    ("kernel", False, EMBEDDING + "terms = false\n" + COLUMNS, 'head = "kernel"', False),
+    ("default", False, COLUMNS, 'head = "kernel"', False),
+    ("default joined", True, "", 'head = "kernel"', False),
+    ("shape", True, "", 'head = "logistic"', False),
+    ("terms", False, "text_shape = false", 'head = "kernel"', False),
+    ("ensemble", False, COLUMNS, 'head = "ensemble"\nensemble = { heads = ["kernel", "logistic", "knn"] }', False),
+    ("knn", False, COLUMNS, 'head = "knn"', False),
+    ("prototypes", True, EMBEDDING, 'head = "prototypes"', False),
+    ("softmax", True, EMBEDDING, NETWORK + "batch_norm = true", True),
     ("coral", False, COLUMNS, NETWORK + 'output = "coral"', True),
     ("corn", True, "", NETWORK + 'output = "corn"', True),
+]
+
+# What languages have other tables of, or other rules for.
+ODDITIES = [
+    "\u0130stanbul \u03a3\u0391\u03a3 \u039f\u0394\u03a5\u03a3\u03a3\u0395\u03a5\u03a3 \u03a3. stra\u00dfe \u1e9e",
+    "\u0939\u093f\u0928\u094d\u0926\u0940 \u092e\u0947\u0902 \u0916\u0947\u0932! \u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35?",
+    "a\u00a0b\u2003ball\u3000c\x1cd\x1fe\u200bf \u2460 \u00b2 \u00bd \u2167 \u0663\u0664",
+    "e\u0301 \u00e9 _x_ __ a_b 1_000 x \u01c4 \ufb01ne \u24b6 \u00aa \u0345 \U00010400 \U0001e900 \U0001f469\u200d\U0001f467",
 ]
 
 
@@ -103,6 +120,8 @@ class Project:
         self.rows[1].update(cost="never seen", players="")
         self.rows[2]["how_to_play"] *= 40
         self.rows[3].update(title="", how_to_play="  ")
+        for row, text in zip(self.rows[4:], ODDITIES):
+            row.update(title=text, how_to_play=f"Build a ball {text} fort!? Roll it, roll it")
         with open(self.folder / "new.csv", "w", newline="") as file:
             writer = csv.DictWriter(file, self.rows[0].keys())
             writer.writeheader()
@@ -138,17 +157,19 @@ class Project:
         return [self.rows[i][field].strip() for i in known]
 
     def cells(self, known):
-        """The tabular cells as the NumPy module takes them."""
+        """Texts and cells as what is exported takes them."""
         def items(cell):
             return [cell.strip().lower()] if cell.strip() else []
 
+        texts = {field: self.texts(known, field) for field in ("title", "how_to_play", "text")}
         return [
             {
                 "duration_mins": float(row["duration_mins"]) if row["duration_mins"] else None,
                 "cost": items(row["cost"]),
                 "players": items(row["players"]),
             }
-            for row in (self.rows[i] for i in known)
+            | {field: texts[field][at] for field in texts}
+            for at, row in enumerate(self.rows[i] for i in known)
         ]
 
 
@@ -166,33 +187,23 @@ def tokens(folder, texts):
     return {name: np.array([getattr(e, of) for e in encoded], np.int64) for name, of in parts}
 
 
-def module(folder):
-    """The exported model.py."""
-    spec = importlib.util.spec_from_file_location(f"exported_{abs(hash(folder))}", folder / "model.py")
+def module(folder, name):
+    """An exported Python file."""
+    spec = importlib.util.spec_from_file_location(f"exported_{abs(hash(folder))}", folder / name)
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
 
 
-def onnx(project, classes, fields, known, numpy_module):
+def onnx(project, classes, fields, known):
     folder = project.export("onnx")
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     names = {value.name for value in session.get_inputs()}
-    feeds = {}
-    for field in fields:
-        prefix = "" if "input_ids" in names else f"{field}."
-        feeds |= {prefix + name: value for name, value in tokens(folder, project.texts(known, field)).items()}
-    if "columns" in names:
-        # Before standardisation: numbers, NaN where missing, then the indicators.
-        model = numpy_module.MODEL
-        lines = []
-        for row in project.cells(known):
-            line = [np.nan if row[c["name"]] is None else row[c["name"]] for c in model["numeric"]]
-            for column in model["categorical"]:
-                values, of = row[column["name"]], column["known"]
-                line += [one in values for one in of] + [any(one not in of for one in values)]
-            lines.append(line)
-        feeds["columns"] = np.array(lines, np.float32)
+    if "input_ids" in names:
+        feeds = tokens(folder, project.texts(known, fields[0]))
+        served(folder, session)
+    else:
+        feeds = module(folder, "inputs.py").feeds(project.cells(known))
     if set(feeds) != names:
         raise Failed(f"the graph asks for {sorted(names)}, not {sorted(feeds)}")
     config = json.loads((folder / "config.json").read_text())
@@ -203,6 +214,27 @@ def onnx(project, classes, fields, known, numpy_module):
     return softmax(session.run(["logits"], feeds)[0].astype(float))
 
 
+def served(folder, session):
+    """What text-embeddings-inference 1.8 reads of a classifier's folder, by the sources of its router and of its backend `ort`."""
+    config = json.loads((folder / "config.json").read_text())
+    wanted = {"model_type": str, "max_position_embeddings": int, "hidden_size": int, "num_hidden_layers": int}
+    wrong = [key for key, kind in wanted.items() if not isinstance(config.get(key), kind)]
+    if wrong or not config["architectures"][0].endswith("Classification"):
+        raise Failed(f"config.json has {wrong} wrong, architectures {config['architectures']}")
+    if {label: int(i) for i, label in config["id2label"].items()} != config["label2id"]:
+        raise Failed("id2label is not label2id turned round")
+    limit = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
+    if not 0 < limit <= config["max_position_embeddings"]:
+        raise Failed(f"max_seq_length is {limit}")
+    if json.loads((folder / "tokenizer_config.json").read_text()).get("padding_side", "right") != "right":
+        raise Failed("the graph is for tokens that are padded on the right")
+    kinds = {value.name: value.type for value in session.get_inputs()}
+    if kinds != dict.fromkeys(["input_ids", "attention_mask", "token_type_ids"], "tensor(int64)"):
+        raise Failed(f"the graph takes {kinds}")
+    if [value.name for value in session.get_outputs()] != ["logits"]:
+        raise Failed("the graph has other outputs than logits")
+
+
 def dense(project, embeddings):
     """The last module of the sentence-transformers folder on the embeddings."""
     folder = project.export("sentence-transformers")
@@ -211,6 +243,16 @@ def dense(project, embeddings):
         raise Failed(f"the last module is {last}")
     weights = load_file(folder / last["path"] / "model.safetensors")
     return softmax(embeddings[0] @ weights["linear.weight"].T.astype(float) + weights["linear.bias"])
+
+
+def opened(project, known, field):
+    """The same folder by the package that it is for, from the texts on."""
+    script, folder = Path(__file__).with_name("encode.py"), project.folder / "data/exports/small/sentence-transformers"
+    texts = json.dumps(project.texts(known, field))
+    done = subprocess.run([PEER, script, folder], input=texts, capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"sentence-transformers: {done.stderr}")
+    return softmax(np.array(json.loads(done.stdout)))
 
 
 def encoder_alone(project, fields, known, embeddings):
@@ -282,7 +324,7 @@ def bill_of_materials():
 
 def compare(project, name):
     folder = project.export("python")
-    exported = module(folder)
+    exported = module(folder, "model.py")
     classes, fields = exported.MODEL["classes"], exported.MODEL["fields"]
     known, expected = project.probabilities(classes)
     embeddings = project.embeddings(known, fields)
@@ -292,10 +334,14 @@ def compare(project, name):
         raise Failed(f"{name}: the labels of model.py are not those of predict")
     differences = {
         "numpy": answers,
-        "onnx": onnx(project, classes, fields, known, exported),
+        "onnx": onnx(project, classes, fields, known),
     }
     if name == "logistic":
         differences["dense"] = dense(project, embeddings)
+        if PEER:
+            differences["sentence-transformers"] = opened(project, known, fields[0])
+        else:
+            print("export: the package sentence-transformers is left out: SENTENCE_TRANSFORMERS names no Python that has it")
     differences = {form: np.abs(found - expected).max() for form, found in differences.items()}
     if name == "logistic":
         differences["encoder"] = encoder_alone(project, fields, known, embeddings)

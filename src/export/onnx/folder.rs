@@ -6,9 +6,11 @@ use serde_json::Value;
 use super::bert::Bert;
 use super::columns::{COLUMNS, columns};
 use super::graph::{Attribute, Graph, Size};
-use super::head::logits;
+use super::head::{Rows, logits};
+use super::terms::{self, Terms};
 use crate::export::encoder_files::{add_labels, read_object, write_tokenizer};
 use crate::export::error::ExportError;
+use crate::export::row_inputs::{IMPORTS, code, described, write_terms};
 use crate::export::staging::Staging;
 use crate::export::subject::{Columns, Subject};
 use crate::export::target::Target;
@@ -26,14 +28,14 @@ pub fn write_classifier(
     encoder: &Model,
     staging: &mut Staging,
 ) -> Result<(), ExportError> {
-    let (function, tabular) = (subject.function(Target::Onnx)?, subject.columns(Target::Onnx)?);
+    let (function, tabular) = (subject.function(Target::Onnx)?, subject.columns()?);
     let (fields, folder) = (subject.fields(), Folder::open(&encoder.folder)?);
     let mut graph = Graph::default();
     let bert = Bert::load(&mut graph, &folder)?;
-    let has_columns = !tabular.inputs.mean.is_empty();
+    let (has_columns, is_plain) = (!tabular.inputs.mean.is_empty(), is_plain(subject, &tabular));
     let mut parts = Vec::new();
     for (field, weight) in &fields {
-        let prefix = if is_plain(&fields, has_columns) { String::new() } else { format!("{field}.") };
+        let prefix = if is_plain { String::new() } else { format!("{field}.") };
         let mut embedding = bert.embed(&mut graph, &prefix).embedding;
         if *weight != 1.0 {
             let weight = graph.number(*weight);
@@ -49,7 +51,9 @@ pub fn write_classifier(
         [only] => only.to_owned(),
         _ => graph.node("Concat", &names, &[Attribute::Int("axis", 1)]),
     };
-    let mut answer = logits(&mut graph, &function, &row, "head.");
+    let terms = subject.vocabularies().map(|_| Terms::input(&mut graph));
+    let rows = Rows { x: &row, terms: terms.as_ref() };
+    let mut answer = logits(&mut graph, &function, rows, "head.");
     if subject.temperature() != 1.0 {
         let temperature = graph.number(subject.temperature());
         answer = graph.node("Div", &[&answer, &temperature], &[]);
@@ -65,6 +69,20 @@ pub fn write_classifier(
     add_labels(&mut config, classes);
     staging.write_json("config.json", &Value::Object(config))?;
     write_tokenizer(encoder, staging)?;
+    if !is_plain {
+        let mut inputs = described(subject, &tabular);
+        inputs.insert("terms".into(), terms.is_some().into());
+        inputs.insert("classes".into(), classes.clone().into());
+        staging.write_json("inputs.json", &Value::Object(inputs))?;
+        write_terms(subject, &tabular, staging)?;
+        let columns = code(subject, &tabular);
+        let text = format!(
+            "{USE}{IMPORTS}\n{}\n\n{columns}\n\n{}",
+            include_str!("folder.py"),
+            include_str!("feeds.py")
+        );
+        staging.write("inputs.py", text.as_bytes())?;
+    }
     staging.write("README.md", readme(subject, encoder, &tabular).as_bytes())
 }
 
@@ -98,9 +116,16 @@ pub fn write_encoder(subject: &Subject, encoder: &Model, staging: &mut Staging) 
 }
 
 /// Whether the graph has the inputs of an ordinary text classifier.
-fn is_plain(fields: &[(String, f32)], has_columns: bool) -> bool {
-    fields.len() == 1 && !has_columns
+fn is_plain(subject: &Subject, tabular: &Columns) -> bool {
+    subject.fields().len() == 1 && tabular.inputs.mean.is_empty() && subject.vocabularies().is_none()
 }
+
+const USE: &str = r#""""What model.onnx takes, made of rows. The tokens need `tokenizers`, and whoever runs this file `onnxruntime`.
+
+    python inputs.py "A text" ...           answers texts, each standing in every field of the model
+    import inputs                           inputs.feeds(rows) is the second argument of a session's run
+"""
+"#;
 
 fn readme(subject: &Subject, encoder: &Model, tabular: &Columns) -> String {
     let (fields, has_columns) = (subject.fields(), !tabular.inputs.mean.is_empty());
@@ -115,7 +140,7 @@ fn readme(subject: &Subject, encoder: &Model, tabular: &Columns) -> String {
         encoder.max_tokens
     );
     let tensors = "`input_ids`, `attention_mask`, `token_type_ids`";
-    if is_plain(&fields, has_columns) {
+    if is_plain(subject, tabular) {
         text += &format!(
             "Inputs: {tensors} (int64, batch × sequence). The folder is served by text-embeddings-inference \
              (`--model-id` with this folder) at `/predict`.\n"
@@ -124,7 +149,8 @@ fn readme(subject: &Subject, encoder: &Model, tabular: &Columns) -> String {
         text +=
             &format!("Inputs: for each text {tensors} (int64, batch × sequence) with its name in front:\n\n");
         text.extend(fields.iter().map(|(field, _)| format!("- `{field}.input_ids` …\n")));
-        text += "\nServers of one text cannot ask it; ONNX Runtime can.\n";
+        text += "\nServers of one text cannot ask it; ONNX Runtime can: `python inputs.py \"A text\"` (NumPy, tokenizers, \
+                 onnxruntime), or `inputs.feeds(rows)` for what `run` of a session takes.\n";
     }
     if subject.config().data.join_text {
         let names = subject.config().data.text_fields.join("`, `");
@@ -141,6 +167,13 @@ fn readme(subject: &Subject, encoder: &Model, tabular: &Columns) -> String {
             Some(Some(value)) => format!("1. `{name}` is `{value}`\n"),
             Some(None) => format!("1. `{name}` has another value, or one more\n"),
         }));
+    }
+    if subject.vocabularies().is_some() {
+        text += &format!(
+            "\n`{}` (int64) and `terms.values` (float32), batch × terms: TF-IDF of the words and letters of a row's texts, as \
+             `terms` of inputs.py makes them; rows with fewer are filled up with 0.\n",
+            terms::COLUMNS
+        );
     }
     for note in subject.left_out() {
         text += &format!("\nNote: {note}.\n");

@@ -24,6 +24,8 @@ pub enum Kind {
     Int64 = 7,
     /// True or false.
     Bool = 9,
+    /// 64-bit floating point.
+    Double = 11,
 }
 
 /// A dimension of an input or output.
@@ -107,6 +109,16 @@ impl Graph {
         let name = format!("{operator}_{}", self.proto.node.len());
         self.push(operator, inputs, name.clone(), attributes);
         name
+    }
+
+    /// The `count` greatest of the last axis, the greatest first, and their places.
+    pub fn top(&mut self, x: &str, count: &str) -> [String; 2] {
+        let values = self.node("TopK", &[x, count], &[]);
+        let places = format!("{values}/places");
+        if let Some(node) = self.proto.node.last_mut() {
+            node.output.push(places.clone());
+        }
+        [values, places]
     }
 
     fn push(&mut self, operator: &str, inputs: &[&str], name: String, attributes: &[Attribute<'_>]) {

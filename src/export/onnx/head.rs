@@ -1,21 +1,43 @@
-//! Heads as graphs: from an input row, `batch × inputs`, to logits, `batch × classes`.
+//! Heads as graphs: from an input row, `batch × inputs`, and its words and letters to logits, `batch × classes`.
 
 use super::bert::turned;
-use super::graph::{Attribute, Graph};
-use crate::export::function::{Function, Kernel, Linear, Network};
-use crate::heads::Output;
+use super::graph::{Attribute, Graph, Kind};
+use super::terms::Terms;
+use crate::export::function::{Function, Kernel, Linear, Neighbours, Network};
+use crate::heads::{Output, PRIOR_VOTES};
 
 const LAST: Attribute<'_> = Attribute::Int("axis", -1);
 
-/// The logits of `function` on the rows `x`; weights are named with `prefix` in front.
-pub fn logits(graph: &mut Graph, function: &Function, x: &str, prefix: &str) -> String {
+/// Input rows as values of the graph.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// `batch × inputs`.
+    pub x: &'a str,
+    /// Their words and letters, where the head sees them.
+    pub terms: Option<&'a Terms>,
+}
+
+/// The logits of `function` on `rows`; weights are named with `prefix` in front.
+pub fn logits(graph: &mut Graph, function: &Function, rows: Rows<'_>, prefix: &str) -> String {
+    let x = rows.x;
     match function {
         Function::Linear(head) => linear(graph, head, x, prefix),
-        Function::Kernel(head) => kernel(graph, head, x, prefix),
+        Function::Kernel(head) => {
+            let answer = kernel(graph, head, x, prefix);
+            let Some(terms) = rows.terms.filter(|_| head.terms > 0) else { return answer };
+            let weights = graph.floats(
+                &format!("{prefix}term_weights"),
+                &[head.terms, head.bias.len()],
+                &head.term_weights,
+            );
+            let of_terms = terms.product(graph, &weights);
+            graph.node("Add", &[&answer, &of_terms], &[])
+        }
+        Function::Neighbours(head) => neighbours(graph, head, x, prefix),
         Function::Network(head) => network(graph, head, x, prefix),
         Function::Ensemble(heads) => {
             let parts = heads.iter().enumerate().map(|(i, (weight, head))| {
-                let own = logits(graph, head, x, &format!("{prefix}{i}."));
+                let own = logits(graph, head, rows, &format!("{prefix}{i}."));
                 let logs = graph.node("LogSoftmax", &[&own], &[LAST]);
                 let weight = graph.number(*weight);
                 graph.node("Mul", &[&logs, &weight], &[])
@@ -39,7 +61,7 @@ fn linear(graph: &mut Graph, head: &Linear, x: &str, prefix: &str) -> String {
 /// ‖a - b‖² = ‖a‖² + ‖b‖² - 2 a·b, with the landmarks' half of it computed here, in double precision. The rows are moved so that
 /// the landmarks' mean is the origin: the lengths are then no greater than they must be, and little is lost in the difference.
 fn kernel(graph: &mut Graph, head: &Kernel, x: &str, prefix: &str) -> String {
-    let Kernel { scale, landmarks, count, weights, bias } = head;
+    let Kernel { scale, landmarks, count, weights, bias, .. } = head;
     let width = scale.len();
     let mut mean = vec![0.0f64; width];
     for landmark in landmarks.chunks_exact(width) {
@@ -77,6 +99,57 @@ fn kernel(graph: &mut Graph, head: &Kernel, x: &str, prefix: &str) -> String {
     let kernel = graph.node("Exp", &[&minus], &[]);
     let product = graph.node("MatMul", &[&kernel, &weights], &[]);
     graph.node("Add", &[&product, &bias], &[])
+}
+
+/// In double precision: a vote is the exponential of a difference of distances over a width that may be small, and single precision
+/// would have other rows among the nearest.
+fn neighbours(graph: &mut Graph, head: &Neighbours, x: &str, prefix: &str) -> String {
+    let Neighbours { scale, rows, count, answers, prior, bias, nearest, width } = head;
+    let (inputs, classes) = (scale.len(), bias.len());
+    let name = |part: &str| format!("{prefix}{part}");
+    let exactly = [Attribute::Int("to", Kind::Double as i64)];
+    let double = |graph: &mut Graph, value: &str| graph.node("Cast", &[value], &exactly);
+    let scale = graph.floats(&name("scale"), &[inputs], scale);
+    let rows = graph.floats(&name("rows"), &[inputs, *count], &turned(rows, inputs));
+    let answers = graph.floats(&name("answers"), &[*count, classes], answers);
+    let prior = graph.floats(&name("prior"), &[classes], prior);
+    let bias = graph.floats(&name("bias"), &[classes], bias);
+    let [x, scale, rows, answers, prior] = [x, &scale, &rows, &answers, &prior].map(|v| double(graph, v));
+
+    let x = graph.node("Mul", &[&x, &scale], &[]);
+    let keep = Attribute::Int("keepdims", 1);
+    let (first, last) = (graph.integers(&[0]), graph.integers(&[-1]));
+    let squares = graph.node("Mul", &[&x, &x], &[]);
+    let own = graph.node("ReduceSum", &[&squares, &last], &[keep]);
+    let squares = graph.node("Mul", &[&rows, &rows], &[]);
+    let lengths = graph.node("ReduceSum", &[&squares, &first], &[keep]);
+    let products = graph.node("MatMul", &[&x, &rows], &[]);
+    let products = graph.node("Add", &[&products, &products], &[]);
+    let sum = graph.node("Add", &[&own, &lengths], &[]);
+    let distances = graph.node("Sub", &[&sum, &products], &[]);
+    let least = graph.node("ReduceMin", &[&distances], &[Attribute::Ints("axes", &[-1]), keep]);
+    let beyond = graph.node("Sub", &[&least, &distances], &[]);
+    let most = graph.integers(&[*nearest as i64]);
+    let [values, places] = graph.top(&beyond, &most);
+    let width = graph.number(*width as f32);
+    let width = double(graph, &width);
+    let votes = graph.node("Div", &[&values, &width], &[]);
+    let votes = graph.node("Exp", &[&votes], &[]);
+    let middle = graph.integers(&[1]);
+    let votes = graph.node("Unsqueeze", &[&votes, &middle], &[]);
+    let answers = graph.node("Gather", &[&answers, &places], &[Attribute::Int("axis", 0)]);
+    let votes = graph.node("MatMul", &[&votes, &answers], &[]);
+    let votes = graph.node("Squeeze", &[&votes, &middle], &[]);
+    let all = graph.node("ReduceSum", &[&votes, &last], &[keep]);
+    let [none, least] = [PRIOR_VOTES as f32, 1e-6].map(|value| graph.number(value));
+    let [none, least] = [none, least].map(|value| double(graph, &value));
+    let votes = graph.node("Add", &[&votes, &prior], &[]);
+    let all = graph.node("Add", &[&all, &none], &[]);
+    let shares = graph.node("Div", &[&votes, &all], &[]);
+    let shares = graph.node("Max", &[&shares, &least], &[]);
+    let logs = graph.node("Log", &[&shares], &[]);
+    let logs = graph.node("Cast", &[&logs], &[Attribute::Int("to", Kind::Float as i64)]);
+    graph.node("Add", &[&logs, &bias], &[])
 }
 
 /// `members × batch × …` all the way, and the logarithm of the members' mean probability at its end.

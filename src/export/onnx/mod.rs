@@ -2,6 +2,7 @@
 
 mod proto;
 mod graph;
+mod terms;
 mod bert;
 mod head;
 mod columns;

@@ -14,7 +14,7 @@ use crate::inputs::Sparse;
 const ROWS_AT_ONCE: usize = 512;
 
 /// Votes of no row, dealt by the classes' shares: no class is ever impossible.
-const PRIOR_VOTES: f64 = 0.5;
+pub const PRIOR_VOTES: f64 = 0.5;
 
 /// Remembered rows and what they answer. Numbers are kept as the file has them, in single precision.
 pub struct Memory {

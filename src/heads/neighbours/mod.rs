@@ -5,6 +5,6 @@ mod answer;
 mod fit;
 mod settings;
 
-pub use answer::Memory;
+pub use answer::{Memory, PRIOR_VOTES};
 pub use fit::fit;
 pub use settings::{NeighbourSettings, NeighbourShape};
