@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pipeline_encoder::{Arithmetic, EncoderError, FolderError};
+use serde::Deserialize;
 
 use super::card::{Calibration, FORMAT, ModelCard};
 use super::check::{check_calibration, check_card};
@@ -11,6 +12,7 @@ use crate::heads::{self, Head, HeadError, Networks, Tensors, Whole};
 use crate::inputs::InputEncoder;
 use crate::novelty::Novelty;
 use crate::store::{map, quick_checksum};
+use crate::table::shorten;
 
 /// The files of a model folder.
 pub struct ModelFiles {
@@ -76,6 +78,16 @@ pub enum PredictError {
         /// Why.
         reason: String,
     },
+    /// The model is of a newer program.
+    #[error("the model {} was written by pipeline {version}, and this is {}: {reason}", path.display(), env!("CARGO_PKG_VERSION"))]
+    Newer {
+        /// Its `model.json`.
+        path: PathBuf,
+        /// The program that wrote it.
+        version: String,
+        /// What this one cannot read.
+        reason: String,
+    },
     /// The encoder on this machine is not the one of the training.
     #[error(
         "the encoder in {} is not the one that the model was trained with (fingerprint {found}, expected {expected})",
@@ -124,6 +136,11 @@ impl PredictError {
     /// What can be done about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Newer { version, .. } => {
+                return Some(format!(
+                    "install pipeline {version} or later; or train the model anew with this one: `pipeline train --force`"
+                ));
+            }
             Self::File { .. } => "train one with `pipeline build`, or name another with --model",
             Self::Encoder { .. } => "install the same encoder; predictions from another one would be wrong",
             Self::Arithmetic { .. } => {
@@ -142,15 +159,54 @@ impl PredictError {
 /// Read `model.json`.
 ///
 /// # Errors
-/// It is missing, damaged, or of another format.
+/// It is missing, damaged, of another format, or of a program so much newer that it cannot be read.
 pub fn load_card(files: &ModelFiles) -> Result<ModelCard, PredictError> {
-    let card: ModelCard = read_json(&files.card())?;
-    if card.format != FORMAT {
-        let reason = format!("its format is {}, this program reads {FORMAT}", card.format);
-        return Err(PredictError::File { path: files.card(), reason });
+    let path = files.card();
+    let failed = |reason: String| PredictError::File { path: path.clone(), reason };
+    let bytes = std::fs::read(&path).map_err(|e| failed(e.to_string()))?;
+    let written: Written = serde_json::from_slice(&bytes).map_err(|e| failed(e.to_string()))?;
+    let newer = |reason: String| PredictError::Newer {
+        path: path.clone(),
+        version: shorten(&written.pipeline_version, LONGEST_VERSION),
+        reason,
+    };
+    if written.format > FORMAT {
+        return Err(newer(format!("its format is {}, this program reads {FORMAT}", written.format)));
     }
-    check_card(&card).map_err(|reason| PredictError::File { path: files.card(), reason })?;
+    if written.format < FORMAT {
+        let reason =
+            format!("its format is {}, which is read no more (this program reads {FORMAT})", written.format);
+        return Err(failed(reason));
+    }
+    let card: ModelCard = serde_json::from_slice(&bytes).map_err(|e| {
+        // Within a format a newer program may say what an older one does not know.
+        match is_newer(&written.pipeline_version, env!("CARGO_PKG_VERSION")) {
+            true => newer(e.to_string()),
+            false => failed(e.to_string()),
+        }
+    })?;
+    check_card(&card).map_err(failed)?;
     Ok(card)
+}
+
+/// What `model.json` says of itself in every format.
+#[derive(Deserialize)]
+struct Written {
+    format: u32,
+    #[serde(default)]
+    pipeline_version: String,
+}
+
+/// Characters of a version that are shown: it is read from a file that may be anybody's.
+const LONGEST_VERSION: usize = 40;
+
+/// Whether a version such as `0.12.3` is later than another; what is none is not.
+fn is_newer(version: &str, than: &str) -> bool {
+    let parts = |version: &str| -> Option<Vec<u64>> {
+        let release = version.split(['-', '+']).next()?;
+        release.split('.').map(|part| part.parse().ok()).collect()
+    };
+    matches!((parts(version), parts(than)), (Some(version), Some(than)) if version > than)
 }
 
 /// Read `inputs.json`, and see that it is of the training of `card`.
@@ -240,4 +296,62 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, PredictEr
     let failed = |reason: String| PredictError::File { path: path.to_owned(), reason };
     let bytes = std::fs::read(path).map_err(|e| failed(e.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|e| failed(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        for (version, than, expected) in [
+            ("0.2.0", "0.1.9", true),
+            ("0.10.0", "0.9.0", true),
+            ("1.0.0-beta.1", "0.9.0", true),
+            ("0.1.0", "0.1.0", false),
+            ("0.1.0", "0.1.1", false),
+            ("", "0.1.0", false),
+            ("new", "0.1.0", false),
+            ("99999999999999999999.0", "0.1.0", false),
+        ] {
+            assert_eq!(is_newer(version, than), expected, "{version} {than}");
+        }
+    }
+
+    #[test]
+    fn a_model_of_a_newer_program_is_refused_with_its_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ModelFiles { folder: folder.path().to_owned() };
+        let text = std::fs::read_to_string("tests/data/built_before/kernel/model.json").unwrap();
+        let card: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let said = |change: &dyn Fn(&mut serde_json::Value)| {
+            let mut card = card.clone();
+            change(&mut card);
+            std::fs::write(files.card(), card.to_string()).unwrap();
+            load_card(&files).map_err(|e| (e.to_string(), e.hint().unwrap_or_default()))
+        };
+        said(&|_| {}).unwrap();
+        // Another format, whatever else is in it.
+        let (message, hint) = said(&|card| {
+            *card = serde_json::json!({ "format": FORMAT + 1, "pipeline_version": "0.9.0", "layers": [] });
+        })
+        .unwrap_err();
+        assert!(message.contains("was written by pipeline 0.9.0"), "{message}");
+        assert!(message.contains(&format!("its format is {}", FORMAT + 1)), "{message}");
+        assert!(hint.contains("install pipeline 0.9.0 or later"), "{hint}");
+        // The same format with a head that nobody knew here.
+        let unknown = |card: &mut serde_json::Value| {
+            card["head"] = serde_json::json!({ "kind": "oracle" });
+        };
+        let (message, _) = said(&unknown).unwrap_err();
+        assert!(message.starts_with("cannot read the model file"), "{message}");
+        let (message, _) = said(&|card| {
+            unknown(card);
+            card["pipeline_version"] = "99.0.0".into();
+        })
+        .unwrap_err();
+        assert!(message.contains("was written by pipeline 99.0.0"), "{message}");
+        let (message, _) = said(&|card| card["format"] = 1.into()).unwrap_err();
+        assert!(message.contains("which is read no more"), "{message}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The real program with the real encoder on small files. One file a behaviour:
 //! `ablation` presets, `advice` of the diagnosis followed, `input` bad and odd raw files, `runs` models that are kept, `scored` a model on labelled rows, `settings` the config, `short_texts` texts of one word, `stages` build and staleness, `cache` what is computed when, `formats` of tables, `hub` encoders from a model hub, `init` a table to a project file,
-//! `arrow_stream` a worker of an engine, `embed_table` a table to its embeddings, `built_before` what an older program left, `figures` what documents state, `links` where they lead, `examples` the commands they show, `explain` why a row has its label, `export` models for other programs, `evaluation` figures, gates and report, `next` sets, suggestions and corrections, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages, `switches` what every setting moves, `tuned_encoder` an encoder that learns, `tuning` tune.
+//! `arrow_stream` a worker of an engine, `embed_table` a table to its embeddings, `built_before` what an older program left, `figures` what documents state, `layouts` that were released, `links` where they lead, `examples` the commands they show, `explain` why a row has its label, `export` models for other programs, `evaluation` figures, gates and report, `next` sets, suggestions and corrections, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages, `switches` what every setting moves, `tuned_encoder` an encoder that learns, `tuning` tune.
 
 mod ablation;
 mod advice;
@@ -23,6 +23,7 @@ mod init;
 mod input;
 mod labels;
 mod lineage;
+mod layouts;
 mod links;
 mod next;
 mod project;
