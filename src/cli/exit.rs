@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::counting::counted;
-use crate::stages::BuildError;
+use crate::stages::{BuildError, ForgetError};
 use pipeline_encoder::EncoderError;
 use pipeline_serve::ServeError;
 
@@ -129,6 +129,23 @@ impl FailedGates {
     }
 }
 
+/// Files still hold what was to be forgotten, already printed.
+#[derive(Debug, thiserror::Error)]
+#[error("{} still {} a forgotten text", counted(*places, "place", "places"), if *places == 1 { "holds" } else { "hold" })]
+pub struct StillHeld {
+    /// How many.
+    pub places: usize,
+}
+
+impl StillHeld {
+    fn hint(&self) -> Option<String> {
+        Some(
+            "take it out of them, or remove them, and run `pipeline forget` again, which looks once more"
+                .to_owned(),
+        )
+    }
+}
+
 /// An argument that makes no sense.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -172,6 +189,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(BadData::hint))
         .or_else(|| error.downcast_ref().and_then(FailedGates::hint))
         .or_else(|| error.downcast_ref().and_then(NoInput::hint))
+        .or_else(|| error.downcast_ref().and_then(StillHeld::hint))
         .or_else(|| error.downcast_ref().and_then(ServeError::hint))
         .or_else(|| error.downcast_ref().and_then(ExportError::hint))
 }
@@ -225,6 +243,20 @@ impl Exit {
         }
     }
 
+    fn of_forget(error: &ForgetError) -> Self {
+        match error {
+            ForgetError::Nothing => Self::Usage,
+            ForgetError::NoTextColumn { .. }
+            | ForgetError::NoText { .. }
+            | ForgetError::Empty(_)
+            | ForgetError::NoRow { .. } => Self::Data,
+            ForgetError::ReadOnly { .. }
+            | ForgetError::NoLines { .. }
+            | ForgetError::Journal { .. }
+            | ForgetError::TooMany { .. } => Self::Failed,
+        }
+    }
+
     fn of_export(error: &ExportError) -> Self {
         match error {
             ExportError::NotExpressible { .. }
@@ -268,6 +300,7 @@ impl Exit {
             }
             BuildError::Gate(GateError::Interrupted) => Self::Interrupted,
             BuildError::Gate(_) => Self::Data,
+            BuildError::Forget(error) => Self::of_forget(error),
             BuildError::Corrections { .. } => Self::Data,
             BuildError::NotDeclared { .. } => Self::Config,
             BuildError::People(_) | BuildError::NothingToAsk { .. } | BuildError::NoAnswers { .. } => {
@@ -330,7 +363,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_error_that_comes_here_is_asked_for_its_hint() {
-        let errors: [Error; 8] = [
+        let errors: [Error; 9] = [
             BuildError::NoTestFiles.into(),
             ConfigError::LabelLeak { path: "p".into(), column: "a".into(), key: "k" }.into(),
             PredictError::File { path: "p".into(), reason: "it is gone".into() }.into(),
@@ -339,6 +372,7 @@ mod tests {
             FailedGates { gates: vec!["accuracy".into()] }.into(),
             NoInput { path: "My invoice".into() }.into(),
             ExportError::NotEmpty { folder: "f".into() }.into(),
+            StillHeld { places: 1 }.into(),
         ];
         for error in errors {
             let error = error.context("while testing");

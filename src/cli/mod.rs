@@ -21,6 +21,7 @@ mod explained;
 mod export;
 mod encoders;
 mod few_shot;
+mod forget;
 mod init;
 mod input;
 mod output;

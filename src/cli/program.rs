@@ -11,8 +11,8 @@ use super::exit::{self, Exit};
 use super::output::{print, visible};
 use super::progress::say;
 use super::{
-    ablate, build, cache, collect, compare, correct, curve, encoders, evaluate, export, few_shot, init,
-    predict, runs, serve, status, suggest, torch, tune, validate,
+    ablate, build, cache, collect, compare, correct, curve, encoders, evaluate, export, few_shot, forget,
+    init, predict, runs, serve, status, suggest, torch, tune, validate,
 };
 use crate::engine::Engine;
 use crate::foreign::is_under_way;
@@ -85,6 +85,9 @@ enum Task {
     /// Record corrected labels beside the raw files, or take them back
     #[command(after_help = correct::EXAMPLES)]
     Correct(correct::CorrectArgs),
+    /// Take rows out of the data and of all that was made from them, and look whether anything is left
+    #[command(after_help = forget::EXAMPLES)]
+    Forget(forget::ForgetArgs),
     /// Say which unlabelled rows are worth a label next
     #[command(after_help = suggest::EXAMPLES)]
     Suggest(suggest::SuggestArgs),
@@ -193,6 +196,7 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Ablate(args) => ablate::ablate(&args, engine),
         Task::Collect(args) => collect::collect(&args, engine),
         Task::Correct(args) => correct::correct(&args),
+        Task::Forget(args) => forget::forget(&args, engine),
         Task::Suggest(args) => suggest::suggest(&args, engine),
         Task::Curve(args) => curve::curve(&args, engine),
         Task::Tune(args) => tune::tune(&args, engine),

@@ -4,7 +4,7 @@
 //! whole token count (`u32`, little endian) and the embedding (`f32`, little endian). A changed cell is thus one new entry; nothing
 //! is ever stale, and an entry that a disk has changed is as good as absent.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use pipeline_encoder::Encoded;
 
 use super::export::Embeddings;
 use crate::progress::Progress;
-use crate::store::temporary;
+use crate::store::{keep, temporary};
 
 const TABLE: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("embeddings-2");
 
@@ -160,6 +160,44 @@ impl Cache {
         let kept = self.retain(&|key, _| keys.contains(key), progress)?;
         self.database.compact().map_err(|e| self.failed(&e))?;
         Ok(kept)
+    }
+
+    /// Write the store anew with the entries of `texts` under this model alone, so that nothing is left of others, not in its free pages
+    /// either. It is the old one or the whole new one, whenever the process dies.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn renew<'t>(
+        self,
+        texts: impl Iterator<Item = &'t str>,
+        progress: &dyn Progress,
+    ) -> Result<Kept, CacheError> {
+        let keys: BTreeSet<[u8; 32]> = texts.map(|text| self.key(text)).collect();
+        let before = self.entries()?;
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let file = temporary(folder).map_err(|e| self.failed(&e))?;
+        let copy = || -> Result<u64, redb::Error> {
+            let database = Database::builder().set_cache_size(MEMORY).create(file.path())?;
+            let (reading, writing) = (self.database.begin_read()?, database.begin_write()?);
+            let mut copied = 0;
+            {
+                let (from, mut to) = (reading.open_table(TABLE)?, writing.open_table(TABLE)?);
+                progress.start("keeping embeddings", keys.len() as u64, "embeddings");
+                for key in &keys {
+                    progress.advance(1);
+                    if let Some(value) = from.get(key)? {
+                        to.insert(key, value.value())?;
+                        copied += 1;
+                    }
+                }
+                progress.finish();
+            }
+            writing.commit()?;
+            Ok(copied)
+        };
+        let entries = copy().map_err(|e| self.failed(&e))?;
+        keep(file, &self.path).map_err(|e| self.failed(&e))?;
+        Ok(Kept { entries, removed: before - entries })
     }
 
     fn retain(
@@ -353,6 +391,33 @@ mod tests {
         assert_eq!(cache.verify(&Silent).unwrap(), Kept { entries: 3, removed: 0 });
         assert_eq!(cache.prune(["c", "d"].into_iter(), &Silent).unwrap(), Kept { entries: 1, removed: 2 });
         assert_eq!(cache.tokens(&texts).unwrap(), [None, None, Some(3)]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_a_store_written_anew_does_not_keep() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c");
+        let texts: Vec<String> = (0..400).map(|i| format!("text {i}")).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let value = |text: usize| [text as f32 + 0.123, 7.5, -3.25];
+        let encoded = |text| Encoded { text, tokens: 3, embedding: value(text).to_vec() };
+        let cache = Cache::open(&path, "m", 3).unwrap();
+        cache.insert(&texts, &(0..400).map(encoded).collect::<Vec<_>>()).unwrap();
+        // Of another model.
+        drop(cache);
+        Cache::open(&path, "n", 3).unwrap().insert(&texts[..1], &[encoded(0)]).unwrap();
+        let cache = Cache::open(&path, "m", 3).unwrap();
+        let kept = cache.renew(texts[..399].iter().copied(), &Silent).unwrap();
+        assert_eq!(kept, Kept { entries: 399, removed: 2 });
+        let bytes = std::fs::read(&path).unwrap();
+        let is_there = |text: usize| {
+            let value: Vec<u8> = value(text).iter().flat_map(|v| v.to_le_bytes()).collect();
+            bytes.windows(value.len()).any(|window| window == value)
+        };
+        assert_eq!([is_there(398), is_there(399)], [true, false]);
+        let cache = Cache::open(&path, "m", 3).unwrap();
+        assert_eq!(cache.tokens(&texts[398..]).unwrap(), [Some(3), None]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

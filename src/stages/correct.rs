@@ -191,6 +191,23 @@ pub fn corrections(project: &Project) -> Result<Vec<Batch>, BuildError> {
     Ok(batches_of(&Correction::all(&project.config, &project.root)?))
 }
 
+/// Take the corrections of some rows out of the record, as if they had never been made; how many. The caller holds the project's lock.
+///
+/// # Errors
+/// Their file cannot be read or written.
+pub(super) fn forget_corrections(
+    project: &Project,
+    is_gone: &dyn Fn(&Correction) -> bool,
+) -> Result<usize, BuildError> {
+    let mut all = Correction::all(&project.config, &project.root)?;
+    let before = all.len();
+    all.retain(|one| !is_gone(one));
+    if all.len() < before {
+        write(project, &all)?;
+    }
+    Ok(before - all.len())
+}
+
 fn batches_of(all: &[Correction]) -> Vec<Batch> {
     let mut batches: BTreeMap<u32, Batch> = BTreeMap::new();
     for one in all {

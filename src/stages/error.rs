@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use pipeline_encoder::{EncoderError, FolderError};
 
+use super::forget_error::ForgetError;
 use crate::augment::{AugmentError, LexiconError, TranslationError};
 use crate::collect::{CollectError, GateError, PeopleError, WebError};
 use crate::counting::counted;
@@ -145,6 +146,9 @@ pub enum BuildError {
         /// Why each does not.
         faults: Vec<String>,
     },
+    /// Rows cannot be forgotten.
+    #[error(transparent)]
+    Forget(#[from] ForgetError),
     /// Labels by people cannot be asked for or merged.
     #[error(transparent)]
     People(#[from] PeopleError),
@@ -265,6 +269,7 @@ impl BuildError {
             }
             Self::NoColumn { .. } => "name one of them, or add the column to [data] or [features]",
             Self::People(error) => return error.hint(),
+            Self::Forget(error) => return error.hint(),
             Self::NothingToAsk { .. } => "name tables with the text columns of data.text_fields",
             Self::NoTask { .. } => {
                 "`pipeline collect ask` writes one; data/annotation has those that there are"

@@ -19,6 +19,8 @@ mod evidence;
 mod few_shot;
 mod files;
 mod folds;
+mod forget;
+mod forget_error;
 mod kin;
 mod list;
 mod learned_rows;
@@ -52,6 +54,11 @@ pub use curve::{CurveSettings, curve};
 pub use error::BuildError;
 pub use evaluate::EvaluateSummary;
 pub use few_shot::{FewShot, FewShotSettings, few_shot};
+pub use forget::{
+    ForgetPlan, ForgetSettings, Forgotten, ForgottenRow, Looked, Removed, Thinned, Trace, Traces, Why,
+    forget, forget_plan, traces,
+};
+pub use forget_error::ForgetError;
 pub use learned_rows::{LearnedRows, learned_rows};
 pub use project::Project;
 pub use run::{BuildSettings, StageOutcome, build, due};

@@ -301,6 +301,24 @@ pub enum Prune {
     AllBut(usize),
 }
 
+/// Remove the files of a run; its record stays. The caller holds the project's lock.
+///
+/// # Errors
+/// A file cannot be removed.
+pub fn remove_files(project: &Project, run: &Run) -> Result<(), BuildError> {
+    let folder = project.run_folder(run.run);
+    // The record first: a run of which some files are gone must not look whole.
+    write_json(&folder.join(RECORD), &Run { bytes: 0, ..run.clone() })?;
+    for entry in fs::read_dir(&folder).map_err(StoreError::of("read", &folder))? {
+        let path = entry.map_err(StoreError::of("read", &folder))?.path();
+        if path.file_name().is_some_and(|name| name != RECORD) {
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(StoreError::of("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Remove the files of runs; their records stay. Those that were pruned, with their sizes before.
 ///
 /// # Errors
@@ -318,17 +336,6 @@ pub fn prune(project: &Project, which: &Prune) -> Result<Vec<Run>, BuildError> {
             kept
         }
     };
-    for run in &pruned {
-        let folder = project.run_folder(run.run);
-        // The record first: a run of which some files are gone must not look whole.
-        write_json(&folder.join(RECORD), &Run { bytes: 0, ..run.clone() })?;
-        for entry in fs::read_dir(&folder).map_err(StoreError::of("read", &folder))? {
-            let path = entry.map_err(StoreError::of("read", &folder))?.path();
-            if path.file_name().is_some_and(|name| name != RECORD) {
-                let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-                removed.map_err(StoreError::of("remove", &path))?;
-            }
-        }
-    }
+    pruned.iter().try_for_each(|run| remove_files(project, run))?;
     Ok(pruned)
 }

@@ -61,9 +61,23 @@ pub fn keep(file: tempfile::NamedTempFile, path: &Path) -> Result<(), StoreError
 /// # Errors
 /// It cannot be made.
 pub fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    temporary_called(folder, ".tmp")
+}
+
+/// As [`temporary`], with a name that begins so.
+///
+/// # Errors
+/// It cannot be made.
+pub fn temporary_called(folder: &Path, prefix: &str) -> io::Result<tempfile::NamedTempFile> {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::Permissions::from_mode(0o666);
-    tempfile::Builder::new().suffix(".tmp").permissions(mode).tempfile_in(folder)
+    tempfile::Builder::new().prefix(prefix).suffix(".tmp").permissions(mode).tempfile_in(folder)
+}
+
+/// Whether a file is named as those of [`temporary`]: a process that was killed may have left it, half written.
+pub fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') && name.ends_with(".tmp")
 }
 
 /// The bytes of a file, mapped into memory instead of copied: of a large one only what is looked at costs time.

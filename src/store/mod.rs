@@ -4,7 +4,10 @@ mod files;
 mod lock;
 mod manifest;
 
-pub use files::{StoreError, checksum, keep, map, quick_checksum, temporary, write_atomic, write_json};
+pub use files::{
+    StoreError, checksum, is_temporary, keep, map, quick_checksum, temporary, temporary_called, write_atomic,
+    write_json,
+};
 pub use lock::{Lock, LockError};
 pub use manifest::{Manifest, Output};
 pub use pipeline_encoder::user_cache;

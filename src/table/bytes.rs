@@ -38,6 +38,29 @@ pub fn name_unpacked(path: &Path) -> (String, Option<Packing>) {
     }
 }
 
+/// How a file is compressed, by its beginning.
+///
+/// # Errors
+/// It cannot be read.
+pub fn packing_of(path: &Path) -> io::Result<Option<Packing>> {
+    let mut first = Vec::new();
+    File::open(path)?.take(ZSTD.len() as u64).read_to_end(&mut first)?;
+    Ok(packing_in(&first))
+}
+
+/// What `path` holds, where it is compressed.
+///
+/// # Errors
+/// It cannot be read.
+pub fn unpacked(path: &Path) -> io::Result<Option<Box<dyn Read>>> {
+    packing_of(path)?.map(|_| opened(path)).transpose()
+}
+
+fn packing_in(first: &[u8]) -> Option<Packing> {
+    let found = [(GZIP, Packing::Gzip), (ZSTD, Packing::Zstd)];
+    found.into_iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, packing)| packing)
+}
+
 /// What `path` holds.
 ///
 /// # Errors
@@ -47,13 +70,13 @@ pub fn opened(path: &Path) -> io::Result<Box<dyn Read>> {
     let size = file.metadata()?.len();
     let mut first = Vec::new();
     (&mut file).take(ZSTD.len() as u64).read_to_end(&mut first)?;
-    let (gzip, zstd) = (first.starts_with(GZIP), first == ZSTD);
+    let packing = packing_in(&first);
     let whole = BufReader::new(Cursor::new(first).chain(file));
     let bounded = |inner| Box::new(Bounded { inner, left: size.saturating_mul(MOST_TIMES) });
-    Ok(match (gzip, zstd) {
-        (true, _) => bounded(Box::new(MultiGzDecoder::new(whole))),
-        (_, true) => bounded(Box::new(ZstdDecoder::with_buffer(whole)?)),
-        _ => Box::new(whole),
+    Ok(match packing {
+        Some(Packing::Gzip) => bounded(Box::new(MultiGzDecoder::new(whole))),
+        Some(Packing::Zstd) => bounded(Box::new(ZstdDecoder::with_buffer(whole)?)),
+        None => Box::new(whole),
     })
 }
 

@@ -7,6 +7,7 @@ use super::answers::is_answers;
 use super::errors::TableError;
 use super::formats::is_table;
 use crate::config::Config;
+use crate::store::is_temporary;
 
 /// Files that patterns match.
 #[derive(Debug, Default)]
@@ -38,7 +39,7 @@ pub fn matching(patterns: &[String], key: &'static str, project: &Path) -> Resul
         let mut found: Vec<PathBuf> = Vec::new();
         let paths_found = glob::glob(&full.to_string_lossy()).map_err(|e| fail(e.to_string()))?;
         for path in paths_found.filter_map(Result::ok) {
-            if path.is_file() {
+            if path.is_file() && !is_temporary(&path) {
                 found.push(path);
             } else if path.is_dir() && (names_folder(&relative(&path)) || is_table(&path)) {
                 found.extend(tables_below(&path, key)?);

@@ -21,7 +21,18 @@ struct Format {
     endings: &'static [&'static str],
     /// How its files begin and no others do.
     begins: &'static [&'static [u8]],
+    /// What ends a line, where a row is lines of text.
+    line_ends: Option<LineEnds>,
     open: Open,
+}
+
+/// What ends a line of a file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LineEnds {
+    /// A line feed, a carriage return, or both.
+    Any,
+    /// A line feed.
+    LineFeed,
 }
 
 /// The first format is also that of all other endings.
@@ -29,26 +40,31 @@ const FORMATS: [Format; 5] = [
     Format {
         endings: &["csv", "tsv", "tab"],
         begins: &[],
+        line_ends: Some(LineEnds::Any),
         open: |p, s, stated| Ok(Box::new(CsvFile::open(p, s, stated)?)),
     },
     Format {
         endings: &["jsonl", "ndjson"],
         begins: &[],
+        line_ends: Some(LineEnds::LineFeed),
         open: |p, s, _| Ok(Box::new(JsonLines::open(p, s)?)),
     },
     Format {
         endings: &["xlsx", "xlsm", "xlsb", "xls", "ods"],
         begins: &[],
+        line_ends: None,
         open: |p, s, _| Ok(Box::new(Spreadsheet::open(p, s)?)),
     },
     Format {
         endings: &["parquet", "pq"],
         begins: &[parquet::MAGIC],
+        line_ends: None,
         open: |p, s, _| Ok(Box::new(Columnar::open(p, s, parquet::begin)?)),
     },
     Format {
         endings: &["arrow", "feather", "ipc", "arrows"],
         begins: &[arrow::MAGIC, arrow::CONTINUATION],
+        line_ends: None,
         open: |p, s, _| Ok(Box::new(Columnar::open(p, s, arrow::begin)?)),
     },
 ];
@@ -60,6 +76,11 @@ const FORMATS: [Format; 5] = [
 pub fn open(path: &Path, shown: &Path, stated: Stated) -> Result<Box<dyn Source>, TableError> {
     let format = of_beginning(path).or_else(|| of_ending(path)).unwrap_or(&FORMATS[0]);
     (format.open)(path, shown, stated)
+}
+
+/// What ends the lines of a file, where its rows are lines of text.
+pub fn line_ends(path: &Path) -> Option<LineEnds> {
+    of_beginning(path).or_else(|| of_ending(path)).unwrap_or(&FORMATS[0]).line_ends
 }
 
 /// Open a file of a format that begins as no other does; `None` where it is none, or cannot be read.

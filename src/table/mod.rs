@@ -39,11 +39,13 @@ mod new_rows;
 mod named;
 mod sample;
 mod typed_table;
+mod without;
+mod text_rows;
 mod second_labels;
 
 pub use answers::{BECAUSE, LABEL, LINE, PROBABILITY, REASON, SET, UNLIKE_TRAINING, renamed};
 pub use arrow::begin_stream as arrow_stream;
-pub use bytes::{Packer, Packing, name_unpacked};
+pub use bytes::{Packer, Packing, name_unpacked, unpacked};
 pub use cell::{harmless, items, normalise, shorten};
 pub use columnar::text_column;
 pub use corrections::{Correction, Corrections};
@@ -62,4 +64,9 @@ pub use rows::{KIND, PARENT, SHOWN};
 pub use sample::{Sample, sample};
 pub use second_labels::{Labelled, Pass, class_of, pass_files, passes, second_labels};
 pub use source::{Batches, Stated, TypedRow};
+pub use text_rows::{
+    TextRow, columns_of_text, columns_there, for_each_line, for_each_text_row, lines_with, named_cells,
+    same_text,
+};
 pub use typed_table::{Part, TypedTable, without_dictionary};
+pub use without::{WithoutError, has_lines, remove_unfinished, write_without};

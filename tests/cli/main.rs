@@ -1,5 +1,5 @@
 //! The real program with the real encoder on small files. One file a behaviour:
-//! `ablation` presets, `advice` of the diagnosis followed, `input` bad and odd raw files, `runs` models that are kept, `scored` a model on labelled rows, `settings` the config, `short_texts` texts of one word, `stages` build and staleness, `cache` what is computed when, `formats` of tables, `hub` encoders from a model hub, `init` a table to a project file,
+//! `ablation` presets, `advice` of the diagnosis followed, `input` bad and odd raw files, `runs` models that are kept, `scored` a model on labelled rows, `settings` the config, `short_texts` texts of one word, `stages` build and staleness, `cache` what is computed when, `forget` rows, `formats` of tables, `hub` encoders from a model hub, `init` a table to a project file,
 //! `arrow_stream` a worker of an engine, `embed_table` a table to its embeddings, `built_before` what an older program left, `figures` what documents state, `layouts` that were released, `links` where they lead, `examples` the commands they show, `explain` why a row has its label, `export` models for other programs, `evaluation` figures, gates and report, `next` sets, suggestions and corrections, `lineage` parts and augmented rows, `labels` predict, `checks` validate, `start` start-up, help and messages, `switches` what every setting moves, `tuned_encoder` an encoder that learns, `tuning` tune.
 
 mod ablation;
@@ -17,6 +17,7 @@ mod examples;
 mod explain;
 mod export;
 mod figures;
+mod forget;
 mod formats;
 mod hub;
 mod init;
