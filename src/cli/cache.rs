@@ -45,22 +45,24 @@ pub fn cache(args: &CacheArgs) -> Result<Exit> {
             let found = stages::stored(&project)?;
             return if args.json { print_json(&json!(found)) } else { print(&text(&found)) };
         }
-        Some(What::Verify) => (stages::verify_embeddings(&project, &terminal)?, "whole", 0),
+        Some(What::Verify) => (stages::verify_embeddings(&project, &terminal)?, "whole", None),
         Some(What::Prune) => {
             let (kept, tuned) = stages::prune_embeddings(&project, &terminal)?;
-            (kept, "of this config", tuned)
+            (kept, "of this config", Some(tuned))
         }
     };
     if args.json {
-        return print_json(&json!({
-            "entries": kept.entries, "removed": kept.removed, "tuned_encoders_removed": tuned,
-        }));
+        let mut told = json!(kept);
+        if let Some(tuned) = tuned {
+            told["tuned_encoders_removed"] = tuned.into();
+        }
+        return print_json(&told);
     }
     let entries = counted(kept.entries as usize, "embedding is", "embeddings are");
     let removed = counted(kept.removed as usize, "other was", "others were");
     let encoders = match tuned {
-        0 => String::new(),
-        count => format!(", and {}", counted(count, "tuned encoder", "tuned encoders")),
+        None | Some(0) => String::new(),
+        Some(count) => format!(", and {}", counted(count, "tuned encoder", "tuned encoders")),
     };
     print(&format!("{entries} {why}; {removed} taken away{encoders}\n"))
 }

@@ -51,6 +51,7 @@ validation = 0.2
 test = 0.1
 near_duplicate_cosine = 0.95
 given_test_duplicates = "drop"
+group = "author"
 [augment.synonyms]
 variants = 1
 fields = ["title"]
@@ -193,6 +194,7 @@ columns = 0.06
 rows = 0.7
 [train.ensemble]
 heads = ["kernel", "knn"]
+frozen = ["kernel"]
 stacked = true
 [[train.tasks]]
 column = "season"

@@ -151,8 +151,11 @@ mod tests {
             let deep = deep(&config(train)).unwrap();
             let set = set_by_tuning(&deep);
             assert_eq!(set["train.ensemble.heads"], serde_json::json!(heads));
-            let lines: Vec<String> = set.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-            assert_eq!(config(&lines.concat()).train, deep.train);
+            let line = |(key, value): (&String, &serde_json::Value)| {
+                format!("{} = {value}\n", key.trim_start_matches("train."))
+            };
+            let lines: String = set.iter().map(line).collect();
+            assert_eq!(config(&format!("[train]\n{lines}")).train, deep.train);
         }
         for train in
             ["[train]\nencoder = \"top-1\"", "[train]\nhead = \"ensemble\"", "[encoder]\nsecond = \"other\""]

@@ -118,7 +118,7 @@ fn figures_of_new_writers_are_told_from_those_of_known_ones() {
     project.write("pipeline.toml", format!("{HEAD}[split]\ngroup = \"writr\"\n"));
     let refused = project.run(&["build", "--to", "split"]);
     assert!(
-        refused.code() == 2 && refused.err().contains("lacks `writr` (did you mean"),
+        refused.code() == 4 && refused.err().contains("lacks `writr` (did you mean"),
         "{}",
         refused.err()
     );

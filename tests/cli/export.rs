@@ -57,7 +57,7 @@ fn a_linear_head_is_written_in_every_form() {
     let told = project.json(&["export", "--to", "python"]);
     assert!(paths(&told).contains(&"weights/bias.npy"), "{told}");
     let module = project.read("data/exports/small/python/model.py");
-    assert!(module.contains("def linear(x, of):") && !module.contains("def kernel"), "{module}");
+    assert!(module.contains("def linear(x, terms, of):") && !module.contains("def kernel"), "{module}");
 
     let printed = project.good(&["export", "--to", "onnx", "--encoder-only", "-o", "encoder"]).out();
     assert!(printed.starts_with("encoder: 10 files, "), "{printed}");

@@ -120,8 +120,9 @@ impl Server {
 
 fn load(app: &App, sources: Vec<Box<dyn Source>>) -> Result<(), ServeError> {
     let models = Models::load(sources, &app.settings, &app.metrics)?;
-    app.log.line(Level::Info, "ready", json!({ "models": models.names() }));
+    let names = json!({ "models": models.names() });
     app.has_loaded(models);
+    app.log.line(Level::Info, "ready", names);
     Ok(())
 }
 

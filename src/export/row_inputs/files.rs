@@ -24,7 +24,7 @@ fn counts_in_texts(subject: &Subject, columns: &Columns) -> bool {
     columns.text_shape || subject.vocabularies().is_some()
 }
 
-/// Fields, columns and whether texts are counted in, by the keys that [`CODE`] reads.
+/// Fields, columns and whether texts are counted in, by the keys that [`code`] reads.
 pub fn described(subject: &Subject, columns: &Columns) -> Map<String, Value> {
     let inputs = &columns.inputs;
     let numeric = columns.numeric.iter().zip(&inputs.numeric).map(|(name, how)| {

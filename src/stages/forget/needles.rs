@@ -180,7 +180,7 @@ mod tests {
             format!("\"{}\"", text.replace('"', "\"\"")).into_bytes(),
             b"Caf\xc3\xa9 &quot;Zur Post&quot; &amp; &lt;Sons&gt;, 3&#x2f;4".to_vec(),
             [b"\x93NUMPY".to_vec(), wide].concat(),
-            long[20..130].as_bytes().to_vec(),
+            long.as_bytes()[20..130].to_vec(),
         ] {
             assert!(finder.first(&holds).is_some(), "{}", String::from_utf8_lossy(&holds));
         }

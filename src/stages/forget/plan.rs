@@ -122,9 +122,10 @@ fn variants_of(project: &Project, journal: &Journal) -> Result<BTreeSet<String>,
         return Ok(BTreeSet::new());
     }
     let (dataset, _) = table::read(&project.config, &project.root, &Silent)?;
-    let places: BTreeSet<&str> = journal.rows.iter().map(|row| row.place.as_str()).collect();
+    // At the place of a row that was taken out already stands another.
+    let records = journal.known(&project.config).records;
     let of_forgotten = |variant: &Variant| {
-        variant.parent < dataset.rows.len() && places.contains(dataset.place(variant.parent).as_str())
+        dataset.rows.get(variant.parent).is_some_and(|row| records.contains(&row.record.to_string()))
     };
     let variants = text.lines().filter_map(|line| serde_json::from_str::<Variant>(line).ok());
     let texts = variants.filter(of_forgotten).flat_map(|variant| variant.texts);
