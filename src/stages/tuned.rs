@@ -113,12 +113,10 @@ impl Context<'_> {
     ) -> Result<TunedEncoder, BuildError> {
         let config = &self.project.config;
         let engine = self.engine.ok_or(TuningError::NeedsTorch)?;
-        let base = self.encoders()?.models.swap_remove(0);
-        let settings = settings(config, &base);
-        let taught = Taught::of(rows, fold, config.seed_for("tune the encoder"));
+        let Wanted { base, settings, seed } = self.wanted()?;
+        let taught = Taught::of(rows, fold, seed);
         let data = taught.data();
-        let name = fingerprint(&base.fingerprint, &settings, &data, "");
-        let folder = self.project.tuned_folder().join(&name[..32]);
+        let folder = self.project.tuned_folder().join(name(&base, &settings, &data));
         let (into, run) = (folder.join(ENCODER), folder.join("run"));
         if !into.join("config.json").exists() {
             let run = TuningRun { folder: run.clone(), every: CHECKPOINT_STEPS };
@@ -155,17 +153,20 @@ impl Context<'_> {
         Ok(TunedEncoder { encoders: Encoders { models }, folder })
     }
 
+    fn wanted(&self) -> Result<Wanted, BuildError> {
+        let (config, base) = (&self.project.config, self.encoders()?.models.swap_remove(0));
+        Ok(Wanted { settings: settings(config, &base), base, seed: config.seed_for("tune the encoder") })
+    }
+
     /// Take away every tuned encoder but those of the folds of this config and of its model; how many.
     pub fn prune_tuned(&self) -> Result<usize, BuildError> {
         let (config, folder) = (&self.project.config, self.project.tuned_folder());
         let mut kept = HashSet::new();
         if !config.train.encoder.is_frozen() {
-            let (rows, base) = (self.rows()?, self.encoders()?.models.swap_remove(0));
-            let settings = settings(config, &base);
-            let seed = config.seed_for("tune the encoder");
+            let (rows, Wanted { base, settings, seed }) = (self.rows()?, self.wanted()?);
             for fold in self.folds(&rows)?.iter().chain([&rows.whole()]) {
                 let taught = Taught::of(&rows, &rows.lent_to(fold, config), seed);
-                kept.insert(fingerprint(&base.fingerprint, &settings, &taught.data(), "")[..32].to_owned());
+                kept.insert(name(&base, &settings, &taught.data()));
             }
         }
         let mut removed = 0;
@@ -181,12 +182,11 @@ impl Context<'_> {
 
     /// Seconds that a step of the tuning on `fold` takes, by `steps` steps that are forgotten.
     pub fn tuning_pace(&self, rows: &Rows, fold: &Fold, steps: usize) -> Result<f64, BuildError> {
-        let config = &self.project.config;
         let engine = self.engine.ok_or(TuningError::NeedsTorch)?;
-        let base = self.encoders()?.models.swap_remove(0);
+        let Wanted { base, settings, seed } = self.wanted()?;
         // The head alone is taught by next to nothing.
-        let settings = TuningSettings { head_epochs: 0, ..settings(config, &base) };
-        let taught = Taught::of(rows, fold, config.seed_for("tune the encoder"));
+        let settings = TuningSettings { head_epochs: 0, ..settings };
+        let taught = Taught::of(rows, fold, seed);
         let into = self.project.tuned_folder().join("pace");
         let tuning = EncoderTuning {
             folder: &base.folder,
@@ -232,6 +232,18 @@ impl Context<'_> {
         let cells = dataset.rows.iter().map(|row| &row.cells);
         Ok(raw_inputs(&fields, cells, Some(&self.project.config)))
     }
+}
+
+/// What is tuned, and how.
+struct Wanted {
+    base: Model,
+    settings: TuningSettings,
+    seed: u64,
+}
+
+/// Name of the folder of a tuning: a hash of all that it depends on.
+fn name(base: &Model, settings: &TuningSettings, data: &TuningData<'_>) -> String {
+    fingerprint(&base.fingerprint, settings, data, "")[..32].to_owned()
 }
 
 /// How the config wants the encoder tuned.
