@@ -186,6 +186,13 @@ impl Folder {
                 "Pooling" => {
                     let file = format!("{place}/config.json");
                     let found: Pooling = read(path, &file).map_err(unusable)?;
+                    if let (Some(stated), Some(hidden)) = (found.word_embedding_dimension, sizes.hidden_size)
+                        && stated != hidden
+                    {
+                        return Err(unusable(format!(
+                            "{file} has a word_embedding_dimension of {stated}, config.json a hidden size of {hidden}"
+                        )));
+                    }
                     dims = found.word_embedding_dimension.map(|d| d.saturating_mul(found.vectors())).or(dims);
                     pooling = Some((found, path.join(&file)));
                     files.push(file);
