@@ -59,7 +59,6 @@ impl Metrics {
 pub fn evaluate(predictions: Predictions<'_>, names: &[String], seed: u64) -> Metrics {
     let (scores, sample) = (Scores::new(predictions), predictions.sample());
     let mut rows = scores.rows();
-    let confusion = scores.confusion(rows.iter());
     let (truth, predicted) = (predictions.truth, &scores.predicted);
     let drawn = sample.intervals(seed, &scores.drawn(), |weights| {
         rows.iter_mut().zip(&weights.rows).for_each(|(row, &weight)| row.weight = weight);
@@ -94,9 +93,16 @@ pub fn evaluate(predictions: Predictions<'_>, names: &[String], seed: u64) -> Me
         rows: truth.len(),
         figures,
         per_class: per_class.collect(),
-        confusion: confusion.iter().map(|row| row.iter().map(|&count| count as usize).collect()).collect(),
+        confusion: confusion(predictions.classes, truth, predicted),
         miscalibration_p: Some(p),
     }
+}
+
+/// Rows of each true class (outer) by predicted class (inner).
+fn confusion(classes: usize, truth: &[usize], predicted: &[usize]) -> Vec<Vec<usize>> {
+    let mut table = vec![vec![0; classes]; classes];
+    truth.iter().zip(predicted).for_each(|(&truth, &predicted)| table[truth][predicted] += 1);
+    table
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod noise;
 mod paired;
 mod resample;
 mod scored;
+mod tally;
 mod scores;
 mod sets;
 mod thorough;

@@ -8,7 +8,8 @@ use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, StudentsT};
 use super::figure::{Figure, Predictions};
 use super::interval::Estimate;
 use super::resample::{Drawn, Weights};
-use super::scores::{Answered, Scores, Unseen, class_scores};
+use super::scores::{Scores, Unseen};
+use super::tally::{Answered, Tally};
 
 /// Folds whose figures are averaged.
 #[derive(Clone, Copy, Debug)]
@@ -199,8 +200,8 @@ pub fn point_figures(predictions: Predictions<'_>) -> BTreeMap<Figure, f64> {
 /// Precision, recall and F1 of each class, without intervals: for one fold of many.
 pub fn point_class_scores(predictions: Predictions<'_>) -> Vec<[f64; 3]> {
     let scores = Scores::new(predictions);
-    let table = scores.confusion(scores.rows().iter());
-    (0..predictions.classes).map(|class| class_scores(&table, class)).collect()
+    let tally = Tally::of(predictions.classes, scores.rows().iter());
+    (0..predictions.classes).map(|class| tally.class_scores(class)).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::calibration_error::{Bins, calibration_error};
 use super::figure::{Figure, Predictions};
 use super::resample::{Drawn, Weights};
+use super::tally::{Answered, Tally};
 
 /// What the figures of any weighing of rows are made of, computed once for all rows.
 pub(super) struct Scores<'a> {
@@ -11,17 +12,6 @@ pub(super) struct Scores<'a> {
     confidence: Vec<f32>,
     /// Whether a class has rows; one that has only what was not seen is none of the means'.
     supported: Vec<bool>,
-}
-
-/// How one row was answered, or a row that was not seen might be.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Answered {
-    pub weight: f64,
-    pub truth: usize,
-    pub predicted: usize,
-    confidence: f64,
-    loss: f64,
-    brier: f64,
 }
 
 /// Rows that were not seen, with which a figure is drawn.
@@ -106,8 +96,9 @@ impl<'a> Scores<'a> {
 
     /// The value of each of [`Predictions::figures`] of the answered rows; the calibration error is the plain one.
     pub fn figures(&self, rows: &[Answered], unseen: &Unseen) -> Vec<f64> {
-        let table = self.confusion(rows.iter().chain(&unseen.classes));
-        let over_rows = self.confusion(rows.iter().chain(&unseen.any));
+        let classes = self.predictions.classes;
+        let by_class = Tally::of(classes, rows.iter().chain(&unseen.classes));
+        let over_rows = Tally::of(classes, rows.iter().chain(&unseen.any));
         let all = || rows.iter().chain(&unseen.all);
         let total: f64 = all().map(|row| row.weight).sum::<f64>().max(f64::MIN_POSITIVE);
         let mean =
@@ -115,12 +106,12 @@ impl<'a> Scores<'a> {
         let supported = &self.supported;
         let one = |figure| match figure {
             Figure::Accuracy => mean(&|row| f64::from(u8::from(row.truth == row.predicted))),
-            Figure::BalancedAccuracy => over_supported(&table, supported, |_| 1.0, |[_, recall, _]| recall),
-            Figure::MacroF1 => over_supported(&table, supported, |_| 1.0, |[_, _, f1]| f1),
-            Figure::WeightedF1 => over_supported(&over_rows, supported, |rows| rows, |[_, _, f1]| f1),
-            Figure::Mcc => mcc(&over_rows),
-            Figure::QuadraticKappa => quadratic_kappa(&over_rows),
-            Figure::ClassError => class_error(&over_rows),
+            Figure::BalancedAccuracy => by_class.over_supported(supported, |_| 1.0, |[_, recall, _]| recall),
+            Figure::MacroF1 => by_class.over_supported(supported, |_| 1.0, |[_, _, f1]| f1),
+            Figure::WeightedF1 => over_rows.over_supported(supported, |rows| rows, |[_, _, f1]| f1),
+            Figure::Mcc => over_rows.mcc(),
+            Figure::QuadraticKappa => over_rows.quadratic_kappa(),
+            Figure::ClassError => over_rows.class_error(),
             Figure::LogLoss => mean(&|row| row.loss),
             Figure::Ece => {
                 Bins::of(all().map(|row| (row.confidence, row.truth == row.predicted, row.weight))).error()
@@ -151,79 +142,4 @@ impl<'a> Scores<'a> {
             |(figure, value)| if figure == Figure::Ece { calibration_error(self.predictions) } else { value };
         self.predictions.figures().zip(values).map(of).collect()
     }
-
-    /// Weight of each true class (outer) by predicted class (inner).
-    pub fn confusion<'r>(&self, rows: impl Iterator<Item = &'r Answered>) -> Vec<Vec<f64>> {
-        let mut table = vec![vec![0.0; self.predictions.classes]; self.predictions.classes];
-        rows.for_each(|row| table[row.truth][row.predicted] += row.weight);
-        table
-    }
-}
-
-fn share(part: f64, whole: f64) -> f64 {
-    if whole == 0.0 { 0.0 } else { part / whole }
-}
-
-/// Precision, recall and F1 of one class from a confusion table (truth outer, prediction inner).
-pub(super) fn class_scores(table: &[Vec<f64>], class: usize) -> [f64; 3] {
-    let hits = table[class][class];
-    let (predicted, support) = (predicted_as(table, class), table[class].iter().sum::<f64>());
-    [share(hits, predicted), share(hits, support), share(2.0 * hits, predicted + support)]
-}
-
-fn predicted_as(table: &[Vec<f64>], class: usize) -> f64 {
-    table.iter().map(|row| row[class]).sum()
-}
-
-/// Mean over the classes that have rows.
-fn over_supported(
-    table: &[Vec<f64>],
-    supported: &[bool],
-    weight: impl Fn(f64) -> f64,
-    score: impl Fn([f64; 3]) -> f64,
-) -> f64 {
-    let (mut sum, mut weights) = (0.0, 0.0);
-    for class in (0..table.len()).filter(|&class| supported[class]) {
-        let weight = weight(table[class].iter().sum());
-        sum += weight * score(class_scores(table, class));
-        weights += weight;
-    }
-    if weights > 0.0 { sum / weights } else { 0.0 }
-}
-
-fn class_error(table: &[Vec<f64>]) -> f64 {
-    let rows: f64 = table.iter().flatten().sum();
-    let far = |(truth, row): (usize, &Vec<f64>)| {
-        row.iter()
-            .enumerate()
-            .map(|(predicted, weight)| truth.abs_diff(predicted) as f64 * weight)
-            .sum::<f64>()
-    };
-    share(table.iter().enumerate().map(far).sum(), rows)
-}
-
-fn mcc(table: &[Vec<f64>]) -> f64 {
-    let classes = 0..table.len();
-    let rows: f64 = table.iter().flatten().sum();
-    let hits: f64 = classes.clone().map(|c| table[c][c]).sum();
-    let truth: Vec<f64> = classes.clone().map(|c| table[c].iter().sum()).collect();
-    let predicted: Vec<f64> = classes.map(|c| predicted_as(table, c)).collect();
-    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
-    let spread = |values: &[f64]| (rows * rows - product(values, values)).max(0.0);
-    let scale = (spread(&predicted) * spread(&truth)).sqrt();
-    if scale > 0.0 { (hits * rows - product(&truth, &predicted)) / scale } else { 0.0 }
-}
-
-fn quadratic_kappa(table: &[Vec<f64>]) -> f64 {
-    let rows: f64 = table.iter().flatten().sum();
-    let (mut observed, mut expected) = (0.0, 0.0);
-    for truth in 0..table.len() {
-        let support = table[truth].iter().sum::<f64>();
-        for predicted in 0..table.len() {
-            let weight = (truth.abs_diff(predicted) as f64).powi(2);
-            observed += weight * table[truth][predicted];
-            expected += weight * support * predicted_as(table, predicted) / rows.max(f64::MIN_POSITIVE);
-        }
-    }
-    if expected > 0.0 { 1.0 - observed / expected } else { 0.0 }
 }
