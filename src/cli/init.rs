@@ -13,7 +13,9 @@ use super::progress::Terminal;
 use crate::config::{Config, DataConfig, nearest};
 use crate::counting::{counted, grouped};
 use crate::progress::Progress;
-use crate::propose::{Candidates, Column, Facts, Found, Role, about, label_candidates, proposal, roles};
+use crate::propose::{
+    Candidates, Column, Facts, Found, LeftOut, Role, about, label_candidates, left_out, proposal, roles,
+};
 use crate::stages::BuildError;
 use crate::store::write_atomic;
 use crate::table::{self, Dataset, Sample, are_alike, is_table, sample, shorten};
@@ -63,6 +65,9 @@ const LOOKED_AT: usize = 20_000;
 /// What any file, or its folder, may be called.
 const ANY_NAME: [&str; 8] = ["train", "training", "data", "dataset", "raw", "table", "rows", "all"];
 
+/// Columns that a question offers.
+const OFFERED: usize = 20;
+
 /// Rows that are shown.
 const SHOWN: usize = 3;
 
@@ -91,7 +96,7 @@ pub fn init(args: &InitArgs) -> Result<Exit> {
         return Err(BadInput(format!(
             "no column of {} reads as text; --text names one of: {}",
             files[0].display(),
-            sample.columns.join(", ")
+            shorten(&sample.columns.join(", "), 300)
         ))
         .into());
     }
@@ -212,16 +217,20 @@ fn choose(candidates: &Candidates, facts: &[Facts], yes: bool) -> Result<String>
         return Ok(likeliest.clone());
     }
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        let may_be = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         return Err(BadUsage(format!(
             "the label may be {}; --label names it, --yes takes the first",
-            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            shorten(&may_be, 300)
         ))
         .into());
     }
     let mut question = "Which column is to be predicted?\n".to_owned();
-    for (number, name) in (1..).zip(names) {
+    for (number, name) in (1..).zip(names).take(OFFERED) {
         let values = facts.iter().find(|facts| facts.name == *name).map_or(String::new(), about);
         question += &format!("  {number}  {name}: {values}\n");
+    }
+    if names.len() > OFFERED {
+        question += &format!("  … or the name of one of {} others\n", grouped(names.len() - OFFERED));
     }
     loop {
         eprint!("{}", visible(&format!("{question}Its number [1]: ")));
@@ -289,7 +298,10 @@ fn as_json(Column { facts, role }: &Column) -> serde_json::Value {
 }
 
 fn columns_text(columns: &[Column]) -> String {
-    let names = || columns.iter().map(|column| shorten(&column.facts.name, NAME));
+    let many: Vec<LeftOut<'_>> = left_out(columns).into_iter().filter(|left| left.names.len() > 1).collect();
+    let one_of_many = |column: &&Column| matches!(&column.role, Role::LeftOut(why) if many.iter().any(|left| left.why == why));
+    let single = || columns.iter().filter(|column| !one_of_many(column));
+    let names = || single().map(|column| shorten(&column.facts.name, NAME));
     let width = names().map(|name| name.chars().count()).max().unwrap_or(0);
     let line = |(name, column): (String, &Column)| {
         let why = match &column.role {
@@ -298,7 +310,10 @@ fn columns_text(columns: &[Column]) -> String {
         };
         format!("  {name:<width$}  {:<8}  {why}\n", column.role.name())
     };
-    names().zip(columns).map(line).collect()
+    let lines = names().zip(single()).map(line);
+    let of_many =
+        many.iter().map(|LeftOut { names, why }| format!("  left out: {}: {why}\n", names.join(", ")));
+    lines.chain(of_many).collect()
 }
 
 /// Characters of a column's name, and of a cell, that are shown.

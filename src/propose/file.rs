@@ -7,6 +7,12 @@ use super::roles::{Column, Role};
 use crate::counting::{counted, grouped};
 use crate::table::shorten;
 
+/// Columns with one reason that have a line each, and that are named where there are more.
+const NAMED: usize = 12;
+
+/// Characters of a column's name that are shown where many are.
+const NAME: usize = 30;
+
 /// What a first config is made of.
 pub struct Found<'a> {
     /// The name of the dataset and its model.
@@ -63,18 +69,44 @@ pub fn proposal(found: &Found<'_>) -> String {
             }
         }
     }
-    let left: Vec<String> = found.columns.iter().filter_map(left_out).collect();
+    let left = left_out(found.columns);
     if !left.is_empty() {
-        text += &format!("\n# Left out:\n{}", left.concat());
+        let line =
+            |LeftOut { names, why }: LeftOut<'_>| format!("# {}: {why}\n", one_line(&names.join(", ")));
+        text += &format!("\n# Left out:\n{}", left.into_iter().map(line).collect::<String>());
     }
     text
 }
 
-fn left_out(column: &Column) -> Option<String> {
-    match &column.role {
-        Role::LeftOut(why) => Some(format!("# {}: {why}\n", one_line(&column.facts.name))),
-        _ => None,
+/// Columns that are left out for one reason.
+pub struct LeftOut<'a> {
+    /// Their names; of many the first ones, and how many more there are.
+    pub names: Vec<String>,
+    /// The reason.
+    pub why: &'a str,
+}
+
+/// What is left out, in the order of the columns; those with one reason together where they are many.
+pub fn left_out(columns: &[Column]) -> Vec<LeftOut<'_>> {
+    let mut of_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    for Column { facts, role } in columns {
+        let Role::LeftOut(why) = role else { continue };
+        match of_reason.iter_mut().find(|(own, _)| own == why) {
+            Some((_, names)) => names.push(&facts.name),
+            None => of_reason.push((why, vec![&facts.name])),
+        }
     }
+    let mut left = Vec::new();
+    for (why, names) in of_reason {
+        if names.len() <= NAMED {
+            left.extend(names.into_iter().map(|name| LeftOut { names: vec![name.to_owned()], why }));
+            continue;
+        }
+        let mut first: Vec<String> = names.iter().take(NAMED).map(|name| shorten(name, NAME)).collect();
+        first.push(format!("{} more", grouped(names.len() - NAMED)));
+        left.push(LeftOut { names: first, why });
+    }
+    left
 }
 
 /// What stands in a column, for people.

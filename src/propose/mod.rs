@@ -5,5 +5,5 @@ mod roles;
 mod file;
 
 pub use facts::Facts;
-pub use file::{Found, about, proposal};
+pub use file::{Found, LeftOut, about, left_out, proposal};
 pub use roles::{Candidates, Column, Role, label_candidates, roles};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
+use crate::counting::grouped;
 use crate::table::Sample;
 use crate::validate::tells_time;
 
@@ -69,6 +70,9 @@ const WORDS_OF_TITLE: f64 = 1.2;
 
 /// The share of rows whose label a column tells from which the column says the label in other words.
 const TOLD: f64 = 0.97;
+
+/// More columns beside the text than this are not proposed: nobody looks at each of them, and they outweigh the text.
+const MOST_BESIDE: usize = 200;
 
 /// What a column is for.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,6 +163,15 @@ pub fn roles(sample: &Sample, columns: Vec<Facts>, label: &str, texts: &[String]
         && let Some(longest) = longest(&columns, &roles)
     {
         roles[longest] = Role::Text;
+    }
+    let beside = |role: &&mut Role| matches!(role, Role::Number | Role::Category);
+    let count = roles.iter_mut().filter(beside).count();
+    if count > MOST_BESIDE {
+        let why = format!(
+            "one of {} columns beside the text; name those that matter under [features]",
+            grouped(count)
+        );
+        roles.iter_mut().filter(beside).for_each(|role| *role = Role::LeftOut(why.clone()));
     }
     columns.into_iter().zip(roles).map(|(facts, role)| Column { facts, role }).collect()
 }
@@ -313,6 +326,25 @@ mod tests {
             (candidates.names, candidates.clear),
             (vec!["team".to_owned(), "urgent".to_owned()], false)
         );
+    }
+
+    #[test]
+    fn of_hundreds_of_columns_beside_the_text_none_is_taken() {
+        for (beside, taken) in [(MOST_BESIDE, true), (MOST_BESIDE + 1, false)] {
+            let mut names: Vec<String> = (0..beside).map(|i| format!("c{i}")).collect();
+            names.extend(["text".to_owned(), "label".to_owned()]);
+            let row = |i: usize| {
+                let mut cells: Vec<String> = (0..beside).map(|c| format!("{}", (i * 7 + c) % 11)).collect();
+                cells.extend([format!("a text of some words {i}"), format!("{}", i % 2)]);
+                cells
+            };
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let rows = sample(&names, (0..40).map(row));
+            let columns = roles(&rows, Facts::of(&rows), "label", &[]);
+            assert_eq!(columns[0].role == Role::Number, taken);
+            assert!(taken || matches!(&columns[0].role, Role::LeftOut(why) if why.contains("one of 201 ")));
+            assert_eq!(columns[beside].role, Role::Text);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::errors::TableError;
 use super::fault::Fault;
 use super::missing::Missing;
 use super::numbers::{Decimal, Written, number};
-use super::source::Source;
+use super::source::{Names, Source};
 use crate::config::{Config, nearest};
 
 /// Positions of the columns that the config names.
@@ -63,9 +63,9 @@ impl<'a> Columns<'a> {
     /// # Errors
     /// It lacks one, or names one twice; or it cannot be read.
     pub fn find(config: &'a Config, source: &dyn Source) -> Result<Self, TableError> {
-        let mut missing = Vec::new();
+        let (names, mut missing) = (Names::new(source), Vec::new());
         for name in config.columns() {
-            if source.place(name)?.is_none() {
+            if names.place(name)?.is_none() {
                 missing
                     .push(format!("`{name}`{}", nearest(name, source.columns().iter().map(String::as_str))));
             }
@@ -80,7 +80,7 @@ impl<'a> Columns<'a> {
             ));
             return Err(fault.with_hint(source.header_hint()));
         }
-        let place = |name: &str| source.place(name).ok().flatten().unwrap_or_default();
+        let place = |name: &str| names.place(name).ok().flatten().unwrap_or_default();
         let column = |name: &'a str| Column::new(name, place(name));
         let columns = |names: &'a [String]| names.iter().map(|n| column(n)).collect();
         let last = config.columns().into_iter().map(place).max().unwrap_or_default();

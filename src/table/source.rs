@@ -1,5 +1,6 @@
 //! What every format of raw files gives: the names of its columns, and numbered lines of cells.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -89,7 +90,7 @@ pub trait Source {
     }
 
     /// Where the column called `name` stands, else that which differs in upper and lower case only; `None` where there is none.
-    /// Columns that nobody asks for may have one name.
+    /// Columns that nobody asks for may have one name. [`Names`] answers for many.
     ///
     /// # Errors
     /// There are several, or nothing can be read from it.
@@ -112,6 +113,36 @@ pub fn places(columns: &[String], name: &str) -> Vec<usize> {
     let lower = name.to_lowercase();
     let alike = || columns().filter(|(_, n)| n.to_lowercase() == lower).map(|(i, _)| i).collect();
     if same.is_empty() { alike() } else { same }
+}
+
+/// The names of a file's columns, for those that ask after as many as there are.
+pub struct Names<'a> {
+    source: &'a dyn Source,
+    /// The first column of each name that no other has.
+    once: HashMap<&'a str, usize>,
+}
+
+impl<'a> Names<'a> {
+    /// Of a file that was opened.
+    pub fn new(source: &'a dyn Source) -> Self {
+        let mut once = HashMap::new();
+        let mut more = HashSet::new();
+        for (place, name) in source.columns().iter().enumerate() {
+            if once.insert(name.as_str(), place).is_some() {
+                more.insert(name.as_str());
+            }
+        }
+        once.retain(|name, place| !more.contains(name) && source.unusable(*place).is_none());
+        Self { source, once }
+    }
+
+    /// As [`Source::place`].
+    ///
+    /// # Errors
+    /// As [`Source::place`].
+    pub fn place(&self, name: &str) -> Result<Option<usize>, TableError> {
+        self.once.get(name).map_or_else(|| self.source.place(name), |place| Ok(Some(*place)))
+    }
 }
 
 /// The rows of a file in order.

@@ -20,6 +20,7 @@ mod figures;
 mod forget;
 mod formats;
 mod hub;
+mod huge;
 mod init;
 mod input;
 mod labels;
