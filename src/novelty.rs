@@ -155,7 +155,7 @@ impl Novelty {
             (0..fields).map(|place| ascending(&format!("{place}.distances"))).collect::<Result<_, _>>()?;
         let field = |(place, distances)| {
             let name = format!("{place}.landmarks");
-            let landmarks = tensors.take_floats(&name, &[tensors.rows_of(&name), dims])?;
+            let landmarks = tensors.take_numbers(&name, &[tensors.rows_of(&name), dims])?;
             Ok(Field { landmarks, distances })
         };
         Ok(Self {

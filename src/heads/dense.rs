@@ -10,12 +10,14 @@ use faer::linalg::cholesky::llt::factor::{
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{Accum, Mat, MatRef, Par, Spec};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 use super::block::outputs;
 use super::error::HeadError;
 use super::head::{FitData, Score};
 use super::lanes::{OTHERS, OWN, Real};
-use super::tensors::Floats;
+use super::tensors::{Floats, Numbers, TensorError, Tensors};
 
 /// Columns of an inverse that are made at once.
 const INVERSE_COLUMNS: usize = 256;
@@ -88,29 +90,89 @@ impl Points {
     }
 }
 
-/// Points that others are compared with, in single precision as the file of a head has them.
+/// Points that others are compared with, as the file of a head has them.
 pub struct Remembered {
-    values: Floats,
+    values: Precision,
     width: usize,
 }
+
+enum Precision {
+    Half(Numbers<f16>),
+    Single(Floats),
+}
+
+/// Numbers that are made single precision at once.
+const PIECE: usize = 256;
 
 /// Remembered points that stay near the processor while all others go by.
 const NEAR: usize = 16;
 
 impl Remembered {
-    /// Points of `width` numbers each, one after the other.
-    pub fn new(values: Floats, width: usize) -> Self {
+    /// Points of `width` numbers each, one after the other, rounded to half precision (11 bits, IEEE 754 binary16): of a file of
+    /// rows that is half, and of a distance hardly anything, since roundings cancel out over hundreds of numbers. They stay as they
+    /// are where one is too great for that (65,504).
+    pub fn new(values: Vec<f32>, width: usize) -> Self {
+        let half: Vec<f16> = values.iter().map(|&value| f16::from_f32(value)).collect();
+        let values = match half.iter().all(|value| value.is_finite()) {
+            true => Precision::Half(Numbers::Own(half)),
+            false => Precision::Single(Numbers::Own(values)),
+        };
         Self { values, width }
     }
 
+    /// Those that [`Remembered::put`] saved under this name, `count` of `width` numbers each.
+    ///
+    /// # Errors
+    /// There are none of this size, in half or single precision.
+    pub fn take(tensors: &mut Tensors, name: &str, [count, width]: [usize; 2]) -> Result<Self, TensorError> {
+        let values = match tensors.holds::<f16>(name) {
+            true => Precision::Half(tensors.take_numbers(name, &[count, width])?),
+            false => Precision::Single(tensors.take_numbers(name, &[count, width])?),
+        };
+        Ok(Self { values, width })
+    }
+
+    /// Add them under this name.
+    pub fn put(&self, tensors: &mut Tensors, name: &str) {
+        let size = [self.count(), self.width];
+        match &self.values {
+            Precision::Half(values) => tensors.put(name, &size, values),
+            Precision::Single(values) => tensors.put(name, &size, values),
+        }
+    }
+
     /// The numbers, one point after the other.
-    pub fn values(&self) -> &[f32] {
-        &self.values
+    pub fn values(&self) -> Vec<f32> {
+        match &self.values {
+            Precision::Half(values) => HalfFloatSliceExt::to_f32_vec(&values[..]),
+            Precision::Single(values) => values.to_vec(),
+        }
+    }
+
+    /// Put the points from `first` on into `block`, at most [`NEAR`].
+    fn near(&self, first: usize, block: &mut Vec<f64>) {
+        let (from, to) = (first * self.width, (first + NEAR).min(self.count()) * self.width);
+        block.clear();
+        match &self.values {
+            Precision::Half(values) => {
+                let mut single = [0.0; PIECE];
+                for piece in values[from..to].chunks(PIECE) {
+                    let single = &mut single[..piece.len()];
+                    piece.convert_to_f32_slice(single);
+                    block.extend(single.iter().map(|&v| f64::from(v)));
+                }
+            }
+            Precision::Single(values) => block.extend(values[from..to].iter().map(|&v| f64::from(v))),
+        }
     }
 
     /// How many.
     pub fn count(&self) -> usize {
-        self.values.len() / self.width.max(1)
+        let numbers = match &self.values {
+            Precision::Half(values) => values.len(),
+            Precision::Single(values) => values.len(),
+        };
+        numbers / self.width.max(1)
     }
 
     /// `own × other`: for each of the other points, of as many numbers, the squared distances of these to it.
@@ -128,12 +190,12 @@ impl Remembered {
 
             #[inline(always)]
             fn with_simd<S: pulp::Simd>(self, simd: S) {
-                let Self { own: Remembered { values, width }, others, out } = self;
+                let Self { own, others, out } = self;
+                let width = own.width;
                 let points = others.len() / width;
                 let mut block = Vec::with_capacity(NEAR * width);
-                for (place, own) in values.chunks(NEAR * width).enumerate() {
-                    block.clear();
-                    block.extend(own.iter().map(|&v| f64::from(v)));
+                for from in (0..own.count()).step_by(NEAR) {
+                    own.near(from, &mut block);
                     let count = block.len() / width;
                     // Past the last one it is compared again, and the answer not used.
                     let of = |i: usize| i * width..(i + 1) * width;
@@ -143,7 +205,7 @@ impl Remembered {
                             let own = std::array::from_fn(|i| &block[of((pair + i).min(count - 1))]);
                             let sums = f64::squared_differences(simd, own, asked);
                             for (row, sums) in (pair..count).zip(sums) {
-                                let put = |(i, sum)| out[(place * NEAR + row, i)] = sum;
+                                let put = |(i, sum)| out[(from + row, i)] = sum;
                                 (first..points).zip(sums).for_each(put);
                             }
                         }
@@ -418,19 +480,32 @@ mod tests {
             assert!((0..5).all(|i| (found[(i, j)] - off(&a, i)).abs() < 1e-12));
             assert!((j..8).all(|i| (among[(i, j)] - off(&b, i)).abs() < 1e-12));
         }
-        for width in [1, 7, 8, 21] {
-            let number = |i: usize| (i as f32 * 0.7).sin();
-            let own = Remembered::new(Floats::Own((0..5 * width).map(number).collect()), width);
+        for (width, most) in [(1, 1.0), (7, 1.0), (8, 1e6), (21, 1.0), (300, 1.0)] {
+            let number = |i: usize| (i as f32 * 0.7).sin() * most;
+            let own = Remembered::new((0..5 * width).map(number).collect(), width);
+            let near = |(v, i): (&f32, usize)| (v - number(i)).abs() <= if most > 1.0 { 0.0 } else { 4.9e-4 };
+            assert!(own.values().iter().zip(0..).all(near), "{width}");
             let others: Vec<f64> = (90..90 + 7 * width).map(|i| f64::from(number(i))).collect();
             let found = own.squared_distances(&others);
             for (j, other) in others.chunks(width).enumerate() {
                 for (i, own) in own.values().chunks(width).enumerate() {
                     let off: f64 = own.iter().zip(other).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
-                    assert!((found[(i, j)] - off).abs() < 1e-12);
+                    assert!((found[(i, j)] - off).abs() < 1e-12 * off.max(1.0));
                 }
                 let alone = own.squared_distances(other);
                 assert!((0..5).all(|i| alone[(i, 0)] == found[(i, j)]));
             }
+        }
+    }
+
+    #[test]
+    fn remembered_points_are_read_as_they_were_saved() {
+        for values in [vec![0.1f32, -2.0, 3e-7, 4.0, 65_504.0, 0.0], vec![0.1, -2.0, 3e-7, 4.0, 1e5, 0.0]] {
+            let (own, mut tensors) = (Remembered::new(values, 3), Tensors::default());
+            own.put(&mut tensors, "points");
+            assert!(Remembered::take(&mut tensors.clone(), "points", [3, 2]).is_err());
+            let read = Remembered::take(&mut tensors, "points", [2, 3]).unwrap();
+            assert_eq!((read.values(), read.count()), (own.values(), 2));
         }
     }
 

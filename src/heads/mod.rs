@@ -21,7 +21,7 @@ mod tests;
 mod trees;
 
 pub use block::{Block, BlockKind, outputs, places, row_weight};
-pub use dense::{Points, cholesky, exp_of_minus, likeliest, product, softmax};
+pub use dense::{Points, Remembered, cholesky, exp_of_minus, likeliest, product, softmax};
 pub use ensemble::{EnsembleShape, Views};
 pub use error::HeadError;
 pub use head::{Epoch, FitData, Fitted, Head, LeftOut, Rows, check_rows};
@@ -30,5 +30,5 @@ pub use kinds::{HeadShape, Recipe, fit, load};
 pub use logistic::{Labelled, LogisticRegression, LogisticShape, Matrix};
 pub use neighbours::{NeighbourSettings, NeighbourShape, PRIOR_VOTES};
 pub use network::{Averaging, NetworkSettings, NetworkShape, Networks, Output, Schedule};
-pub use tensors::{Element, Floats, TensorError, Tensors, Whole};
+pub use tensors::{Element, Floats, Numbers, TensorError, Tensors, Whole};
 pub use trees::{TreeSettings, TreeShape};

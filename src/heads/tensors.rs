@@ -7,6 +7,9 @@ use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytemuck::AnyBitPattern;
+use half::f16;
+
 use crate::store::{map, write_atomic};
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 
@@ -70,37 +73,40 @@ impl Deref for Bytes {
     }
 }
 
-/// Single-precision numbers, as they were read wherever that can be: a head may have tens of millions, and a program that
-/// answers one text has no time to copy them.
+/// Numbers as they were read wherever that can be: a head may have tens of millions, and a program that answers one text has
+/// no time to copy them.
 #[derive(Clone, Debug)]
-pub enum Floats {
+pub enum Numbers<T> {
     /// Their own.
-    Own(Vec<f32>),
+    Own(Vec<T>),
     /// Bytes of a file that are numbers of this machine.
-    Read(ReadFloats),
+    Read(ReadNumbers),
 }
+
+/// Single-precision numbers.
+pub type Floats = Numbers<f32>;
 
 /// Bytes that have been seen to be numbers of this machine.
 #[derive(Clone, Debug)]
-pub struct ReadFloats(Bytes);
+pub struct ReadNumbers(Bytes);
 
-impl Deref for Floats {
-    type Target = [f32];
+impl<T: Element + AnyBitPattern> Deref for Numbers<T> {
+    type Target = [T];
 
-    fn deref(&self) -> &[f32] {
+    fn deref(&self) -> &[T] {
         match self {
             Self::Own(values) => values,
-            Self::Read(ReadFloats(bytes)) => bytemuck::try_cast_slice(bytes).unwrap_or_default(),
+            Self::Read(ReadNumbers(bytes)) => bytemuck::try_cast_slice(bytes).unwrap_or_default(),
         }
     }
 }
 
-impl From<Bytes> for Floats {
+impl<T: Element + AnyBitPattern> From<Bytes> for Numbers<T> {
     fn from(bytes: Bytes) -> Self {
-        if cfg!(target_endian = "little") && bytemuck::try_cast_slice::<u8, f32>(&bytes).is_ok() {
-            Self::Read(ReadFloats(bytes))
+        if cfg!(target_endian = "little") && bytemuck::try_cast_slice::<u8, T>(&bytes).is_ok() {
+            Self::Read(ReadNumbers(bytes))
         } else {
-            Self::Own(f32::from_bytes(&bytes))
+            Self::Own(T::from_bytes(&bytes))
         }
     }
 }
@@ -131,6 +137,7 @@ macro_rules! element {
     };
 }
 
+element!(f16, F16);
 element!(f32, F32);
 element!(f64, F64);
 element!(i64, I64);
@@ -264,8 +271,17 @@ impl Tensors {
     ///
     /// # Errors
     /// As [`Tensors::take`]'s.
-    pub fn take_floats(&mut self, name: &str, shape: &[usize]) -> Result<Floats, TensorError> {
-        Ok(self.bytes_of(name, shape, Dtype::F32)?.into())
+    pub fn take_numbers<T: Element + AnyBitPattern>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<Numbers<T>, TensorError> {
+        Ok(self.bytes_of(name, shape, T::KIND)?.into())
+    }
+
+    /// Whether there is a tensor of this name with numbers of this kind.
+    pub fn holds<T: Element>(&self, name: &str) -> bool {
+        self.tensors.get(name).is_some_and(|tensor| tensor.kind == T::KIND)
     }
 
     fn bytes_of(&mut self, name: &str, shape: &[usize], kind: Dtype) -> Result<Bytes, TensorError> {

@@ -9,8 +9,11 @@ use crate::evaluate::{Decision, LabelSets};
 use crate::heads::{BlockKind, HeadShape};
 use crate::table::Wanted;
 
-/// Format of `model.json`; a model of another format is refused.
-pub const FORMAT: u32 = 3;
+/// Format of a model's folder: 4 may have landmarks in half precision. A model of a greater one is refused.
+pub const FORMAT: u32 = 4;
+
+/// The oldest format that is read.
+pub const OLDEST_FORMAT: u32 = 3;
 
 /// `model.json`: everything but the numbers that a prediction needs, on any machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

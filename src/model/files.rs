@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pipeline_encoder::{Arithmetic, EncoderError, FolderError};
 use serde::Deserialize;
 
-use super::card::{Calibration, FORMAT, ModelCard};
+use super::card::{Calibration, FORMAT, ModelCard, OLDEST_FORMAT};
 use super::check::{check_calibration, check_card};
 use crate::evaluate::Evaluation;
 use crate::heads::{self, Head, HeadError, Networks, Tensors, Whole};
@@ -171,11 +171,13 @@ pub fn load_card(files: &ModelFiles) -> Result<ModelCard, PredictError> {
         reason,
     };
     if written.format > FORMAT {
-        return Err(newer(format!("its format is {}, this program reads {FORMAT}", written.format)));
+        return Err(newer(format!("its format is {}, this program reads up to {FORMAT}", written.format)));
     }
-    if written.format < FORMAT {
-        let reason =
-            format!("its format is {}, which is read no more (this program reads {FORMAT})", written.format);
+    if written.format < OLDEST_FORMAT {
+        let reason = format!(
+            "its format is {}, which is read no more (this program reads {OLDEST_FORMAT} to {FORMAT})",
+            written.format
+        );
         return Err(failed(reason));
     }
     let card: ModelCard = serde_json::from_slice(&bytes).map_err(|e| {

@@ -12,7 +12,7 @@ mod run;
 
 pub use answered::{Answer, Answered, Cell, Column, Form, Layout, TaskAnswer, answered, json_of};
 pub use answers::{Answers, answers};
-pub use card::{Calibration, EncoderCard, FORMAT, ModelCard};
+pub use card::{Calibration, EncoderCard, FORMAT, ModelCard, OLDEST_FORMAT};
 pub use explain::{
     Contributions, ExplainSettings, Explanation, Neighbour, Part, Share, Word, explain, shapley,
 };

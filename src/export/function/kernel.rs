@@ -1,7 +1,7 @@
 //! Kernel machines.
 
 use super::columns::first_columns;
-use crate::heads::{HeadError, KernelShape, Tensors, outputs};
+use crate::heads::{HeadError, KernelShape, Remembered, Tensors, outputs};
 
 /// `bias + Σ weights[l] · exp(-‖scale · x - landmark[l]‖²) + Σ term_weights[t] · terms[t]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ impl Kernel {
         bias.truncate(classes);
         Ok(Self {
             scale: tensors.take("scale", &[inputs])?,
-            landmarks: tensors.take("landmarks", &[count, inputs])?,
+            landmarks: Remembered::take(tensors, "landmarks", [count, inputs])?.values(),
             count,
             weights: first_columns(&weights, outputs, classes),
             terms,

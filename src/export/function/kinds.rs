@@ -37,7 +37,9 @@ impl Function {
             HeadShape::Neighbours(shape) => Ok(Self::Neighbours(Neighbours::read(shape, tensors)?)),
             HeadShape::Trees(_) => Err(ExportError::NotExpressible {
                 target,
-                reason: "the head is boosted trees".into(),
+                reason:
+                    "an answer jumps where the last bit of an embedding is another: the head is boosted trees"
+                        .into(),
                 setting: "train.head",
                 instead: "every other head can be; --encoder-only writes the encoder alone, and `pipeline serve` answers with \
                      every head",

@@ -12,7 +12,7 @@ use crate::inputs::Sparse;
 /// Rows compared with all landmarks at once.
 const ROWS_AT_ONCE: usize = 512;
 
-/// Landmarks and what each says of the targets. Numbers are kept as the file has them, in single precision.
+/// Landmarks and what each says of the targets. Numbers are kept as the file has them.
 pub struct KernelMachine {
     pub(super) shape: KernelShape,
     /// `inputs`: what inputs are multiplied by, so that the kernel is exp(-‖a - b‖²).
@@ -36,7 +36,7 @@ impl KernelMachine {
         let (inputs, landmarks, outputs) = (shape.inputs, shape.landmarks, checked_outputs(&shape.blocks)?);
         Ok(Self {
             scale: tensors.take("scale", &[inputs])?,
-            landmarks: Remembered::new(tensors.take_floats("landmarks", &[landmarks, inputs])?, inputs),
+            landmarks: Remembered::take(&mut tensors, "landmarks", [landmarks, inputs])?,
             weights: columns(&tensors.take("weights", &[landmarks, outputs])?, outputs),
             term_weights: tensors.take("term_weights", &[shape.terms, outputs])?,
             bias: tensors.take("bias", &[outputs])?,
@@ -92,7 +92,7 @@ impl Head for KernelMachine {
         let (inputs, landmarks, outputs) = (self.shape.inputs, self.shape.landmarks, self.bias.len());
         let mut tensors = Tensors::default();
         tensors.put("scale", &[inputs], &self.scale);
-        tensors.put("landmarks", &[landmarks, inputs], self.landmarks.values());
+        self.landmarks.put(&mut tensors, "landmarks");
         tensors.put("weights", &[landmarks, outputs], &floats(&self.weights));
         tensors.put("term_weights", &[self.shape.terms, outputs], &self.term_weights);
         tensors.put("bias", &[outputs], &self.bias);

@@ -11,7 +11,6 @@ use super::settings::{KernelSettings, KernelShape};
 use super::stack::CS;
 use crate::heads::dense::{Remembered, floats, product, score, softmax};
 use crate::heads::head::OwnedRows;
-use crate::heads::tensors::Floats;
 use crate::heads::{Epoch, FitData, Fitted, Head, HeadError, HeadShape, LeftOut};
 
 /// Where not all rows can be landmarks, at least so many are none.
@@ -67,7 +66,7 @@ pub fn fit(
             blocks: data.blocks.to_vec(),
         },
         scale: problem.scale(choices[0].1).iter().map(|&v| v as f32).collect(),
-        landmarks: Remembered::new(Floats::Own(problem.scaled(choices[0].1, &rows)), data.inputs),
+        landmarks: Remembered::new(problem.scaled(choices[0].1, &rows), data.inputs),
         term_weights: floats(&product(stack.matrix.as_ref(), term_weights.as_ref())),
         weights: single(weights),
         bias: weighted(stack.bias).iter().zip(of_means).map(|(bias, mean)| bias + mean).collect(),

@@ -133,7 +133,7 @@ fn tensors(path: &Path, _: &[u8]) -> Outcome {
     let numbers = tensors.numbers();
     let mut below = tensors.below("0.");
     for rows in [tensors.rows_of("a"), 3] {
-        let (taken, floats) = (tensors.take::<i64>("a", &[rows]), below.take_floats("b", &[rows, 2]));
+        let (taken, floats) = (tensors.take::<i64>("a", &[rows]), below.take_numbers::<f32>("b", &[rows, 2]));
         taken.iter().for_each(|values| assert_eq!(values.len(), rows));
         floats.iter().for_each(|values| assert_eq!(values.len(), rows * 2));
     }
