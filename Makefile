@@ -1,6 +1,6 @@
 # `make` builds everything and runs what is stale; `make test` runs all tests. Both set up what is missing first.
 # `make slim` is `make` without libtorch. `make install` puts the programs under PREFIX (docs/install.md).
-.PHONY: all setup build run slim validate test test-all lint docs figures status dist wheel bundle soak install uninstall clean
+.PHONY: all setup build run slim validate test test-all lint deny docs figures status dist wheel bundle soak install uninstall clean
 
 all: run
 
@@ -42,6 +42,11 @@ lint: setup
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --document-private-items
+
+# Licences, sources and bans of all that is linked in (deny.toml).
+deny:
+	@python3 scripts/setup.py --deny
+	.deps/cargo-deny/bin/cargo-deny --locked check licenses bans sources
 
 # docs/ as a book in target/book.
 docs:

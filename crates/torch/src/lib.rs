@@ -6,6 +6,7 @@
 //! Imports point up the list of modules, here and in each folder.
 
 mod libtorch;
+mod sentence_pieces;
 mod marian;
 pub mod padded;
 pub mod network;

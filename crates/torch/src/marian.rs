@@ -11,6 +11,7 @@ use rust_bert::resources::LocalResource;
 use tch::Device;
 
 use crate::libtorch::{single_threaded, without_frames};
+use crate::sentence_pieces;
 
 /// A model of one direction.
 pub struct Marian {
@@ -31,6 +32,7 @@ const MOST_TOKENS: i64 = 512;
 /// A file cannot be read or is no such model's.
 pub fn load(folder: &Path) -> Result<Marian, TranslationError> {
     let name = folder.display().to_string();
+    check_pieces(folder)?;
     let file = |name: &str| LocalResource { local_path: folder.join(name) };
     let languages: [Language; 0] = [];
     let mut config = TranslationConfig::new(
@@ -48,6 +50,17 @@ pub fn load(folder: &Path) -> Result<Marian, TranslationError> {
     config.max_length = Some(positions(folder)?.min(MOST_TOKENS));
     let model = whole(&name, || TranslationModel::new(config))?;
     Ok(Marian { model, name })
+}
+
+/// The tokenizer's file can be read without filling the stack.
+fn check_pieces(folder: &Path) -> Result<(), TranslationError> {
+    let path = folder.join("source.spm");
+    let failed = |reason: String| TranslationError::Model {
+        model: folder.display().to_string(),
+        reason: format!("{}: {reason}", path.display()),
+    };
+    let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
+    sentence_pieces::check(&bytes).map_err(|error| failed(error.to_string()))
 }
 
 /// The positions that the model has.
