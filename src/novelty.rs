@@ -174,6 +174,30 @@ impl Field {
     }
 }
 
+/// For each row the mean, over its texts that are not blank, of `1 − cosine` to the nearest of at most [`MOST_LANDMARKS`] rows of other
+/// groups, which are drawn from `seed`; what is no number where there are none.
+pub fn distances(texts: Texts<'_>, groups: &[usize], seed: u64) -> Vec<f32> {
+    let rows = groups.len();
+    let chosen = sample(&mut ChaCha8Rng::seed_from_u64(seed), rows, rows.min(MOST_LANDMARKS)).into_vec();
+    let mut sums = vec![[0.0f32; 2]; rows];
+    for (place, embeddings) in texts.fields.iter().enumerate() {
+        let of = |row: usize| unit(embeddings.row(row), (texts.is_blank)(place, row));
+        let landmarks: Vec<f32> = chosen.iter().flat_map(|&row| of(row)).collect();
+        sums.par_chunks_mut(BLOCK).enumerate().for_each(|(block, sums)| {
+            let first = block * BLOCK;
+            let units: Vec<f32> = (first..first + sums.len()).flat_map(of).collect();
+            let may_be = |row: usize, landmark: usize| groups[first + row] != groups[chosen[landmark]];
+            let found = nearest(&units, &landmarks, embeddings.dims, may_be);
+            for (row, (sums, distance)) in sums.iter_mut().zip(found).enumerate() {
+                if !(texts.is_blank)(place, first + row) && distance.is_finite() {
+                    *sums = [sums[0] + distance, sums[1] + 1.0];
+                }
+            }
+        });
+    }
+    sums.into_iter().map(|[sum, count]| sum / count).collect()
+}
+
 /// A text's embedding with length 1; zeros of a blank one.
 fn unit(row: &[f32], blank: bool) -> impl Iterator<Item = f32> {
     let length = row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
@@ -198,6 +222,20 @@ fn nearest(rows: &[f32], others: &[f32], dims: usize, may_be: impl Fn(usize, usi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn distances_are_to_other_groups_and_of_texts_that_are_there() {
+        let fields = [
+            Embeddings { dims: 2, values: vec![1.0, 0.0, 2.0, 0.0, 0.0, 1.0, 3.0, 3.0] },
+            Embeddings { dims: 2, values: vec![0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0] },
+        ];
+        let is_blank = |field: usize, row: usize| field == 1 && row == 3;
+        let found = distances(Texts { fields: &fields, is_blank: &is_blank }, &[0, 0, 1, 2], 1);
+        let half = 1.0 - 0.5f32.sqrt();
+        // The first two are one group: in the first field the fourth row is their nearest, in the second the third, at a right angle.
+        let expected = [(half + 1.0) / 2.0, (half + 1.0) / 2.0, (half + 1.0) / 2.0, half];
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
+    }
     use rand_distr::{Distribution, StandardNormal};
 
     const DIMS: usize = 16;

@@ -13,6 +13,7 @@ use super::interval::Estimate;
 use super::metrics::{ClassMetrics, Metrics};
 use super::paired::{Folded, McNemar, fold_differences, fold_mean, fold_means};
 use super::sets::SetFigures;
+use super::slices::Slices;
 use crate::split::FoldCounts;
 
 /// Name of the trained head among the models of an evaluation.
@@ -62,6 +63,9 @@ pub struct Evaluation {
     /// How often sets of classes hold the true one. Evaluations of older programs have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sets: Vec<SetFigures>,
+    /// Where the model is worse, out of fold. Evaluations of older programs do not say.
+    #[serde(default)]
+    pub slices: Slices,
     /// The diagnosis. A finding that only another version of the program makes is passed over when it is read.
     #[serde(deserialize_with = "known_findings")]
     pub findings: Vec<Finding>,

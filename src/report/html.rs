@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::chart::{self, MapPoint};
 use super::terminal::{gate_mark, gate_numbers, interval, verdict};
 use crate::counting::{counted, grouped};
-use crate::evaluate::{AimFigures, Evaluation, Figure};
+use crate::evaluate::{AimFigures, Evaluation, Figure, Slice};
 use crate::heads::Epoch;
 
 /// Classes beyond this number are not drawn one by one.
@@ -53,6 +53,20 @@ fn value(of: impl Serialize) -> Value {
     Value::from(Serde(of))
 }
 
+/// Parts of the rows that the report lists.
+const SLICES: usize = 40;
+
+/// The parts of the rows that were looked at, the worst first.
+fn slices(e: &Evaluation) -> Value {
+    let of = |slice: &Slice| {
+        let worse = slice.is_worse();
+        context! { worse, ..value(slice) }
+    };
+    let parts: Vec<Value> = e.slices.parts.iter().take(SLICES).map(of).collect();
+    let (count, too_small) = (e.slices.parts.len(), e.slices.too_small);
+    context! { parts, count, too_small, worse => e.slices.worse().count() }
+}
+
 /// Test rows of a class from which its test figures say something.
 const TEST_ROWS: usize = 20;
 
@@ -61,7 +75,9 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
     let e = input.evaluation;
     let mut environment = Environment::new();
     // `.html` in the name makes every value escaped.
-    let added = environment.add_template("report.html", include_str!("report.html.jinja"));
+    let added = environment
+        .add_template("slices.html", include_str!("slices.html.jinja"))
+        .and_then(|()| environment.add_template("report.html", include_str!("report.html.jinja")));
     environment.add_filter("percent", |v: f64| format!("{:.1} %", 100.0 * v));
     environment.add_filter("grouped", grouped);
     environment.add_filter("counted", |count: usize, one: &str, more: &str| counted(count, one, more));
@@ -162,6 +178,7 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
         decision => value(&e.decision),
         decision_label => e.decision.as_ref().map(|d| d.aim.label()),
         mistakes => value(mistakes),
+        slices => slices(e),
         all_drawn => e.classes.len() <= CLASSES_DRAWN,
         colours => (0..e.classes.len()).map(chart::css_colour).collect::<Vec<_>>(),
         curves => safe(chart::learning_curves(input.history, e.training.best_epoch)),

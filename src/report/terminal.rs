@@ -2,13 +2,20 @@
 
 use super::table::Table;
 use crate::counting::{counted, grouped};
-use crate::evaluate::{Aim, Estimate, Evaluation, Figure, Gate, Level, Metrics, signed};
+use crate::evaluate::{Aim, Estimate, Evaluation, Figure, Gate, Level, Metrics, Slice, signed};
+use crate::table::shorten;
 
 /// Classes shown in full; of more, the worst are shown.
 const CLASSES_SHOWN: usize = 4;
 
 /// Findings shown; the report has all, with advice.
 const FINDINGS_SHOWN: usize = 5;
+
+/// Parts of the rows that are shown; the report has all.
+const SLICES_SHOWN: usize = 3;
+
+/// Characters of the name of such a part.
+const SLICE: usize = 40;
 
 /// The share of which the sets are told; the report has others.
 const SET_SHARE: f64 = 0.9;
@@ -40,12 +47,13 @@ pub fn summary(e: &Evaluation) -> String {
     );
     let decided = decided(e);
     text += &format!(
-        "{}{decided}{}{}{}{}{}\n",
+        "{}{decided}{}{}{}{}{}{}\n",
         figures(e),
         classes(e.judged()),
         tasks(e),
         range(e),
         sets(e),
+        slices(e),
         models(e)
     );
     for finding in e.findings.iter().take(FINDINGS_SHOWN) {
@@ -176,6 +184,24 @@ fn sets(e: &Evaluation) -> String {
         )
     });
     told.unwrap_or_default()
+}
+
+/// Where the model is worse beyond chance.
+fn slices(e: &Evaluation) -> String {
+    let said = |slice: &Slice| {
+        let Slice { by, value, accuracy, difference, rows, .. } = slice;
+        let [_, ends] = plain(*accuracy, SHARE);
+        format!(
+            "  worse where {by} is {}: {:.3} ({ends}) of {} right, {} ({} – {}) beside the others\n",
+            shorten(value, SLICE),
+            accuracy.value,
+            counted(*rows, "row", "rows"),
+            signed(difference.value),
+            signed(difference.low),
+            signed(difference.high)
+        )
+    };
+    e.slices.worse().take(SLICES_SHOWN).map(said).collect()
 }
 
 fn models(e: &Evaluation) -> Table {

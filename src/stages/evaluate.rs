@@ -27,7 +27,7 @@ use crate::evaluate::{
     Judged, Known, LabelSets, Level, Metrics, ModelFolds, Predictions, Sample, TaskFigures, TestBaseline,
     Training, ValueError, apply_temperature, diagnose, difference, evaluate, fit_temperature, fold_mean,
     gates, label_noise, mcnemar, point_class_scores, point_figures, principal_components, reliability,
-    risk_coverage, set_figures,
+    risk_coverage, set_figures, slices,
 };
 use crate::heads::{Block, Epoch};
 use crate::model::{Answers, Calibration, answers, load_card, load_head, load_inputs};
@@ -78,7 +78,7 @@ impl<'a> RowProbabilities<'a> {
 
 /// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
 pub const EVALUATE: Declaration = Declaration {
-    version: 18,
+    version: 19,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
     config: |config| {
         json!({
@@ -286,6 +286,7 @@ impl Context<'_> {
             reliability: reliability(predictions),
             risk_coverage: risk_coverage(predictions),
             sets,
+            slices: slices(predictions, &self.slicings(&rows, &out_of_fold)),
             findings,
             gates,
         };

@@ -14,6 +14,7 @@ mod curve;
 mod declaration;
 mod embed;
 mod error;
+mod slicings;
 mod evaluate;
 mod evidence;
 mod few_shot;

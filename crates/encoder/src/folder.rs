@@ -470,6 +470,10 @@ pub(crate) mod tests {
         let changed = |file: &str, from: &str, to: &str, said: &str| {
             let folder = folder();
             replace(folder.path(), "config.json", r#""hidden_size": 8"#, r#""hidden_size": 64"#);
+            // Its pooling must say the same.
+            let stated = Folder::open(folder.path()).unwrap_err().to_string();
+            assert!(stated.contains("1_Pooling/config.json has a word_embedding_dimension of 8"), "{stated}");
+            replace(folder.path(), "1_Pooling/config.json", "8", "64");
             let usual = Folder::open(folder.path()).unwrap();
             assert_eq!(usual.runs_natively(), Ok(()));
             assert!(!usual.arithmetic(Precision::Auto, Backend::Auto).unwrap().needs_torch());
