@@ -7,12 +7,16 @@ use pipeline_encoder::{
 };
 
 use crate::augment::{Translate, TranslationError};
+use crate::device::{Device, DeviceChoice, DeviceError};
 use crate::fine_tuning::{EncoderTuning, Tuned, TuningError, Watch};
 use crate::heads::Networks;
 use crate::progress::Progress;
 
 /// Encoders and heads that only libtorch can run.
 pub trait Engine: Networks {
+    /// Where networks and encoders are trained; all else runs on the processor.
+    fn device(&self) -> Device;
+
     /// Load an encoder for rust-bert, on the CPU.
     ///
     /// # Errors
@@ -31,6 +35,9 @@ pub trait Engine: Networks {
     /// As [`TuningError`] says; what was at the place of the new folder is then still there.
     fn tune_encoder(&self, tuning: &EncoderTuning<'_>, watch: Watch<'_>) -> Result<Tuned, TuningError>;
 }
+
+/// Makes an engine that trains where it is asked to; fails where it cannot compute there.
+pub type MakeEngine<'a> = &'a dyn Fn(DeviceChoice) -> Result<Box<dyn Engine>, DeviceError>;
 
 /// The part of an engine that heads ask for.
 pub fn networks(engine: Option<&dyn Engine>) -> Option<&dyn Networks> {

@@ -4,6 +4,7 @@
 
 pub mod counting;
 pub mod foreign;
+pub mod device;
 pub mod config;
 pub mod progress;
 pub mod store;

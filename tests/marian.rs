@@ -78,7 +78,7 @@ fn tiny_model(folder: &Path, seed: i64) {
 fn lines_are_translated_each_for_itself() {
     let folder = tempfile::tempdir().unwrap();
     tiny_model(folder.path(), 1);
-    let model = Torch.load_translator(folder.path()).unwrap();
+    let model = Torch::default().load_translator(folder.path()).unwrap();
     let lines = ["make a boat of bark", "the tower falls", "sing it in the dark and loudly, please"];
     let found = model.translate(&lines).unwrap();
     assert_eq!(found.len(), 3);
@@ -87,7 +87,7 @@ fn lines_are_translated_each_for_itself() {
     let alone: Vec<String> = lines.iter().flat_map(|line| model.translate(&[line]).unwrap()).collect();
     assert_eq!(found, alone, "a line's neighbours move nothing");
     tiny_model(folder.path(), 2);
-    assert_ne!(Torch.load_translator(folder.path()).unwrap().translate(&lines).unwrap(), found);
+    assert_ne!(Torch::default().load_translator(folder.path()).unwrap().translate(&lines).unwrap(), found);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn files_that_are_no_model_are_named() {
         let path = folder.path().join(file);
         let whole = fs::read(&path).unwrap();
         fs::write(&path, content).unwrap();
-        match Torch.load_translator(folder.path()) {
+        match Torch::default().load_translator(folder.path()) {
             Err(TranslationError::Model { model, reason }) => {
                 assert_eq!(model, folder.path().display().to_string());
                 assert!(!reason.is_empty() && !reason.contains("frame #"), "{file}: {reason}");
@@ -114,7 +114,7 @@ fn files_that_are_no_model_are_named() {
         }
         fs::write(&path, whole).unwrap();
     }
-    Torch.load_translator(folder.path()).unwrap();
+    Torch::default().load_translator(folder.path()).unwrap();
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_project_gets_variants_that_know_their_rows() {
     fs::write(&path, config).unwrap();
     let project = Project::open(&path).unwrap();
     let settings = BuildSettings { to: Stage::Augment, from: None };
-    build(&project, settings, Some(&Torch), &Silent, &mut |_, _| ()).unwrap();
+    build(&project, settings, Some(&Torch::default()), &Silent, &mut |_, _| ()).unwrap();
     let variants = fs::read_to_string(folder.path().join("data/augmented/t/variants.jsonl")).unwrap();
     let variants: Vec<serde_json::Value> =
         variants.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -66,7 +66,7 @@ pub fn run(members: usize, epochs: usize) {
         seed: 1,
     };
     let begin = Instant::now();
-    match Torch.fit_network(&shape, &settings, &data, &mut |_| ControlFlow::Continue(())) {
+    match Torch::default().fit_network(&shape, &settings, &data, &mut |_| ControlFlow::Continue(())) {
         Ok(fitted) => println!(
             "{{\"seconds\": {:.4}, \"validation_accuracy\": {:.3}}}",
             begin.elapsed().as_secs_f64(),

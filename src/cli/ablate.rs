@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::args::ProjectArgs;
+use super::args::{DeviceArgs, ProjectArgs};
 use super::exit::Exit;
 use super::output::{because, print, print_json};
 use super::progress::Terminal;
@@ -17,6 +17,8 @@ use crate::stages::{self, AblateSettings};
 pub struct AblateArgs {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Presets to compare [default: the original network, its three phases, the best]
     #[arg(value_name = "PRESET")]
     presets: Vec<String>,

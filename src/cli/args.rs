@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::vectors::Vectors;
 use crate::config::Config;
+use crate::device::DeviceChoice;
 use crate::engine::Engine;
 use crate::model::{ModelFiles, Places, Predictor};
 use crate::progress::Progress;
@@ -37,6 +38,15 @@ pub struct StageArgs {
     /// Print results and errors only
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// An option of every command that trains.
+#[derive(Args, Clone)]
+pub struct DeviceArgs {
+    /// Where networks and encoders that learn are trained: auto, cpu, cuda, or
+    /// cuda:N for one of several GPUs; auto is a GPU where libtorch has one
+    #[arg(long, value_name = "DEVICE", env = "PIPELINE_DEVICE", default_value_t, hide_env_values = true)]
+    pub device: DeviceChoice,
 }
 
 #[derive(Args, Clone)]
@@ -84,10 +94,15 @@ pub struct BuildArgs {
     /// End with 7 if the model fails a gate
     #[arg(long, conflicts_with = "to")]
     pub require_gates: bool,
-    /// Try first whether an encoder that learns is better, which may take an hour;
-    /// where it is, the project file is told so
+    /// Try first whether an encoder that learns is better; where it is, the project file is told so
     #[arg(long, conflicts_with_all = ["to", "from", "dry_run", "json"])]
     pub thorough: bool,
+    /// With --thorough, let the comparison take so many hours at most; where the whole
+    /// encoder would take longer, fewer layers of it learn
+    #[arg(long, value_name = "HOURS", default_value_t = 1.0, requires = "thorough")]
+    pub hours: f64,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Print results and errors only
     #[arg(long, short)]
     pub quiet: bool,
@@ -97,6 +112,8 @@ pub struct BuildArgs {
 pub struct TrainArgs {
     #[command(flatten)]
     pub stage: StageArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// End with 7 if the model fails a gate
     #[arg(long)]
     pub require_gates: bool,
@@ -106,6 +123,8 @@ pub struct TrainArgs {
 pub struct ValidateArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Print results and errors only
     #[arg(long, short)]
     pub quiet: bool,

@@ -102,8 +102,11 @@ pub fn build(args: &BuildArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
 
 /// See whether an encoder that learns is better; the project, told so where it is.
 fn thorough(args: &BuildArgs, project: Project, engine: Option<&dyn Engine>) -> Result<Project> {
+    if !args.hours.is_finite() || args.hours <= 0.0 {
+        return Err(BadUsage("--hours must be above 0".into()).into());
+    }
     let terminal = Terminal::new(args.quiet);
-    let found = stages::thorough(&project, engine, &terminal, &mut |stage, reasons| {
+    let found = stages::thorough(&project, args.hours, engine, &terminal, &mut |stage, reasons| {
         terminal.note(&format!("{}: {}", stage.name(), because(reasons)));
     })?;
     print(&thorough_text(&found))?;

@@ -6,12 +6,13 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::args::ProjectArgs;
+use super::args::{DeviceArgs, ProjectArgs};
 use super::exit::Exit;
 use super::output::{because, print, print_json};
 use super::progress::Terminal;
 use crate::collect::Stop;
 use crate::counting::{counted, grouped};
+use crate::device::DeviceChoice;
 use crate::engine::Engine;
 use crate::progress::Progress;
 use crate::report::{accepted_text, answered_text, review_text, scraped_text, worth_text};
@@ -44,7 +45,7 @@ enum What {
     /// Say which candidates pass the gate, and why others do not
     Review(TaskArgs),
     /// Train with and without the candidates that pass, on the same folds of real rows
-    Worth(TaskArgs),
+    Worth(WorthArgs),
     /// Move the candidates that pass to the data
     Accept(AcceptArgs),
 }
@@ -56,6 +57,14 @@ struct TaskArgs {
     /// Print results and errors only
     #[arg(long, short)]
     quiet: bool,
+}
+
+#[derive(Args)]
+struct WorthArgs {
+    #[command(flatten)]
+    task: TaskArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 #[derive(Args)]
@@ -118,6 +127,16 @@ struct AcceptArgs {
     doubtful: bool,
 }
 
+impl CollectArgs {
+    /// Where to train, where something is trained.
+    pub fn device(&self) -> Option<DeviceChoice> {
+        match &self.what {
+            What::Worth(WorthArgs { device, .. }) => Some(device.device),
+            _ => None,
+        }
+    }
+}
+
 /// Do what was asked.
 pub fn collect(args: &CollectArgs, engine: Option<&dyn Engine>) -> Result<Exit> {
     match &args.what {
@@ -170,7 +189,7 @@ pub fn collect(args: &CollectArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             let found = stages::review(&project, engine, &terminal, &mut announced(&terminal))?;
             if task.project.json { print_json(&json!(found)) } else { print(&review_text(&found)) }
         }
-        What::Worth(task) => {
+        What::Worth(WorthArgs { task, .. }) => {
             let (project, terminal) = (task.project.open()?, Terminal::new(task.quiet));
             let found = stages::worth(&project, engine, &terminal, &mut announced(&terminal))?;
             if task.project.json { print_json(&json!(found)) } else { print(&worth_text(&found)) }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::args::ProjectArgs;
+use super::args::{DeviceArgs, ProjectArgs};
 use super::exit::Exit;
 use super::output::{because, print, print_json};
 use super::progress::Terminal;
@@ -17,6 +17,8 @@ use crate::stages::{self, CurveSettings};
 pub struct CurveArgs {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Say what so many more rows would be worth, at most as many as there are [default: a round number near half of them]
     #[arg(long, value_name = "ROWS")]
     more: Option<usize>,

@@ -11,6 +11,7 @@ use pipeline_serve::ServeError;
 
 use crate::collect::{CollectError, GateError, WebError};
 use crate::config::ConfigError;
+use crate::device::DeviceError;
 use crate::embed::{CacheError, EmbedError};
 use crate::export::ExportError;
 use crate::fine_tuning::TuningError;
@@ -186,6 +187,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(ConfigError::hint))
         .or_else(|| error.downcast_ref().and_then(PredictError::hint))
         .or_else(|| error.downcast_ref().and_then(TorchMissing::hint))
+        .or_else(|| error.downcast_ref().and_then(DeviceError::hint))
         .or_else(|| error.downcast_ref().and_then(BadData::hint))
         .or_else(|| error.downcast_ref().and_then(FailedGates::hint))
         .or_else(|| error.downcast_ref().and_then(NoInput::hint))
@@ -220,7 +222,7 @@ impl Exit {
             Self::of_export(error)
         } else if error.is::<BadUsage>() {
             Self::Usage
-        } else if error.is::<TorchMissing>() {
+        } else if error.is::<TorchMissing>() || error.is::<DeviceError>() {
             Self::Missing
         } else if error.is::<BadRows>()
             || error.is::<BadData>()
@@ -294,7 +296,7 @@ impl Exit {
             | BuildError::NothingToJudge(_) => Self::Data,
             BuildError::Preset(_) | BuildError::Costs { .. } => Self::Config,
             BuildError::NoTestFiles => Self::Config,
-            BuildError::TooFar { .. } => Self::Usage,
+            BuildError::TooFar { .. } | BuildError::TooLong { .. } => Self::Usage,
             BuildError::NoCandidates { .. } | BuildError::NoTask { .. } | BuildError::NoBatch { .. } => {
                 Self::Missing
             }
@@ -346,6 +348,7 @@ impl Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::DeviceChoice;
     use anyhow::{Context, Error};
 
     #[test]
@@ -363,11 +366,12 @@ mod tests {
 
     #[test]
     fn every_kind_of_error_that_comes_here_is_asked_for_its_hint() {
-        let errors: [Error; 9] = [
+        let errors: [Error; 10] = [
             BuildError::NoTestFiles.into(),
             ConfigError::LabelLeak { path: "p".into(), column: "a".into(), key: "k" }.into(),
             PredictError::File { path: "p".into(), reason: "it is gone".into() }.into(),
             TorchMissing { setting: None, reason: "it is gone".into() }.into(),
+            DeviceError::Silent { asked: DeviceChoice::Cuda(0), reason: "out of memory".into() }.into(),
             BadData { errors: 1 }.into(),
             FailedGates { gates: vec!["accuracy".into()] }.into(),
             NoInput { path: "My invoice".into() }.into(),

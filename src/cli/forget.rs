@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use super::args::ProjectArgs;
+use super::args::{DeviceArgs, ProjectArgs};
 use super::exit::{BadInput, BadUsage, Exit, StillHeld};
 use super::output::{because, print, print_json, visible};
 use super::progress::Terminal;
@@ -49,6 +49,8 @@ pub struct ForgetArgs {
     yes: bool,
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Print results and errors only
     #[arg(long, short)]
     quiet: bool,

@@ -14,7 +14,8 @@ use super::{
     ablate, build, cache, collect, compare, correct, curve, encoders, evaluate, export, few_shot, forget,
     init, predict, runs, serve, status, suggest, torch, tune, validate,
 };
-use crate::engine::Engine;
+use crate::device::DeviceChoice;
+use crate::engine::{Engine, MakeEngine};
 use crate::foreign::is_under_way;
 use crate::stages::Stage;
 
@@ -149,24 +150,51 @@ pub fn main_of(arguments: Vec<OsString>) -> u8 {
     exit_of(done) as u8
 }
 
-/// Run the program; `engine` is there in the program that links libtorch. The other one becomes that program when it meets
+/// Run the program; `make` is there in the program that links libtorch. The other one becomes that program when it meets
 /// a head or an encoder that only libtorch can run: what is finished until then is not done again.
-pub fn main(engine: Option<&dyn Engine>) -> ExitCode {
+pub fn main(make: Option<MakeEngine<'_>>) -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
         if !is_under_way() {
             say(&format!("internal error, please report it: {info}"));
         }
     }));
-    let done = run(Cli::parse().command, engine).map_err(|error| match exit::needs_torch(&error) {
-        Some(setting) if engine.is_none() => torch::become_program(Some(setting)),
+    let task = Cli::parse().command;
+    let device = task.device();
+    // What trains nothing has no use for a GPU, and waking one takes seconds.
+    let engine = make.map(|make| make(device.unwrap_or(DeviceChoice::Cpu))).transpose();
+    let done = engine.map_err(Into::into).and_then(|engine| run(task, engine.as_deref()));
+    let done = done.map_err(|error| match exit::needs_torch(&error) {
+        Some(setting) if make.is_none() => torch::become_program(Some(setting)),
         _ => error,
     });
+    if let (Ok(_), None, Some(DeviceChoice::Cuda(_))) = (&done, make, device) {
+        say("note: nothing was trained by libtorch, so --device decided nothing");
+    }
     end(done)
 }
 
 /// Become the program that links libtorch, once libtorch is found.
 pub fn launch_torch() -> ExitCode {
-    end(Err(torch::become_linked_program()))
+    // What cannot be read is said by the program that it becomes.
+    let device = Cli::try_parse().ok().and_then(|cli| cli.command.device());
+    end(Err(torch::become_linked_program(device.unwrap_or(DeviceChoice::Cpu))))
+}
+
+impl Task {
+    /// Where to train, for what trains.
+    fn device(&self) -> Option<DeviceChoice> {
+        match self {
+            Self::Train(args) => Some(args.device.device),
+            Self::Build(args) => Some(args.device.device),
+            Self::Validate(args) => Some(args.device.device),
+            Self::Ablate(args) => Some(args.device.device),
+            Self::Curve(args) => Some(args.device.device),
+            Self::Tune(args) => Some(args.device.device),
+            Self::Forget(args) => Some(args.device.device),
+            Self::Collect(args) => args.device(),
+            _ => None,
+        }
+    }
 }
 
 fn end(done: Result<Exit>) -> ExitCode {

@@ -3,12 +3,14 @@
 //! Loading libtorch costs 0.4 s and takes 0.9 GB of disk, so it is loaded only by who needs it. The loader's own message
 //! about a missing library would not say what to do, so the library is found first.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::exit::TorchMissing;
+use super::progress::say;
+use crate::device::DeviceChoice;
 use crate::store::user_cache;
 
 /// The program that finds libtorch; it lies beside `pipeline`.
@@ -23,6 +25,9 @@ const INSTALLED: &str = "libtorch-2.4.0-cpu";
 /// Libraries that must be there.
 const LIBRARIES: [&str; 2] = ["libtorch_cpu.so", "libc10.so"];
 
+/// The library that gives libtorch CUDA, where it has it. Nothing that is linked needs it, so it is loaded only when it is named.
+const CUDA: &str = "libtorch_cuda.so";
+
 /// Become `pipeline-torch`; returns only when that fails. `setting` is what needs it.
 pub fn become_program(setting: Option<String>) -> anyhow::Error {
     let program = beside(PROGRAM);
@@ -30,13 +35,14 @@ pub fn become_program(setting: Option<String>) -> anyhow::Error {
     TorchMissing { setting, reason: format!("cannot start {}: {error}", program.display()) }.into()
 }
 
-/// Become the program that links libtorch; returns only when that fails.
-pub fn become_linked_program() -> anyhow::Error {
+/// Become the program that links libtorch, with CUDA where `device` may be a GPU and libtorch has it; returns only when that fails.
+pub fn become_linked_program(device: DeviceChoice) -> anyhow::Error {
     let missing = |reason| TorchMissing { setting: None, reason }.into();
     let folder = match find(std::env::var_os("LIBTORCH").filter(|v| !v.is_empty()), &places()) {
         Ok(folder) => folder,
         Err(reason) => return missing(reason),
     };
+    let cuda = (device != DeviceChoice::Cpu).then(|| folder.join(CUDA)).filter(|library| library.exists());
     let mut paths = vec![folder];
     paths.extend(std::env::var_os("LD_LIBRARY_PATH").iter().flat_map(std::env::split_paths));
     let paths = match std::env::join_paths(paths) {
@@ -44,8 +50,44 @@ pub fn become_linked_program() -> anyhow::Error {
         Err(error) => return missing(error.to_string()),
     };
     let program = beside(LINKED_PROGRAM);
-    let error = Command::new(&program).args(arguments()).env("LD_LIBRARY_PATH", paths).exec();
+    let mut command = Command::new(&program);
+    command.args(arguments()).env("LD_LIBRARY_PATH", &paths);
+    match cuda.map(|cuda| preloaded(&program, &paths, &cuda)) {
+        Some(Ok(libraries)) => {
+            command.env(PRELOAD, libraries);
+        }
+        Some(Err(reason)) if device == DeviceChoice::Auto => {
+            say(&format!("note: training on the processor: {reason}"))
+        }
+        Some(Err(reason)) => return missing(reason),
+        None => {}
+    }
+    let error = command.exec();
     missing(format!("cannot start {}: {error}", program.display()))
+}
+
+/// Names libraries that the loader loads first.
+const PRELOAD: &str = "LD_PRELOAD";
+
+/// What [`PRELOAD`] is to say for `cuda` to be loaded, once it is seen that `program` starts with it: where one of the libraries that
+/// it needs is missing, the loader lets nothing start.
+fn preloaded(program: &Path, paths: &OsStr, cuda: &Path) -> Result<OsString, String> {
+    let before = std::env::var_os(PRELOAD).filter(|libraries| !libraries.is_empty());
+    let mut libraries = cuda.as_os_str().to_owned();
+    if let Some(before) = before {
+        libraries.push(":");
+        libraries.push(before);
+    }
+    let mut command = Command::new(program);
+    command.arg("--version").env("LD_LIBRARY_PATH", paths).env(PRELOAD, &libraries);
+    let tried = command.output().map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+    let said = String::from_utf8_lossy(&tried.stderr);
+    // The loader says what is missing in its last line; where it goes on without a library, it says so, too.
+    match (tried.status.success(), said.lines().last()) {
+        (true, None) => Ok(libraries),
+        (_, Some(line)) => Err(format!("{} cannot be loaded: {line}", cuda.display())),
+        (false, None) => Err(format!("{} cannot be loaded: {}", cuda.display(), tried.status)),
+    }
 }
 
 fn arguments() -> impl Iterator<Item = OsString> {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::args::ProjectArgs;
+use super::args::{DeviceArgs, ProjectArgs};
 use super::exit::{BadUsage, Exit};
 use super::output::{because, print, print_json};
 use super::progress::Terminal;
@@ -17,6 +17,8 @@ use crate::stages::{self, TuneSettings};
 pub struct TuneArgs {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Configs to try in each search [default: tune.trials]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     trials: Option<u32>,

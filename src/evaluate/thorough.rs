@@ -24,6 +24,8 @@ pub struct Thorough {
     pub difference: BTreeMap<Figure, Estimate>,
     /// Whether tuned is better by more than chance.
     pub worth: bool,
+    /// How much of the encoder learned: `full` or `top-N`.
+    pub training: String,
     /// Minutes that were foretold, at most, for the search.
     pub foretold_minutes: f64,
     /// Minutes that it took; what an earlier search had done took none.

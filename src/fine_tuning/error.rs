@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use pipeline_encoder::EncoderError;
 
+use crate::counting::counted;
+use crate::device::Device;
 use crate::store::StoreError;
 
 /// Why an encoder cannot be tuned.
@@ -55,6 +57,16 @@ pub enum TuningError {
     /// The encoder is to be tuned, and libtorch is not here.
     #[error("tuning the encoder needs libtorch (train.encoder)")]
     NeedsTorch,
+    /// Memory is too short for the least that can be passed at once.
+    #[error("tuning ran out of memory ({device}) with {} at once: {said}", counted(*things, "row", "rows"))]
+    OutOfMemory {
+        /// Rows, or pairs of them.
+        things: usize,
+        /// Whose memory.
+        device: Device,
+        /// What libtorch said.
+        said: String,
+    },
     /// libtorch failed.
     #[error("tuning failed: {0}")]
     Torch(String),
@@ -76,6 +88,15 @@ impl TuningError {
                 "lower train.tuning.learning_rate (it was {encoder}) or train.tuning.head_learning_rate (it was {head})"
             )),
             Self::Encoder(error) => error.hint(),
+            Self::OutOfMemory { device, .. } => {
+                let elsewhere = match device {
+                    Device::Cpu => "",
+                    Device::Cuda => ", or train with --device cpu, in the memory of the machine",
+                };
+                Some(format!(
+                    "lower encoder.max_tokens, or let less of the encoder learn (train.encoder = \"top-1\"){elsewhere}"
+                ))
+            }
             Self::Folder { .. }
             | Self::Setting { .. }
             | Self::Data { .. }

@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::Device;
+
 /// What is learned at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,7 +55,7 @@ pub enum Event {
 pub type Watch<'a> = &'a mut dyn FnMut(&Event) -> ControlFlow<()>;
 
 /// What a tuning has done.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuned {
     /// Epochs of encoder and head.
     pub history: Vec<EpochLoss>,
@@ -63,4 +65,6 @@ pub struct Tuned {
     pub stopped_early: bool,
     /// Different texts that were cut.
     pub cut_texts: usize,
+    /// Where it ended; one that was gone on with may have begun elsewhere.
+    pub device: Device,
 }

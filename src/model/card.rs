@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use pipeline_encoder::{Arithmetic, Known, Precision};
 
 use crate::config::Config;
+use crate::device::Device;
 use crate::evaluate::{Decision, LabelSets};
 use crate::heads::{BlockKind, HeadShape};
 use crate::table::Wanted;
@@ -28,6 +29,9 @@ pub struct ModelCard {
     pub encoders: Vec<EncoderCard>,
     /// Layers of the head.
     pub head: HeadShape,
+    /// Where libtorch trained the head; absent where it did not, and in models of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_device: Option<Device>,
     /// BLAKE3 of `head.safetensors`, hex: the name of the training.
     pub head_blake3: String,
     /// [`crate::store::quick_checksum`] of `head.safetensors`, by which it is checked; models of older programs have none.
@@ -66,6 +70,9 @@ pub struct EncoderCard {
     /// Whether it was tuned for the model, and lies in its folder.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tuned: bool,
+    /// Where it was tuned; absent where it was not, and in models of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
 }
 
 impl EncoderCard {

@@ -28,7 +28,8 @@ pub fn thorough_text(t: &Thorough) -> String {
         )
     };
     format!(
-        "an encoder that learns, on {} folds of {} ({}, up to {} were foretold)\n\n{table}\n{verdict}\n",
+        "an encoder that learns ({}), on {} folds of {} ({}, up to {} were foretold)\n\n{table}\n{verdict}\n",
+        t.training,
         t.folds,
         counted(t.rows, "row", "rows"),
         minutes(t.minutes),

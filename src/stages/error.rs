@@ -7,7 +7,7 @@ use pipeline_encoder::{EncoderError, FolderError};
 use super::forget_error::ForgetError;
 use crate::augment::{AugmentError, LexiconError, TranslationError};
 use crate::collect::{CollectError, GateError, PeopleError, WebError};
-use crate::counting::counted;
+use crate::counting::{counted, minutes};
 use crate::embed::{CacheError, EmbedError, ExportError};
 use crate::fine_tuning::TuningError;
 use crate::heads::HeadError;
@@ -196,6 +196,14 @@ pub enum BuildError {
         /// Rows that there are.
         rows: usize,
     },
+    /// Even the least tuning takes longer than there is time.
+    #[error("tuning the uppermost layer of the encoder alone would take up to {}", minutes(*least_minutes))]
+    TooLong {
+        /// Hours that there are.
+        hours: f64,
+        /// What it would take.
+        least_minutes: f64,
+    },
     /// A preset that does not exist or does not fit.
     #[error("{0}")]
     Preset(String),
@@ -282,6 +290,10 @@ impl BuildError {
             }
             Self::NoBatch { .. } => "`pipeline correct` lists what was corrected",
             Self::NotDeclared { .. } => "docs/collect.md shows a whole [collect] section",
+            Self::TooLong { hours, least_minutes } => {
+                let needed = (least_minutes / 6.0).ceil() / 10.0;
+                return Some(format!("--hours {needed} lets it, --hours {hours} does not"));
+            }
             Self::TooFar { rows, .. } => return Some(format!("ask for 1 to {rows}")),
             Self::NothingToJudge(_) => "give labelled rows that the model has not learned from",
             Self::Store(_) | Self::Preset(_) | Self::Interrupted => return None,

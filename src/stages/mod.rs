@@ -20,6 +20,7 @@ mod evidence;
 mod few_shot;
 mod files;
 mod folds;
+mod foretold;
 mod forget;
 mod forget_error;
 mod kin;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use pipeline_encoder::{Architecture, Folder};
+
 use super::context::Context;
 use super::error::BuildError;
+use super::foretold::{Foretold, Pace, Work, deepest};
 use super::project::Project;
-use super::rows::Rows;
 use super::run::ready;
 use super::stage::Stage;
 use super::staleness::{Reason, Sources};
@@ -19,11 +21,13 @@ use crate::fine_tuning::TuningError;
 use crate::progress::Progress;
 use crate::split::Fold;
 
-/// Steps of a tuning after which its pace is known; the first is slower.
-const PACE_STEPS: usize = 8;
+/// How much of an encoder is tried, from deep to shallow.
+const DEPTHS: [EncoderTraining; 3] =
+    [EncoderTraining::Full, EncoderTraining::Top(2), EncoderTraining::Top(1)];
 
-/// Measure the project's config, whose encoder is frozen, beside the same with the whole encoder tuned and both stacked, on the folds of
-/// the first repeat. How long that takes at most is said before, by the pace of some steps.
+/// Measure the project's config, whose encoder is frozen, beside the same with the encoder tuned and both stacked, on the folds of
+/// the first repeat. The whole encoder is tuned where that takes at most so many `hours`, else its two uppermost layers or the last one.
+/// How long it takes at most is said before, by the pace of some steps, and what the model and its evaluation then take.
 ///
 /// What an earlier search measured or tuned is not done again.
 ///
@@ -31,26 +35,51 @@ const PACE_STEPS: usize = 8;
 /// The encoder is not frozen, or there are two; the head is an ensemble; or what [`crate::stages::build`] can fail with.
 pub fn thorough(
     project: &Project,
+    hours: f64,
     engine: Option<&dyn Engine>,
     progress: &dyn Progress,
     announce: &mut dyn FnMut(Stage, &[Reason]),
 ) -> Result<Thorough, BuildError> {
     let config = &project.config;
-    let deep = Project { root: project.root.clone(), config: deep(config)? };
+    let of = |training| {
+        Ok::<_, BuildError>(Project { root: project.root.clone(), config: deep(config, training)? })
+    };
+    of(EncoderTraining::Full)?;
     if engine.is_none() {
         return Err(TuningError::NeedsTorch.into());
     }
     let ready = ready(project, engine, progress, announce)?;
     let (context, rows) = (&ready.context, &ready.rows);
-    let folds: Vec<Fold> = context.folds(rows)?.into_iter().filter(|fold| fold.repeat == 0).collect();
-    let tuning = Context { project: &deep, engine, progress };
+    let mut folds: Vec<Fold> = context.folds(rows)?;
+    let all = folds.len();
+    folds.retain(|fold| fold.repeat == 0);
     let begin = std::time::Instant::now();
-    let foretold_minutes = tuning.foretold(rows, &folds)? / 60.0;
+    let TuningConfig { epochs, batch_size, .. } = of(EncoderTraining::Full)?.config.train.tuning;
+    let batches = |rows: &[usize]| rows.len().div_ceil(batch_size);
+    let work = Work {
+        epochs,
+        batches: folds.first().map_or([0; 2], |fold| [batches(&fold.train), batches(&fold.validation)]),
+        folds: [folds.len(), all],
+        // As many at once as there are cores.
+        at_once: rayon::current_num_threads(),
+    };
+    let mut pace = |training| {
+        let project = of(training)?;
+        let context = Context { project: &project, engine, progress };
+        folds.first().map_or(Ok(Pace::default()), |fold| context.tuning_pace(rows, fold))
+    };
+    let note = |said: &str| progress.note(said);
+    let Foretold { training, comparison_minutes, after_minutes } =
+        deepest(hours, work, &depths(context)?, &mut pace, &note)?;
     progress.note(&format!(
-        "tuning the encoder for each of {} folds: up to {} (Ctrl-C loses nothing: started again it goes on)",
+        "tuning the encoder ({training}) for each of {} folds: up to {}, and if it is worth it up to {} more for the model and its \
+         evaluation (Ctrl-C loses nothing: started again it goes on)",
         folds.len(),
-        minutes(foretold_minutes)
+        minutes(comparison_minutes),
+        minutes(after_minutes)
     ));
+    let deep = of(training)?;
+    let tuning = Context { project: &deep, engine, progress };
     let sources = Sources::measure(project)?;
     let frozen = context.trial(&context.rows_like(rows)?, &folds, &sources)?.figures;
     let tuned = tuning.trial(&tuning.rows_like(rows)?, &folds, &sources)?.figures;
@@ -66,14 +95,27 @@ pub fn thorough(
         tuned: fold_means(&tuned, folded, classes),
         worth: if metric.higher_is_better() { by.low > 0.0 } else { by.high < 0.0 },
         difference,
-        foretold_minutes,
+        foretold_minutes: comparison_minutes,
+        training: training.to_string(),
         minutes: begin.elapsed().as_secs_f64() / 60.0,
         settings: set_by_tuning(&deep.config),
     })
 }
 
-/// The config with the whole encoder tuned: the present head on the frozen one, and a linear one on what it becomes.
-fn deep(config: &Config) -> Result<Config, BuildError> {
+/// Of [`DEPTHS`] those that are less than all of the encoder, and all of it.
+fn depths(context: &Context<'_>) -> Result<Vec<EncoderTraining>, BuildError> {
+    let base = context.encoders()?.models.swap_remove(0);
+    let layers = match Folder::open(&base.folder)?.architecture {
+        Architecture::Bert(config) => config.num_hidden_layers,
+        // It cannot be tuned, which is said where that is tried.
+        _ => 0,
+    };
+    let fits = |depth: &EncoderTraining| !matches!(depth, EncoderTraining::Top(top) if *top >= layers);
+    Ok(DEPTHS.into_iter().filter(fits).collect())
+}
+
+/// The config with so much of the encoder tuned: the present head on the frozen one, and a linear one on what it becomes.
+fn deep(config: &Config, training: EncoderTraining) -> Result<Config, BuildError> {
     let refused = |reason: &str| {
         Err(BuildError::Preset(format!("--thorough tries what an encoder can learn, and {reason}")))
     };
@@ -90,9 +132,10 @@ fn deep(config: &Config) -> Result<Config, BuildError> {
         head => head,
     };
     let mut deep = config.clone();
-    deep.train.encoder = EncoderTraining::Full;
-    deep.train.tuning =
-        TuningConfig { epochs: 10, patience: 3, learning_rate: 1e-4, ..TuningConfig::default() };
+    deep.train.encoder = training;
+    // Few layers learn well at twice the rate (docs/fine-tuning.md).
+    let learning_rate = if training == EncoderTraining::Full { 1e-4 } else { 2e-4 };
+    deep.train.tuning = TuningConfig { epochs: 10, patience: 3, learning_rate, ..TuningConfig::default() };
     deep.train.head = HeadKind::Ensemble;
     deep.train.ensemble = EnsembleConfig {
         heads: vec![head, HeadKind::Logistic],
@@ -119,19 +162,6 @@ fn set_by_tuning(deep: &Config) -> BTreeMap<String, serde_json::Value> {
     ])
 }
 
-impl Context<'_> {
-    /// Seconds that tuning an encoder for each fold takes at most, by the pace of some steps of the first.
-    fn foretold(&self, rows: &Rows, folds: &[Fold]) -> Result<f64, BuildError> {
-        let Some(first) = folds.first() else { return Ok(0.0) };
-        let per_step = self.tuning_pace(rows, first, PACE_STEPS)?;
-        let tuning = &self.project.config.train.tuning;
-        let steps = tuning.epochs * first.train.len().div_ceil(tuning.batch_size);
-        // As many at once as there are cores.
-        let rounds = folds.len().div_ceil(rayon::current_num_threads());
-        Ok(per_step * steps as f64 * rounds as f64)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +178,7 @@ mod tests {
         for (train, heads) in
             [("", ["kernel", "logistic"]), ("[train]\nhead = \"logistic\"", ["kernel", "logistic"])]
         {
-            let deep = deep(&config(train)).unwrap();
+            let deep = deep(&config(train), EncoderTraining::Top(2)).unwrap();
             let set = set_by_tuning(&deep);
             assert_eq!(set["train.ensemble.heads"], serde_json::json!(heads));
             let line = |(key, value): (&String, &serde_json::Value)| {
@@ -160,7 +190,7 @@ mod tests {
         for train in
             ["[train]\nencoder = \"top-1\"", "[train]\nhead = \"ensemble\"", "[encoder]\nsecond = \"other\""]
         {
-            let refused = deep(&config(train)).unwrap_err();
+            let refused = deep(&config(train), EncoderTraining::Full).unwrap_err();
             assert!(matches!(refused, BuildError::Preset(_)), "{refused:?}");
         }
     }

@@ -214,6 +214,8 @@ impl Context<'_> {
             None => self.encoders()?,
         };
         let of_model = |(i, (name, model)): (usize, (&String, &Model))| {
+            // What it was tuned from stands before it.
+            let by_tuning = tuned.filter(|_| i + 1 == used.models.len());
             Ok::<_, BuildError>(EncoderCard {
                 model: name.clone(),
                 fingerprint: model.fingerprint.clone(),
@@ -222,10 +224,11 @@ impl Context<'_> {
                 precision: model.arithmetic.precision(),
                 arithmetic: Some(model.arithmetic),
                 xxh3: Some(Folder::open(&model.folder)?.checksum()?),
-                // What it was tuned from stands before it.
-                tuned: tuned.is_some() && i + 1 == used.models.len(),
+                tuned: by_tuning.is_some(),
+                device: by_tuning.and_then(|tuned| tuned.device),
             })
         };
+        let by_network = config.train.heads().into_iter().any(|head| head == HeadKind::Network);
         let encoders = names.zip(&used.models).enumerate().map(of_model).collect::<Result<_, _>>()?;
         let own_encoder = match tuned {
             Some(tuned) => tuned.copy_to(&files.encoder())?,
@@ -252,6 +255,7 @@ impl Context<'_> {
                 classes: dataset.classes.clone(),
                 encoders,
                 head: trained.shape.clone(),
+                head_device: by_network.then(|| self.engine.map(|engine| engine.device())).flatten(),
                 head_blake3: checksum(&files.head())?,
                 head_xxh3: Some(quick_checksum(&head)),
                 inputs_blake3: checksum(&files.inputs())?,

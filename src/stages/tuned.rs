@@ -17,15 +17,16 @@ use super::error::BuildError;
 use super::rows::Rows;
 use crate::augment::Variant;
 use crate::config::{Config, EncoderTraining};
+use crate::device::Device;
 use crate::embed::{Cache, Embeddings};
 use crate::fine_tuning::{
-    Contrastive, Depth, EncoderTuning, Event, TuningData, TuningError, TuningRows, TuningRun, TuningSettings,
-    TuningTask, fingerprint,
+    Contrastive, Depth, EncoderTuning, Event, Tuned, TuningData, TuningError, TuningRows, TuningRun,
+    TuningSettings, TuningTask, fingerprint,
 };
 use crate::inputs::{RawInputs, raw_inputs};
 use crate::progress::Progress;
 use crate::split::Fold;
-use crate::store::{StoreError, write_atomic};
+use crate::store::{StoreError, write_atomic, write_json};
 
 /// Steps between two writings of a checkpoint; a guess, some minutes of work.
 const CHECKPOINT_STEPS: usize = 200;
@@ -34,6 +35,8 @@ const CHECKPOINT_STEPS: usize = 200;
 pub struct TunedEncoder {
     /// It alone, or behind what it was tuned from, where a head sees that.
     pub encoders: Encoders,
+    /// Where it was tuned, where that was recorded.
+    pub device: Option<Device>,
     folder: PathBuf,
 }
 
@@ -58,6 +61,9 @@ impl TunedEncoder {
         Ok(copied)
     }
 }
+
+/// What a tuning did, beside the encoder that it left.
+const RECORD: &str = "tuned.json";
 
 /// All files of a folder and the folders in it.
 fn files_of(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -143,17 +149,21 @@ impl Context<'_> {
                 if progress.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
             progress.finish();
-            tuned?;
+            write_json(&folder.join(RECORD), &tuned?)?;
         }
         // What was kept to go on from is of no use any more; where it stays, it only takes room.
         let _ = fs::remove_dir_all(run);
         let max_tokens = Some(base.max_tokens);
         let model = Model::open(&into, max_tokens, config.encoder.precision, config.encoder.backend)?;
         let models = if config.train.keeps_frozen() { vec![base, model] } else { vec![model] };
-        Ok(TunedEncoder { encoders: Encoders { models }, folder })
+        // Tunings of older programs have no record, and one that was killed has none either: the encoder is as good without.
+        let record =
+            fs::read(folder.join(RECORD)).ok().and_then(|bytes| serde_json::from_slice::<Tuned>(&bytes).ok());
+        Ok(TunedEncoder { encoders: Encoders { models }, device: record.map(|record| record.device), folder })
     }
 
-    fn wanted(&self) -> Result<Wanted, BuildError> {
+    /// What the config wants tuned, and how.
+    pub fn wanted(&self) -> Result<Wanted, BuildError> {
         let (config, base) = (&self.project.config, self.encoders()?.models.swap_remove(0));
         Ok(Wanted { settings: settings(config, &base), base, seed: config.seed_for("tune the encoder") })
     }
@@ -180,43 +190,6 @@ impl Context<'_> {
         Ok(removed)
     }
 
-    /// Seconds that a step of the tuning on `fold` takes, by `steps` steps that are forgotten.
-    pub fn tuning_pace(&self, rows: &Rows, fold: &Fold, steps: usize) -> Result<f64, BuildError> {
-        let engine = self.engine.ok_or(TuningError::NeedsTorch)?;
-        let Wanted { base, settings, seed } = self.wanted()?;
-        // The head alone is taught by next to nothing.
-        let settings = TuningSettings { head_epochs: 0, ..settings };
-        let taught = Taught::of(rows, fold, seed);
-        let into = self.project.tuned_folder().join("pace");
-        let tuning = EncoderTuning {
-            folder: &base.folder,
-            into: &into,
-            data: taught.data(),
-            settings: &settings,
-            run: None,
-        };
-        let mut times = Vec::new();
-        let paced = engine.tune_encoder(&tuning, &mut |event| {
-            if let Event::Step { seconds, .. } = event {
-                times.push(*seconds);
-            }
-            let enough = times.len() > steps || self.progress.interrupted();
-            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        let _ = fs::remove_dir_all(&into);
-        match paced {
-            _ if self.progress.interrupted() => Err(BuildError::Interrupted),
-            // It was broken off as soon as enough was known.
-            Ok(_) | Err(TuningError::Interrupted) => {
-                let (first, last) = (times.first().copied(), times.last().copied());
-                Ok(first
-                    .zip(last)
-                    .map_or(0.0, |(first, last)| (last - first) / (times.len() - 1).max(1) as f64))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Inputs of all rows by a tuned encoder; texts that are not yet embedded are.
     pub fn inputs_by(
         &self,
@@ -235,10 +208,10 @@ impl Context<'_> {
 }
 
 /// What is tuned, and how.
-struct Wanted {
-    base: Model,
-    settings: TuningSettings,
-    seed: u64,
+pub struct Wanted {
+    pub base: Model,
+    pub settings: TuningSettings,
+    pub seed: u64,
 }
 
 /// Name of the folder of a tuning: a hash of all that it depends on.
@@ -285,7 +258,7 @@ fn tasks(rows: &Rows) -> Vec<TuningTask> {
 }
 
 /// All that a tuning sees of the rows of a fold: those that are taught, and those that choose its epoch.
-struct Taught<'a> {
+pub struct Taught<'a> {
     fields: usize,
     tasks: Vec<TuningTask>,
     train: Part<'a>,
@@ -294,12 +267,14 @@ struct Taught<'a> {
 }
 
 impl<'a> Taught<'a> {
-    fn of(rows: &'a Rows, fold: &Fold, seed: u64) -> Self {
+    /// What it sees of `fold`.
+    pub fn of(rows: &'a Rows, fold: &Fold, seed: u64) -> Self {
         let [train, validation] = [&fold.train, &fold.validation].map(|of| Part::new(rows, of));
         Self { fields: rows.dataset.text_fields.len(), tasks: tasks(rows), train, validation, seed }
     }
 
-    fn data(&self) -> TuningData<'_> {
+    /// As the tuning takes it.
+    pub fn data(&self) -> TuningData<'_> {
         TuningData {
             fields: self.fields,
             columns: 0,

@@ -74,7 +74,11 @@ fn a_thorough_build_says_how_long_it_takes_and_what_it_was_worth() {
     let before = project.read("pipeline.toml");
     let done = project.good(&["build", "--thorough"]);
     let (said, told) = (done.out(), project.read("pipeline.toml"));
-    assert!(done.err().contains("tuning the encoder for each of 2 folds: up to a minute"), "{}", done.err());
+    let foretold =
+        "tuning the encoder (full) for each of 2 folds: up to a minute, and if it is worth it up to";
+    assert!(done.err().contains(foretold), "{}", done.err());
+    let refused = project.run(&["build", "--thorough", "--hours", "0"]);
+    assert!(refused.code() == 2 && refused.err().contains("--hours must be above 0"), "{}", refused.err());
     let line = said.lines().find(|line| line.trim_start().starts_with("log loss")).unwrap();
     assert!(line.split_whitespace().count() >= 8, "{said}");
     match said.contains("it was worth it") {
@@ -100,4 +104,38 @@ fn a_thorough_build_says_how_long_it_takes_and_what_it_was_worth() {
         "{}",
         refused.err()
     );
+}
+
+/// As set-up's libtorch has no CUDA; one of the user's may have it, and a GPU.
+#[test]
+fn a_gpu_is_missed_where_it_was_asked_for_and_the_model_says_where_it_was_trained() {
+    let project = Project::small();
+    project.use_head("logistic", TUNED);
+    let refused = project.run(&["build", "--to", "train", "--device", "graphics"]);
+    assert!(refused.code() == 2 && refused.err().contains("none of auto, cpu, cuda"), "{}", refused.err());
+    if std::env::var_os("LIBTORCH").is_none_or(|own| own.to_string_lossy().ends_with(".deps/libtorch")) {
+        let refused = project.run(&["build", "--to", "train", "--quiet", "--device", "cuda"]);
+        let said = refused.err();
+        assert_eq!(refused.code(), 5, "{said}");
+        assert!(said.contains("--device cuda: the libtorch in /") && said.contains("has no CUDA"), "{said}");
+        assert!(said.contains("hint: LIBTORCH names"), "{said}");
+    }
+    let mut by_variable = project.command(&["build", "--to", "train", "--quiet"]);
+    assert!(by_variable.env("PIPELINE_DEVICE", "cpu").output().unwrap().status.success());
+    let card: serde_json::Value =
+        serde_json::from_str(&project.read("data/models/small/model.json")).unwrap();
+    assert_eq!(card["encoders"][0]["device"], "cpu", "{card}");
+    assert!(card.get("head_device").is_none());
+    // Where it was trained makes nothing stale.
+    let fresh = project.good(&["build", "--to", "train", "--device", "auto"]).out();
+    assert!(fresh.contains("train: up to date"), "{fresh}");
+    // What libtorch has no part in is done, and said to be.
+    project.use_head("kernel", "");
+    let done = project.good(&["build", "--to", "train", "--device", "cuda"]);
+    assert!(done.err().contains("--device decided nothing"), "{}", done.err());
+    project.use_head("network", "epochs = 2\n");
+    project.good(&["build", "--to", "train", "--device", "cpu"]);
+    let card: serde_json::Value =
+        serde_json::from_str(&project.read("data/models/small/model.json")).unwrap();
+    assert_eq!(card["head_device"], "cpu", "{card}");
 }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use pipeline::augment::{Translate, TranslationError};
+use pipeline::device::{Device, DeviceChoice, DeviceError};
 use pipeline::engine::Engine;
 use pipeline::fine_tuning::{EncoderTuning, Tuned, TuningError, Watch};
 use pipeline::heads::{
@@ -11,16 +12,40 @@ use pipeline::heads::{
 };
 use pipeline_encoder::{Encode, EncoderError, EncoderSettings};
 
+use crate::device;
 use crate::libtorch::single_threaded;
 use crate::marian;
 use crate::network::{self, Network};
 use crate::padded;
 use crate::tuning::SentenceEncoder;
 
-/// The engine over libtorch, on the CPU.
-pub struct Torch;
+/// The engine over libtorch. What trains does so where it was asked to; all else runs on the processor.
+pub struct Torch {
+    device: tch::Device,
+}
+
+impl Torch {
+    /// An engine that trains where it is `asked` to.
+    ///
+    /// # Errors
+    /// A GPU was asked for, and libtorch has no CUDA, does not find the GPU, or cannot compute there.
+    pub fn on(asked: DeviceChoice) -> Result<Self, DeviceError> {
+        Ok(Self { device: device::open(asked)? })
+    }
+}
+
+impl Default for Torch {
+    /// On the processor.
+    fn default() -> Self {
+        Self { device: device::CPU }
+    }
+}
 
 impl Engine for Torch {
+    fn device(&self) -> Device {
+        device::recorded(self.device)
+    }
+
     fn load_encoder(&self, settings: &EncoderSettings) -> Result<Box<dyn Encode>, EncoderError> {
         Ok(Box::new(padded::load(settings)?))
     }
@@ -32,7 +57,7 @@ impl Engine for Torch {
     fn tune_encoder(&self, tuning: &EncoderTuning<'_>, watch: Watch<'_>) -> Result<Tuned, TuningError> {
         let EncoderTuning { folder, into, data, settings, run } = tuning;
         let mut encoder = SentenceEncoder::open(folder, settings.max_tokens)?;
-        let tuned = encoder.tune(data, settings, *run, watch)?;
+        let tuned = encoder.tune(data, settings, *run, self.device, watch)?;
         encoder.save(into)?;
         Ok(tuned)
     }
@@ -47,7 +72,7 @@ impl Networks for Torch {
         each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
     ) -> Result<Fitted, HeadError> {
         single_threaded();
-        network::fit(shape, settings, data, each_epoch)
+        network::fit(shape, settings, data, self.device, each_epoch)
     }
 
     fn load_network(&self, shape: &NetworkShape, tensors: Tensors) -> Result<Box<dyn Head>, HeadError> {
@@ -77,7 +102,7 @@ mod tests {
                     settings: &settings,
                     run: None,
                 };
-                Torch.tune_encoder(&tuning, watch)
+                Torch::default().tune_encoder(&tuning, watch)
             })
         };
         let told = tune(&into, &mut |_| ControlFlow::Continue(())).unwrap();

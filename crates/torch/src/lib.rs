@@ -7,6 +7,7 @@
 
 mod libtorch;
 mod sentence_pieces;
+mod device;
 mod marian;
 pub mod padded;
 pub mod network;

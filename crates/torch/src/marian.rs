@@ -8,8 +8,8 @@ use rust_bert::RustBertError;
 use rust_bert::pipelines::common::{ModelResource, ModelType};
 use rust_bert::pipelines::translation::{Language, TranslationConfig, TranslationModel};
 use rust_bert::resources::LocalResource;
-use tch::Device;
 
+use crate::device::CPU;
 use crate::libtorch::{single_threaded, without_frames};
 use crate::sentence_pieces;
 
@@ -43,7 +43,7 @@ pub fn load(folder: &Path) -> Result<Marian, TranslationError> {
         Some(file("source.spm")),
         languages,
         languages,
-        Device::Cpu,
+        CPU,
     );
     config.num_beams = BEAMS;
     config.do_sample = false;

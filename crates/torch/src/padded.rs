@@ -20,8 +20,9 @@ use rust_bert::pipelines::sentence_embeddings::layers::{Dense, DenseConfig, Pool
 use rust_bert::roberta::RobertaConfig;
 use rust_bert::t5::T5Config;
 use serde::de::DeserializeOwned;
-use tch::{Device, Kind, Tensor, nn};
+use tch::{Kind, Tensor, nn};
 
+use crate::device::CPU;
 use crate::libtorch::single_threaded;
 
 /// Load an encoder for rust-bert, on the CPU.
@@ -77,7 +78,7 @@ impl Padded {
                 let config: DenseConfig = read_json(&path.join("config.json"))?;
                 let weights = Folder::weights_in(path);
                 Some(
-                    Dense::new(config, &weights, Device::Cpu)
+                    Dense::new(config, &weights, CPU)
                         .map_err(|e| EncoderError::Invalid { path: weights, reason: e.to_string() })?,
                 )
             }
@@ -85,7 +86,7 @@ impl Padded {
         };
         let config_path = folder.path.join("config.json");
         let (model_type, config) = transformer_config(folder, &config_path)?;
-        let mut store = nn::VarStore::new(Device::Cpu);
+        let mut store = nn::VarStore::new(CPU);
         let transformer = SentenceEmbeddingsOption::new(model_type, store.root(), &config)
             .map_err(|e| EncoderError::Invalid { path: config_path, reason: e.to_string() })?;
         match shared {

@@ -66,11 +66,12 @@ impl Average {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Tensor};
+    use crate::device::CPU;
+    use tch::Tensor;
 
     /// The mean of one weight that is 1, 2, 4 after its epochs of one step each.
     fn mean_of(kind: Averaging) -> f64 {
-        let store = nn::VarStore::new(Device::Cpu);
+        let store = nn::VarStore::new(CPU);
         let mut weight: Tensor = store.root().zeros("weight", &[1]);
         let mut average = Average::new(kind);
         for (epoch, value) in (1..).zip([1.0, 2.0, 4.0]) {

@@ -8,7 +8,7 @@ use pipeline::heads::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::group::{Answers, Group, MEMBERS_AT_ONCE, Part, Parts, Step, joined};
 use super::head::Network;
@@ -17,7 +17,7 @@ use super::order::{Order, all_but_one_fold, batches};
 use super::perceptron::mean_of_logs;
 use super::schedule::Rate;
 
-/// [`pipeline::heads::fit`] of a network.
+/// [`pipeline::heads::fit`] of a network, which is trained on `device` and then lies on the processor.
 ///
 /// # Errors
 /// Divergence, interruption, or a libtorch failure.
@@ -25,11 +25,12 @@ pub fn fit(
     shape: &NetworkShape,
     settings: &NetworkSettings,
     data: &FitData<'_>,
+    device: Device,
     each_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, HeadError> {
     let mut rng = ChaCha8Rng::seed_from_u64(data.seed);
-    let parts = parts(shape, data);
-    let loss = Loss::new(settings, data);
+    let parts = parts(shape, data, device);
+    let loss = Loss::new(settings, data, device);
     let mut order = Order::new(&parts.train.y, data.blocks[0].width, settings)?;
     if settings.curriculum > 0 {
         order.begin_with_easy(&margins(data)?);
@@ -97,11 +98,11 @@ pub fn fit(
     })
 }
 
-fn parts(shape: &NetworkShape, data: &FitData<'_>) -> Parts {
+fn parts(shape: &NetworkShape, data: &FitData<'_>, device: Device) -> Parts {
     let outputs = outputs(data.blocks);
     let part = |rows: Rows<'_>| Part {
-        x: Tensor::from_slice(rows.inputs).view([-1, shape.inputs as i64]),
-        y: Tensor::from_slice(rows.targets).view([-1, outputs as i64]),
+        x: Tensor::from_slice(rows.inputs).view([-1, shape.inputs as i64]).to_device(device),
+        y: Tensor::from_slice(rows.targets).view([-1, outputs as i64]).to_device(device),
     };
     Parts { train: part(data.train), validation: part(data.validation) }
 }
@@ -178,7 +179,7 @@ mod tests {
         let log_p = tch::no_grad(|| head.answer(&x));
         let shape = shape();
         let data = data(&shape, (&inputs, &targets), 3);
-        let loss = Loss::new(&settings(), &data).score(&log_p, &y).loss;
+        let loss = Loss::new(&settings(), &data, crate::device::CPU).score(&log_p, &y).loss;
         assert_eq!(loss, fitted.history[fitted.best_epoch - 1].validation_loss);
     }
 

@@ -48,7 +48,7 @@ pub fn fit_on(
     seed: u64,
 ) -> Result<Fitted, HeadError> {
     let data = data(shape, (inputs, targets), seed);
-    fit(shape, settings, &data, &mut |_| ControlFlow::Continue(()))
+    fit(shape, settings, &data, crate::device::CPU, &mut |_| ControlFlow::Continue(()))
 }
 
 /// What [`fit_on`] trains from.

@@ -11,6 +11,7 @@ use super::loss::{Loss, Targets};
 use super::perceptron::{Perceptron, Training};
 use super::perturb::{Mix, noise};
 use super::weights::Weights;
+use crate::device::CPU;
 use crate::libtorch::{failed, single_threaded};
 
 /// Members that are trained by one matrix multiplication.
@@ -82,7 +83,7 @@ impl Group {
         let mut rng = ChaCha8Rng::seed_from_u64(data.seed);
         // The first stream draws the batches.
         rng.set_stream(first as u64 + 1);
-        let mut members = Perceptron::blank(shape);
+        let mut members = Perceptron::blank(shape, parts.train.x.device());
         members.initialise(&mut rng);
         members.begin_at_the_shares(data);
         let adam = nn::Adam { wd: settings.weight_decay, ..nn::Adam::default() };
@@ -92,11 +93,11 @@ impl Group {
             rng,
             average: Average::new(settings.averaging),
             best: None,
-            loss: Loss::new(settings, data),
+            loss: Loss::new(settings, data, parts.train.x.device()),
             x: parts.train.x.shallow_clone(),
             y: parts.train.y.shallow_clone(),
             validation: parts.validation.x.shallow_clone(),
-            folds,
+            folds: folds.map(|folds| folds.to_device(parts.train.x.device())),
         })
     }
 
@@ -116,7 +117,7 @@ impl Group {
 
     fn step(&mut self, step: &Step<'_>, settings: &NetworkSettings) {
         self.optimizer.set_lr(step.rate);
-        let batch = Tensor::from_slice(step.rows);
+        let batch = Tensor::from_slice(step.rows).to_device(self.x.device());
         let (mut x, mut y) = (self.x.index_select(0, &batch), self.y.index_select(0, &batch));
         if settings.noise > 0.0 {
             x += noise(&x, settings.noise, &mut self.rng);
@@ -140,12 +141,12 @@ impl Group {
     }
 }
 
-/// All members of the groups, in their order, with their best weights; `shape` is theirs together.
+/// All members of the groups, in their order, with their best weights, on the processor; `shape` is theirs together.
 ///
 /// # Panics
 /// A group has kept no weights.
 pub fn joined(shape: &NetworkShape, groups: &[Group]) -> Perceptron {
-    let all = Perceptron::blank(shape);
+    let all = Perceptron::blank(shape, CPU);
     let best: Vec<&Weights> =
         groups.iter().map(|group| group.best.as_ref().expect("the first epoch is the best so far")).collect();
     Weights::join(&best, &all.store);

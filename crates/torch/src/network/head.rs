@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn rows_of_another_width_are_refused() {
-        let network = Network::new(Perceptron::blank(&shape()));
+        let network = Network::new(Perceptron::blank(&shape(), crate::device::CPU));
         assert!(matches!(network.logits(&[1.0; 3], None), Err(HeadError::Shape(_))));
     }
 }

@@ -41,9 +41,9 @@ pub struct Score {
 
 impl Loss {
     /// The loss that `settings` ask for, with the class weights of `data`.
-    pub fn new(settings: &NetworkSettings, data: &FitData<'_>) -> Self {
+    pub fn new(settings: &NetworkSettings, data: &FitData<'_>, device: Device) -> Self {
         Self {
-            class_weights: Tensor::from_slice(&data.class_weights),
+            class_weights: Tensor::from_slice(&data.class_weights).to_device(device),
             focal_gamma: settings.focal_gamma,
             label_smoothing: settings.label_smoothing,
         }
@@ -72,7 +72,7 @@ impl Loss {
             (at, score_at) = (at + width, score_at + width);
             let loss = match block.kind {
                 BlockKind::Classes => {
-                    let even = Tensor::ones([width], (Kind::Float, Device::Cpu));
+                    let even = Tensor::ones([width], (Kind::Float, scores.device()));
                     cross_entropy(&own.log_softmax(-1, Kind::Float), &targets.of_seen(wanted), &even, 0.0)
                 }
                 BlockKind::Values => {
@@ -117,6 +117,7 @@ mod tests {
     use super::super::fixture::{block, shape};
     use super::super::order::all_but_one_fold;
     use super::*;
+    use crate::device::CPU;
     use pipeline::heads::NetworkShape;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
@@ -143,7 +144,7 @@ mod tests {
             vec![block(3, BlockKind::Classes), block(2, BlockKind::Classes), block(1, BlockKind::Values)];
         for output in [Output::Softmax, Output::Coral, Output::Corn] {
             let shape = NetworkShape { blocks: blocks.clone(), output, ..shape() };
-            let mut network = Perceptron::blank(&shape);
+            let mut network = Perceptron::blank(&shape, CPU);
             network.initialise(&mut ChaCha8Rng::seed_from_u64(2));
             let loss = Loss {
                 class_weights: Tensor::from_slice(&[1.0f32, 2.0, 0.5]),
@@ -178,7 +179,7 @@ mod tests {
             vec![block(2, BlockKind::Classes), block(2, BlockKind::Classes), block(1, BlockKind::Values)];
         let shape = NetworkShape { blocks, hidden: vec![], members: 3, ..shape() };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let (mut network, folds) = (Perceptron::blank(&shape), all_but_one_fold(3, 9, &mut rng));
+        let (mut network, folds) = (Perceptron::blank(&shape, CPU), all_but_one_fold(3, 9, &mut rng));
         network.initialise(&mut rng);
         let x = Tensor::from_slice(&(0..18).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>()).view([9, 2]);
         let row = |i: usize| [[1.0f32, 0.0, 0.0, 1.0, 0.3], [0.0, 1.0, 1.0, 0.0, -0.8]][i % 2];
@@ -188,7 +189,7 @@ mod tests {
         let scores = network.forward(&x, None);
         let targets = Targets { values: &y, seen: Some(&folds) };
         let found = loss.of_step(&network, &scores, &targets).double_value(&[]);
-        let alone = Perceptron::blank(&NetworkShape { members: 1, ..shape });
+        let alone = Perceptron::blank(&NetworkShape { members: 1, ..shape }, CPU);
         let of_member = |member: i64| {
             let kept = folds.get(member).squeeze().nonzero().squeeze();
             assert_eq!(kept.size(), [6]);

@@ -8,6 +8,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::perturb::{Mix, dropout_mask};
 use super::{coral, corn};
+use crate::device::CPU;
 
 /// The members of a network with their weights; one matrix multiplication serves all of them.
 pub struct Perceptron {
@@ -57,8 +58,8 @@ pub struct Training<'a> {
 
 impl Perceptron {
     /// A network with zero weights, to be initialised or loaded.
-    pub fn blank(shape: &NetworkShape) -> Self {
-        let store = nn::VarStore::new(Device::Cpu);
+    pub fn blank(shape: &NetworkShape, device: Device) -> Self {
+        let store = nn::VarStore::new(device);
         let root = store.root();
         let members = shape.members as i64;
         let mut width = shape.inputs as i64;
@@ -111,7 +112,7 @@ impl Perceptron {
     /// They do not fit `shape`.
     pub fn load(shape: &NetworkShape, mut tensors: Tensors) -> Result<Self, HeadError> {
         shape.check(tensors.numbers())?;
-        let network = Self::blank(shape);
+        let network = Self::blank(shape, CPU);
         for (name, mut variable) in network.store.variables() {
             let size: Vec<usize> = variable.size().iter().map(|&n| n as usize).collect();
             let saved = Tensor::from_slice(&tensors.take::<f32>(&name, &size)?).view_as(&variable);
@@ -199,7 +200,7 @@ mod tests {
                 hidden: vec![],
                 ..shape()
             };
-            let p = Perceptron::blank(&shape).log_probabilities(&scores).exp();
+            let p = Perceptron::blank(&shape, CPU).log_probabilities(&scores).exp();
             assert_eq!(p.size(), [1, 2, 4]);
             let sums = Vec::<f32>::try_from(p.sum_dim_intlist(-1, false, Kind::Float).view([-1])).unwrap();
             assert!(sums.iter().all(|s| (s - 1.0).abs() < 1e-4), "{output:?} {sums:?}");
@@ -213,7 +214,7 @@ mod tests {
         let shape = NetworkShape { inputs: 384, hidden: vec![64], blocks, ..shape() };
         assert_eq!(shape.parameters(), 24_640 + 128 + 260);
         let stored: usize =
-            Perceptron::blank(&shape).store.trainable_variables().iter().map(|t| t.numel()).sum();
+            Perceptron::blank(&shape, CPU).store.trainable_variables().iter().map(|t| t.numel()).sum();
         assert_eq!(shape.parameters(), stored);
     }
 }

@@ -13,14 +13,14 @@ pub fn dropout_mask(like: &Tensor, share: f64, rng: &mut ChaCha8Rng) -> Tensor {
     let mut draws = vec![0u16; like.numel()];
     rng.fill(&mut draws[..]);
     let mask: Vec<f32> = draws.into_iter().map(|draw| if draw < below { 0.0 } else { kept }).collect();
-    Tensor::from_slice(&mask).view_as(like)
+    Tensor::from_slice(&mask).view_as(like).to_device(like.device())
 }
 
 /// Normal noise of the standard deviation `deviation`, of the shape of `like`.
 pub fn noise(like: &Tensor, deviation: f64, rng: &mut ChaCha8Rng) -> Tensor {
     let draw = |_| deviation as f32 * rng.sample::<f32, _>(StandardNormal);
     let values: Vec<f32> = (0..like.numel()).map(draw).collect();
-    Tensor::from_slice(&values).view_as(like)
+    Tensor::from_slice(&values).view_as(like).to_device(like.device())
 }
 
 /// Manifold mixup of one batch (Verma et al. 2019).
@@ -42,6 +42,7 @@ impl Mix {
 
     /// `values` with every row blended with its other one; `rows` is the dimension of the rows.
     pub fn blend(&self, values: &Tensor, rows: i64) -> Tensor {
-        values * self.own + values.index_select(rows, &self.others) * (1.0 - self.own)
+        values * self.own
+            + values.index_select(rows, &self.others.to_device(values.device())) * (1.0 - self.own)
     }
 }

@@ -50,11 +50,7 @@ impl AdamW {
                     self.move_one(parameter, weights, step, clipped);
                 }
             }
-            for Parameter { name, .. } in parameters {
-                if let Some(weight) = weights.get_mut(name) {
-                    weight.zero_grad();
-                }
-            }
+            clear(parameters, weights);
             Ok(length)
         })
     }
@@ -76,6 +72,15 @@ impl AdamW {
         let [of_first, of_second] = KEPT.map(|kept| 1.0 - kept.powi(step.number as i32));
         let root = second.sqrt() / of_second.sqrt() + ADDED;
         let _ = weight.g_sub_(&(&*first / root * (rate / of_first)));
+    }
+}
+
+/// Clear the gradients of all `parameters`.
+pub fn clear(parameters: &[Parameter], weights: &mut Weights) {
+    for Parameter { name, .. } in parameters {
+        if let Some(weight) = weights.get_mut(name) {
+            weight.zero_grad();
+        }
     }
 }
 

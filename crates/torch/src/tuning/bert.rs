@@ -1,6 +1,6 @@
 //! The pass of a BERT that gradients go back through.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::config::{Activation, Config};
 use super::random::Dropout;
@@ -21,7 +21,22 @@ pub struct Bert {
     pub adapter_scale: f64,
 }
 
+/// Its greatest weight.
+pub const WORDS: &str = "embeddings.word_embeddings.weight";
+
 impl Bert {
+    /// Where its weights lie.
+    pub fn device(&self) -> Device {
+        self.weights[WORDS].device()
+    }
+
+    /// Move its weights, and those of what reads its vectors.
+    pub fn move_to(&mut self, device: Device) {
+        for weight in self.weights.values_mut() {
+            *weight = weight.detach().to_device(device);
+        }
+    }
+
     /// Token ids, `[texts, width]`, to their embeddings, `[texts, width, hidden_size]`.
     pub fn embeddings(&self, ids: &Tensor, dropout: &mut Dropout) -> Tensor {
         let table = |name: &str| &self.weights[&format!("embeddings.{name}_embeddings.weight")];

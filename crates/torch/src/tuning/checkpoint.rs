@@ -22,6 +22,18 @@ pub struct Kept {
     pub best: Weights,
 }
 
+impl Kept {
+    /// Move what is learned with to `device`.
+    pub fn move_to(&mut self, device: tch::Device) {
+        let AdamW { first, second } = &mut self.optimizer;
+        for weight in
+            [&mut self.weights, first, second, &mut self.best].into_iter().flat_map(Weights::values_mut)
+        {
+            *weight = weight.to_device(device);
+        }
+    }
+}
+
 /// Names of the four groups of tensors.
 const GROUPS: [&str; 4] = ["now", "first", "second", "best"];
 

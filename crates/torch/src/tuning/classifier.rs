@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pipeline::fine_tuning::{Tuned, TuningData, TuningError, TuningRun, TuningSettings, Watch};
 use serde_json::{Map, Value, json};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::fit::tune;
 use super::folder::{BertFolder, CONFIG, WEIGHTS};
@@ -14,6 +14,7 @@ use super::readout::{Pool, Pooling, Readout};
 use super::texts::Texts;
 use super::weights::failed;
 use super::written::NewFolder;
+use crate::device::CPU;
 use crate::libtorch::single_threaded;
 
 /// A BERT with a pooler and a linear classifier.
@@ -76,7 +77,7 @@ impl SequenceClassifier {
     }
 
     /// Tune it: for `settings.head_epochs` pooler and classifier alone, then with as much of the encoder as `settings.depth` says.
-    /// After an error it is no longer of use.
+    /// It learns on `device`. After an error it is no longer of use.
     ///
     /// # Errors
     /// Data that are not one text a row with one task of these labels; else as [`super::SentenceEncoder::tune`].
@@ -85,6 +86,7 @@ impl SequenceClassifier {
         data: &TuningData<'_>,
         settings: &TuningSettings,
         run: Option<&TuningRun>,
+        device: Device,
         watch: Watch<'_>,
     ) -> Result<Tuned, TuningError> {
         if data.fields != 1
@@ -103,7 +105,7 @@ impl SequenceClassifier {
             );
             return Err(TuningError::Data { reason });
         }
-        tune(&mut self.model, data, settings, run, watch)
+        tune(&mut self.model, data, settings, run, device, watch)
     }
 
     /// Logits of the labels for each of `texts`, one behind the other.
@@ -114,7 +116,7 @@ impl SequenceClassifier {
         single_threaded();
         let Model { bert, pooling, readout, folder } = &self.model;
         let (tokens, which) = Texts::new(&folder.tokenizer, texts, bert.config.vocab_size)?;
-        let columns = Tensor::zeros([1, 0], (Kind::Float, tch::Device::Cpu));
+        let columns = Tensor::zeros([1, 0], (Kind::Float, CPU));
         let mut all = Vec::new();
         for text in which {
             let vector = self.model.vector(&tokens, text);

@@ -6,9 +6,9 @@ use pipeline::fine_tuning::{
     Contrastive, Depth, EpochLoss, Event, Phase, Tuned, TuningData, TuningError, TuningRun, TuningSettings,
     Watch, fingerprint,
 };
-use tch::Tensor;
+use tch::{Device, Tensor};
 
-use super::adamw::{AdamW, Step};
+use super::adamw::{AdamW, Step, clear};
 use super::batches::shuffled;
 use super::checkpoint::{self, Kept};
 use super::folder::BertFolder;
@@ -21,10 +21,12 @@ use super::place::Place;
 use super::prepared::Prepared;
 use super::random::{Dropout, Stream};
 use super::rate::share;
+use super::room::Room;
 use super::vocabulary::Vocabulary;
-use super::weights::{Weights, failed};
+use super::weights::Weights;
+use crate::device::{CPU, recorded};
 
-/// Tune `model`. After an error its weights are those of somewhere on the way.
+/// Tune `model` on `device`; it then lies on the processor again. After an error its weights are those of somewhere on the way.
 ///
 /// A checkpoint of other settings, rows or another encoder, or a damaged one, is said and not used.
 ///
@@ -35,6 +37,7 @@ pub fn tune(
     data: &TuningData<'_>,
     settings: &TuningSettings,
     run: Option<&TuningRun>,
+    device: Device,
     watch: Watch<'_>,
 ) -> Result<Tuned, TuningError> {
     settings.check()?;
@@ -61,6 +64,11 @@ pub fn tune(
         Depth::Full => Vocabulary::narrow(&mut model.bert, &mut prepared.texts),
         Depth::Top(_) | Depth::Lora { .. } => None,
     };
+    let room = Room::of(device);
+    room.hold(|| {
+        model.bert.move_to(device);
+        Ok(())
+    })?;
     let lower = Lower::new(&model.bert, model.frozen(settings.depth), &prepared.texts, settings.frozen_bytes);
     let fit = Fit {
         plan: [
@@ -78,12 +86,15 @@ pub fn tune(
         seed: data.seed,
         began: Instant::now(),
         model: &mut *model,
+        room,
+        told_most: None,
         settings,
         run,
         fingerprint,
         watch,
     };
     let tuned = fit.all();
+    model.bert.move_to(CPU);
     words.iter().for_each(|words| words.widen(&mut model.bert));
     tuned
 }
@@ -91,6 +102,9 @@ pub fn tune(
 struct Fit<'a> {
     model: &'a mut Model,
     objective: Objective,
+    room: Room,
+    /// What was said of it.
+    told_most: Option<usize>,
     settings: &'a TuningSettings,
     run: Option<&'a TuningRun>,
     fingerprint: String,
@@ -112,6 +126,8 @@ impl Fit<'_> {
             Err(reason) => self.say(&Event::Note(reason)),
             Ok(Some(mut kept)) => {
                 let said = format!("going on after {} steps that were kept", kept.place.all_taken);
+                let device = self.model.bert.device();
+                kept.move_to(device);
                 self.model.bert.weights.append(&mut kept.weights);
                 self.state = kept;
                 self.say(&Event::Note(said))
@@ -132,7 +148,13 @@ impl Fit<'_> {
             *weight = weight.detach();
         }
         let Place { history, best_epoch, stopped_early, .. } = self.state.place;
-        Ok(Tuned { history, best_epoch, stopped_early, cut_texts: self.objective.data.texts.cut })
+        Ok(Tuned {
+            history,
+            best_epoch,
+            stopped_early,
+            cut_texts: self.objective.data.texts.cut,
+            device: recorded(self.model.bert.device()),
+        })
     }
 
     fn phase(&mut self, phase: Phase, epochs: usize) -> Result<(), TuningError> {
@@ -143,7 +165,8 @@ impl Fit<'_> {
         }
         // The head alone sees vectors that do not change.
         let alone = phase == Phase::Head && self.state.place.epoch < epochs;
-        let vectors = alone.then(|| self.objective.all_vectors(self.model));
+        let all = || self.room.hold(|| Ok(self.objective.all_vectors(self.model)));
+        let vectors = alone.then(all).transpose()?;
         while self.state.place.epoch < epochs && !self.state.place.stopped_early {
             self.epoch(phase, epochs, &parameters, vectors.as_ref())?;
         }
@@ -162,9 +185,8 @@ impl Fit<'_> {
         let batches = shuffled(&self.objective.lengths(phase), self.settings.batch_size, &mut order);
         let steps = epochs * batches.len();
         for batch in &batches[from.min(batches.len())..] {
-            let mut dropout = self.dropout(number);
-            let loss = self.objective.loss(self.model, phase, batch, vectors, &mut dropout);
-            self.step(phase, steps, parameters, &loss)?;
+            let loss = self.gradients((phase, batch), parameters, vectors)?;
+            self.step(phase, steps, parameters, loss)?;
         }
         let place = &mut self.state.place;
         let train = place.sum / batches.len().max(1) as f64;
@@ -172,7 +194,7 @@ impl Fit<'_> {
         if phase != Phase::Encoder {
             return Ok(());
         }
-        let validation = self.objective.validation(self.model, self.settings.batch_size);
+        let validation = self.objective.validation(self.model, self.settings.batch_size, &mut self.room)?;
         let ended = EpochLoss { epoch: epoch + 1, train, validation };
         if self.state.place.ended(ended, self.settings.min_delta) {
             let copy = |Parameter { name, .. }: &Parameter| {
@@ -185,20 +207,43 @@ impl Fit<'_> {
         self.say(&Event::Epoch(ended))
     }
 
-    fn dropout(&self, phase: usize) -> Dropout {
-        let stream = Stream::Dropout { phase, step: self.state.place.taken };
-        Dropout::new(stream.of(self.seed), self.settings.dropout)
+    /// Gradients of the loss of a batch, in as many pieces as it takes to have room for them; the loss.
+    fn gradients(
+        &mut self,
+        (phase, batch): (Phase, &[usize]),
+        parameters: &[Parameter],
+        vectors: Option<&Tensor>,
+    ) -> Result<f64, TuningError> {
+        let stream = Stream::Dropout { phase: self.state.place.phase, step: self.state.place.taken };
+        let (seed, share) = (self.seed, self.settings.dropout);
+        let Self { model, objective, room, .. } = self;
+        let mut attempts = 0;
+        let loss = room.halving(batch.len(), &mut |at_once| {
+            if attempts > 0 {
+                clear(parameters, &mut model.bert.weights);
+            }
+            attempts += 1;
+            let mut dropout = Dropout::new(stream.of(seed), share);
+            objective.gradients(model, (phase, batch), at_once, vectors, &mut dropout)
+        })?;
+        if let Some(most) = self.room.most().filter(|most| self.told_most != Some(*most)) {
+            self.told_most = Some(most);
+            let rows = self.settings.batch_size;
+            self.say(&Event::Note(format!(
+                "memory is short: {most} at once from now on, and a step is still of {rows}"
+            )))?;
+        }
+        Ok(loss)
     }
 
-    /// Learn from a loss, tell of it, keep what was learned when it is time to.
+    /// Learn from the gradients of a loss, tell of it, keep what was learned when it is time to.
     fn step(
         &mut self,
         phase: Phase,
         steps: usize,
         parameters: &[Parameter],
-        loss: &Tensor,
+        value: f64,
     ) -> Result<(), TuningError> {
-        let value = loss.double_value(&[]);
         let place = &mut self.state.place;
         let diverged = place.diverges(value);
         let number = place.all_taken + 1;
@@ -208,14 +253,14 @@ impl Fit<'_> {
         if diverged {
             return Err(error());
         }
-        loss.f_backward().map_err(failed)?;
         let step = Step {
             number: place.taken + 1,
             rate: share(place.taken, steps, self.settings.warm_up),
             weight_decay: self.settings.weight_decay,
             clip: self.settings.clip,
         };
-        let length = self.state.optimizer.step(parameters, &mut self.model.bert.weights, step)?;
+        let (optimizer, weights) = (&mut self.state.optimizer, &mut self.model.bert.weights);
+        let length = self.room.hold(|| optimizer.step(parameters, weights, step))?;
         if !length.is_finite() {
             return Err(error());
         }

@@ -17,6 +17,7 @@ use super::config::Config;
 use super::random::normal;
 use super::sentence::SentenceEncoder;
 use super::weights::{Weights, write};
+use crate::device::CPU;
 
 /// Words of the vocabulary: ten of each class, ten of none.
 const WORDS: usize = 30;
@@ -37,7 +38,7 @@ pub fn weights() -> Weights {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let weight = |(name, size): (String, Vec<i64>)| {
         let tensor = match name.ends_with("LayerNorm.weight") {
-            true => Tensor::ones(&size[..], (Kind::Float, tch::Device::Cpu)),
+            true => Tensor::ones(&size[..], (Kind::Float, CPU)),
             false => normal(&mut rng, &size, 0.1),
         };
         (name, tensor)
@@ -177,7 +178,7 @@ pub fn tune_quietly(
     settings: &TuningSettings,
     run: Option<&TuningRun>,
 ) -> Result<Tuned, TuningError> {
-    problem.with(|data| encoder.tune(data, settings, run, &mut |_: &Event| ControlFlow::Continue(())))
+    problem.with(|data| encoder.tune(data, settings, run, CPU, &mut |_: &Event| ControlFlow::Continue(())))
 }
 
 /// Names of the weights in which two encoders differ in a bit, or that one of them lacks.

@@ -5,12 +5,14 @@ use tch::{Kind, Tensor};
 use super::bert::{Bert, unseen};
 use super::random::Dropout;
 use super::texts::Texts;
+use crate::device::CPU;
 
 /// The frozen lower part of a BERT: its embeddings and the first layers.
 pub struct Lower {
     /// Layers of it.
     pub layers: usize,
-    /// States of each text, `[tokens, hidden_size]`, once they were asked for; `None` where they are not kept.
+    /// States of each text, `[tokens, hidden_size]`, once they were asked for, on the processor, which has more memory than a GPU;
+    /// `None` where they are not kept.
     kept: Option<Vec<Option<Tensor>>>,
 }
 
@@ -35,11 +37,11 @@ impl Lower {
     /// One text at a time, so that its states are the same to the bit whatever it is asked with, kept or not.
     fn of(&mut self, bert: &Bert, texts: &Texts, text: usize) -> Tensor {
         if let Some(states) = self.kept.as_ref().and_then(|kept| kept[text].as_ref()) {
-            return states.shallow_clone();
+            return states.to_device(bert.device());
         }
         let states = tch::no_grad(|| states(bert, texts, text, self.layers));
         if let Some(kept) = &mut self.kept {
-            kept[text] = Some(states.shallow_clone());
+            kept[text] = Some(states.to_device(CPU));
         }
         states
     }
@@ -52,7 +54,7 @@ impl Lower {
 
 /// States of one text after the first `layers`, `[tokens, hidden_size]`, nothing dropped.
 pub fn states(bert: &Bert, texts: &Texts, text: usize, layers: usize) -> Tensor {
-    let (ids, mask) = texts.batch(&[text], Kind::Float);
+    let (ids, mask) = texts.batch(&[text], (Kind::Float, bert.device()));
     let (unseen, mut none) = (unseen(&mask), Dropout::default());
     let first = bert.embeddings(&ids, &mut none);
     (0..layers).fold(first, |states, layer| bert.layer(layer, &states, &unseen, &mut none)).squeeze_dim(0)

@@ -23,6 +23,7 @@ mod prepared;
 mod place;
 mod checkpoint;
 mod pass;
+mod room;
 mod objective;
 mod fit;
 mod written;

@@ -11,6 +11,7 @@ use super::random::{Dropout, Stream, uniform};
 use super::readout::{Pooling, Readout};
 use super::texts::Texts;
 use super::weights::failed;
+use crate::device::CPU;
 use crate::libtorch::single_threaded;
 
 /// What is tuned.
@@ -68,7 +69,7 @@ impl Model {
                 let name = format!("encoder.layer.{layer}.attention.self.{part}");
                 // As the paper's own code: an even draw for the first, nothing for the second, so that they begin by adding nothing.
                 let a = uniform(&mut rng, &[rank, hidden], (hidden as f64).sqrt().recip());
-                let b = Tensor::zeros([hidden, rank], (Kind::Float, tch::Device::Cpu));
+                let b = Tensor::zeros([hidden, rank], (Kind::Float, CPU));
                 self.bert.weights.insert(format!("{name}.lora_a"), a);
                 self.bert.weights.insert(format!("{name}.lora_b"), b);
             }
@@ -95,7 +96,7 @@ impl Model {
     pub fn vector(&self, texts: &Texts, text: usize) -> Tensor {
         tch::no_grad(|| {
             let states = states(&self.bert, texts, text, self.bert.config.num_hidden_layers).unsqueeze(0);
-            let mask = Tensor::ones(&states.size()[..2], (states.kind(), tch::Device::Cpu));
+            let mask = Tensor::ones(&states.size()[..2], (states.kind(), states.device()));
             self.pooling.vectors(&states, &mask)
         })
     }

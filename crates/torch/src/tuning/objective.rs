@@ -1,6 +1,6 @@
 //! What is learned in each phase: the things that an epoch goes over, and the loss of a batch of them.
 
-use pipeline::fine_tuning::Phase;
+use pipeline::fine_tuning::{Phase, TuningError};
 use tch::{Kind, Tensor};
 
 use super::batches::sorted;
@@ -10,6 +10,8 @@ use super::pairs::Pair;
 use super::pass::{contrast, loss, vectors};
 use super::prepared::Prepared;
 use super::random::Dropout;
+use super::room::Room;
+use super::weights::failed;
 
 /// Rows and pairs, and what is known of their texts.
 pub struct Objective {
@@ -41,7 +43,7 @@ impl Objective {
         let vectors = match known {
             Some(all) => {
                 let texts: Vec<i64> = texts.iter().map(|&text| text as i64).collect();
-                all.index_select(0, &Tensor::from_slice(&texts))
+                all.index_select(0, &Tensor::from_slice(&texts).to_device(all.device()))
             }
             None => vectors(model, &mut self.lower, &self.data, &texts, dropout),
         };
@@ -51,6 +53,30 @@ impl Objective {
                 loss(model, &self.data.tasks, (&self.data.train, &rows), &vectors, dropout)
             }
         }
+    }
+
+    /// Add the gradients of the loss of a batch, of which `at_once` things are passed at a time; the loss. It is a mean over the things, so
+    /// how many are passed at once changes no more than its last bits, and what is dropped.
+    ///
+    /// # Errors
+    /// libtorch failed.
+    pub fn gradients(
+        &mut self,
+        model: &Model,
+        (phase, batch): (Phase, &[usize]),
+        at_once: usize,
+        known: Option<&Tensor>,
+        dropout: &mut Dropout,
+    ) -> Result<f64, TuningError> {
+        let mut sum = 0.0;
+        for piece in batch.chunks(at_once.max(1)) {
+            let share = piece.len() as f64 / batch.len() as f64;
+            let loss = self.loss(model, phase, piece, known, dropout);
+            sum += loss.double_value(&[]) * share;
+            let loss = if share < 1.0 { loss * share } else { loss };
+            loss.f_backward().map_err(failed)?;
+        }
+        Ok(sum)
     }
 
     /// Things that an epoch of the phase goes over: pairs or rows.
@@ -79,22 +105,40 @@ impl Objective {
     }
 
     /// Loss of the validation rows, nothing dropped; `None` where there are none.
-    pub fn validation(&mut self, model: &Model, batch_size: usize) -> Option<f64> {
+    ///
+    /// # Errors
+    /// libtorch failed, or a row alone has no room.
+    pub fn validation(
+        &mut self,
+        model: &Model,
+        batch_size: usize,
+        room: &mut Room,
+    ) -> Result<Option<f64>, TuningError> {
         let rows = self.data.validation.rows();
         if rows == 0 {
-            return None;
+            return Ok(None);
         }
         let lengths = self.data.validation.lengths(&self.data.texts);
         let mut sum = 0.0;
         for batch in sorted(&lengths, batch_size) {
-            let texts = self.data.validation.texts_of(&batch);
-            let mut none = Dropout::default();
-            let of_batch = tch::no_grad(|| {
-                let vectors = vectors(model, &mut self.lower, &self.data, &texts, &mut none);
-                loss(model, &self.data.tasks, (&self.data.validation, &batch), &vectors, &mut none)
-            });
-            sum += of_batch.to_kind(Kind::Double).double_value(&[]) * batch.len() as f64;
+            let mut of_batch = |at_once: usize| {
+                let of_pieces = batch
+                    .chunks(at_once)
+                    .map(|piece| self.validation_loss(model, piece) * piece.len() as f64);
+                Ok(of_pieces.sum::<f64>())
+            };
+            sum += room.halving(batch.len(), &mut of_batch)?;
         }
-        Some(sum / rows as f64)
+        Ok(Some(sum / rows as f64))
+    }
+
+    fn validation_loss(&mut self, model: &Model, rows: &[usize]) -> f64 {
+        let texts = self.data.validation.texts_of(rows);
+        let mut none = Dropout::default();
+        let loss = tch::no_grad(|| {
+            let vectors = vectors(model, &mut self.lower, &self.data, &texts, &mut none);
+            loss(model, &self.data.tasks, (&self.data.validation, rows), &vectors, &mut none)
+        });
+        loss.to_kind(Kind::Double).double_value(&[])
     }
 }

@@ -3,6 +3,7 @@
 use pipeline::fine_tuning::TuningTask;
 use tch::{Kind, Tensor};
 
+use super::bert::WORDS;
 use super::lower::Lower;
 use super::model::Model;
 use super::pairs::Pair;
@@ -17,8 +18,8 @@ pub fn vectors(
     texts: &[usize],
     dropout: &mut Dropout,
 ) -> Tensor {
-    let kind = model.bert.weights["embeddings.word_embeddings.weight"].kind();
-    let (ids, mask) = data.texts.batch(texts, kind);
+    let kind = model.bert.weights[WORDS].kind();
+    let (ids, mask) = data.texts.batch(texts, (kind, model.bert.device()));
     let below = match lower.layers {
         0 => model.bert.embeddings(&ids, dropout),
         _ => lower.states(&model.bert, &data.texts, texts),
@@ -35,9 +36,9 @@ pub fn loss(
     vectors: &Tensor,
     dropout: &mut Dropout,
 ) -> Tensor {
-    let (columns, targets) = part.numbers_of(rows, vectors.kind());
+    let (columns, targets) = part.numbers_of(rows, (vectors.kind(), vectors.device()));
     let answers = model.readout.answers(&model.bert, model.pooling, vectors, &columns, dropout);
-    let mut sum = Tensor::zeros([], (vectors.kind(), tch::Device::Cpu));
+    let mut sum = Tensor::zeros([], (vectors.kind(), vectors.device()));
     let mut first = 0;
     for task in tasks {
         let classes = task.classes as i64;
@@ -56,5 +57,7 @@ pub fn contrast(pairs: &[Pair], vectors: &Tensor) -> Tensor {
     let [first, second] = [0, 1].map(|half| rows.narrow(0, half * pairs.len() as i64, pairs.len() as i64));
     let cosines = Tensor::cosine_similarity(&first, &second, 1, 1e-8);
     let same: Vec<f32> = pairs.iter().map(|pair| f32::from(u8::from(pair.same))).collect();
-    (cosines - Tensor::from_slice(&same).to_kind(vectors.kind())).square().mean(vectors.kind())
+    (cosines - Tensor::from_slice(&same).to_device(vectors.device()).to_kind(vectors.kind()))
+        .square()
+        .mean(vectors.kind())
 }

@@ -2,7 +2,7 @@
 
 use pipeline::fine_tuning::{TuningData, TuningError, TuningRows, TuningTask};
 use pipeline_encoder::Truncating;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::texts::Texts;
 
@@ -103,12 +103,12 @@ impl Part {
         rows.iter().flat_map(|&row| &self.texts[row * width..(row + 1) * width]).copied().collect()
     }
 
-    /// Columns and targets of some rows, `[rows, columns]` and `[rows, outputs]`, in numbers of `kind`.
-    pub fn numbers_of(&self, rows: &[usize], kind: Kind) -> (Tensor, Tensor) {
+    /// Columns and targets of some rows, `[rows, columns]` and `[rows, outputs]`, on `device`, in numbers of `kind`.
+    pub fn numbers_of(&self, rows: &[usize], (kind, device): (Kind, Device)) -> (Tensor, Tensor) {
         let take = |all: &[f32], width: usize| {
             let own: Vec<f32> =
                 rows.iter().flat_map(|&row| &all[row * width..(row + 1) * width]).copied().collect();
-            Tensor::from_slice(&own).view([rows.len() as i64, width as i64]).to_kind(kind)
+            Tensor::from_slice(&own).view([rows.len() as i64, width as i64]).to_device(device).to_kind(kind)
         };
         (take(&self.columns, self.widths[1]), take(&self.targets, self.widths[2]))
     }

@@ -73,7 +73,8 @@ impl Dropout {
         let Some((rng, dropped)) = &mut self.drops else { return x.shallow_clone() };
         let mut drawn = vec![0u8; x.numel()];
         rng.fill_bytes(&mut drawn);
-        let kept = Tensor::from_slice(&drawn).view(&x.size()[..]).ge(i64::from(*dropped));
+        let kept =
+            Tensor::from_slice(&drawn).view(&x.size()[..]).to_device(x.device()).ge(i64::from(*dropped));
         x * kept.to_kind(x.kind()) * (256.0 / (256.0 - f64::from(*dropped)))
     }
 }
@@ -82,11 +83,13 @@ impl Dropout {
 mod tests {
     use tch::Kind;
 
+    use crate::device::CPU;
+
     use super::*;
 
     #[test]
     fn a_share_is_dropped_and_the_mean_stays() {
-        let ones = Tensor::ones([200, 200], (Kind::Float, tch::Device::Cpu));
+        let ones = Tensor::ones([200, 200], (Kind::Float, CPU));
         let mut dropout = Dropout::new(Stream::Dropout { phase: 0, step: 3 }.of(1), 0.25);
         let dropped = dropout.apply(&ones);
         // Four standard deviations of 40,000 draws.

@@ -8,6 +8,7 @@ use super::bert::Bert;
 use super::config::Config;
 use super::random::{Dropout, normal};
 use super::weights::Weights;
+use crate::device::CPU;
 
 /// How states become a text's vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl Readout {
         };
         for (name, rows, inputs) in products {
             weights.insert(format!("{name}.weight"), normal(rng, &[rows, inputs], config.initializer_range));
-            weights.insert(format!("{name}.bias"), Tensor::zeros([rows], (Kind::Float, tch::Device::Cpu)));
+            weights.insert(format!("{name}.bias"), Tensor::zeros([rows], (Kind::Float, CPU)));
         }
     }
 

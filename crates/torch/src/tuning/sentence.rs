@@ -4,6 +4,7 @@ use std::path::Path;
 
 use pipeline::fine_tuning::{Tuned, TuningData, TuningError, TuningRun, TuningSettings, Watch};
 use serde_json::json;
+use tch::Device;
 
 use super::fit::tune;
 use super::folder::BertFolder;
@@ -47,7 +48,7 @@ impl SentenceEncoder {
         Ok(Self(Model::new(folder, pooling, Readout::Linear)))
     }
 
-    /// Tune it with a new head, which is only there to teach it. After an error it is no longer of use.
+    /// Tune it on `device` with a new head, which is only there to teach it. After an error it is no longer of use.
     ///
     /// # Errors
     /// Settings or data that cannot be, divergence, interruption by `watch`, a checkpoint that cannot be written.
@@ -56,9 +57,10 @@ impl SentenceEncoder {
         data: &TuningData<'_>,
         settings: &TuningSettings,
         run: Option<&TuningRun>,
+        device: Device,
         watch: Watch<'_>,
     ) -> Result<Tuned, TuningError> {
-        tune(&mut self.0, data, settings, run, watch)
+        tune(&mut self.0, data, settings, run, device, watch)
     }
 
     /// The vectors of `texts` one behind the other.

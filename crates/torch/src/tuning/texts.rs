@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pipeline::fine_tuning::TuningError;
 use pipeline_encoder::Truncating;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Token ids of different texts.
 pub struct Texts {
@@ -71,8 +71,8 @@ impl Texts {
         self.ids.iter().map(Vec::len).sum()
     }
 
-    /// Ids and mask of some texts, both `[texts, width]`, the mask in numbers of `kind`: 1 for tokens, 0 for padding.
-    pub fn batch(&self, texts: &[usize], kind: Kind) -> (Tensor, Tensor) {
+    /// Ids and mask of some texts, both `[texts, width]`, on `device`, the mask in numbers of `kind`: 1 for tokens, 0 for padding.
+    pub fn batch(&self, texts: &[usize], (kind, device): (Kind, Device)) -> (Tensor, Tensor) {
         let width = texts.iter().map(|&text| self.tokens(text)).max().unwrap_or(1);
         let (mut ids, mut mask) = (vec![0i64; texts.len() * width], vec![0f32; texts.len() * width]);
         for (row, &text) in texts.iter().enumerate() {
@@ -81,6 +81,7 @@ impl Texts {
             mask[row * width..][..own.len()].fill(1.0);
         }
         let size = [texts.len() as i64, width as i64];
-        (Tensor::from_slice(&ids).view(size), Tensor::from_slice(&mask).view(size).to_kind(kind))
+        let on_device = |tensor: Tensor| tensor.view(size).to_device(device);
+        (on_device(Tensor::from_slice(&ids)), on_device(Tensor::from_slice(&mask)).to_kind(kind))
     }
 }

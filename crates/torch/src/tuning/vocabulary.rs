@@ -4,11 +4,8 @@ use std::collections::BTreeSet;
 
 use tch::Tensor;
 
-use super::bert::Bert;
+use super::bert::{Bert, WORDS};
 use super::texts::Texts;
-
-/// Its weight.
-const TABLE: &str = "embeddings.word_embeddings.weight";
 
 /// What a tuning leaves of the table of words: the gradients of all others are 0, and moving them all took as long as the pass of
 /// a batch of short texts.
@@ -23,7 +20,7 @@ impl Vocabulary {
         // Padding is there, too, and is what it was: the first.
         let used: BTreeSet<i64> = std::iter::once(0).chain(texts.words()).collect();
         let used: Vec<i64> = used.into_iter().collect();
-        let table = bert.weights.get_mut(TABLE)?;
+        let table = bert.weights.get_mut(WORDS)?;
         let whole = table.detach();
         let ids = Tensor::from_slice(&used);
         *table = whole.index_select(0, &ids);
@@ -33,7 +30,7 @@ impl Vocabulary {
 
     /// Put what the words have become into the whole table.
     pub fn widen(&self, bert: &mut Bert) {
-        if let Some(table) = bert.weights.get_mut(TABLE) {
+        if let Some(table) = bert.weights.get_mut(WORDS) {
             *table = tch::no_grad(|| self.whole.index_copy(0, &self.used, &table.detach()));
         }
     }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use pipeline::fine_tuning::{Depth, Event, Phase, TuningSettings};
 use pipeline_encoder::{Arithmetic, Encode, Encoder, EncoderSettings, Folder, Precision};
 
+use crate::device::CPU;
+
 use super::super::fixture::{Problem, different, folder, folder_of, settings, tuned, weights};
 use super::super::weights::Weights;
 use super::super::{SentenceEncoder, SequenceClassifier};
@@ -67,7 +69,7 @@ fn classifier(problem: &Problem) -> (SequenceClassifier, Vec<Phase>, tempfile::T
         }
         ControlFlow::Continue(())
     };
-    problem.with(|data| model.tune(data, &settings, None, &mut watch)).unwrap();
+    problem.with(|data| model.tune(data, &settings, None, CPU, &mut watch)).unwrap();
     phases.dedup();
     (model, phases, folder)
 }
@@ -96,7 +98,8 @@ fn a_sequence_classifier_learns_and_is_read_again_to_the_bit() {
     let error = SequenceClassifier::open(&saved, None).err().unwrap().to_string();
     assert!(error.contains("no label 1"), "{error}");
     let settings = settings(Depth::Top(1));
-    let error = problem.with(|data| model.tune(data, &settings, None, &mut |_| ControlFlow::Continue(())));
+    let error =
+        problem.with(|data| model.tune(data, &settings, None, CPU, &mut |_| ControlFlow::Continue(())));
     assert!(error.unwrap_err().to_string().contains("2 tasks"));
 }
 

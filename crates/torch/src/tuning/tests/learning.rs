@@ -7,6 +7,8 @@ use pipeline_encoder::Precision;
 use tch::Kind;
 
 use super::super::SentenceEncoder;
+use crate::device::CPU;
+
 use super::super::fixture::{Problem, different, folder, settings, tune_quietly, tuned};
 use super::super::lower::Lower;
 use super::super::model::Model;
@@ -212,7 +214,7 @@ fn what_an_encoder_has_not_or_rows_are_not_is_said() {
     let watch = &mut |_: &Event| ControlFlow::Continue(());
     let empty = problem.with(|data| {
         let data = TuningData { train: TuningRows::default(), ..*data };
-        encoder.tune(&data, &settings(Depth::Full), None, watch)
+        encoder.tune(&data, &settings(Depth::Full), None, CPU, watch)
     });
     assert!(empty.unwrap_err().to_string().contains("no row of the training part counts"));
 }

@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pipeline::fine_tuning::{Contrastive, Depth, Event, TuningData, TuningError, TuningRun, TuningSettings};
 
 use super::super::SentenceEncoder;
+use crate::device::CPU;
+
 use super::super::fixture::{Problem, different, folder, settings, tune_quietly, tuned};
 
 const LORA: Depth = Depth::Lora { rank: 4, alpha: 8.0 };
@@ -20,7 +22,7 @@ fn the_same_seed_gives_the_same_weights_and_another_one_others() {
     assert_eq!((different(&a, &b), &told), (vec![], &again));
     let mut c = SentenceEncoder::open(folder.path(), None).unwrap();
     let quiet = &mut |_: &Event| ControlFlow::Continue(());
-    problem.with(|data| c.tune(&TuningData { seed: 12, ..*data }, &settings, None, quiet)).unwrap();
+    problem.with(|data| c.tune(&TuningData { seed: 12, ..*data }, &settings, None, CPU, quiet)).unwrap();
     assert!(different(&a, &c).len() > 30);
 }
 
@@ -40,7 +42,8 @@ fn a_run_that_was_killed_ends_as_one_that_was_not() {
                 Event::Step { step, .. } if *step == stop => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             };
-            let mut begin = || problem.with(|data| encoder.tune(data, &settings, Some(&run), &mut watch));
+            let mut begin =
+                || problem.with(|data| encoder.tune(data, &settings, Some(&run), CPU, &mut watch));
             match catch_unwind(AssertUnwindSafe(&mut begin)) {
                 Err(_) => assert!(kill),
                 Ok(ended) => assert!(!kill && matches!(ended, Err(TuningError::Interrupted))),
@@ -54,7 +57,7 @@ fn a_run_that_was_killed_ends_as_one_that_was_not() {
             }
             ControlFlow::Continue(())
         };
-        let ended = problem.with(|data| encoder.tune(data, &settings, Some(&run), &mut watch)).unwrap();
+        let ended = problem.with(|data| encoder.tune(data, &settings, Some(&run), CPU, &mut watch)).unwrap();
         assert_eq!((different(&whole, &encoder), &ended), (vec![], &told));
         // 4 of pairs, 5 of the head, 15 of the encoder.
         assert_eq!((steps[0], steps.last()), ((18, 24), Some(&(24, 24))));
@@ -81,7 +84,7 @@ fn a_foreign_or_damaged_checkpoint_is_said_and_not_used() {
             }
             ControlFlow::Continue(())
         };
-        problem.with(|data| encoder.tune(data, settings, Some(&run), &mut watch)).unwrap();
+        problem.with(|data| encoder.tune(data, settings, Some(&run), CPU, &mut watch)).unwrap();
         (encoder, notes)
     };
     let (whole, none) = notes(&settings, &problem);
