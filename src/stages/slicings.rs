@@ -51,7 +51,7 @@ impl Context<'_> {
                 edges.iter().map(|edge| (middle - edge).abs()).fold(f32::INFINITY, f32::min)
             };
             let off: Vec<f32> = of.iter().map(off).collect();
-            let of_edge: Named<'_> = &|from, to| format!("{from:.1} – {to:.1} off");
+            let of_edge: Named<'_> = &|from, to| format!("{from:.1} – {to:.1}");
             slicings.push(Slicing::of_numbers("distance to the edge of a class", &off, &[of_edge; 4]));
         }
         let apart = self.distances(rows, of);
