@@ -174,7 +174,7 @@ impl Field {
     }
 }
 
-/// For each row the mean, over its texts that are not blank, of `1 − cosine` to the nearest of at most [`MOST_LANDMARKS`] rows of other
+/// For each row the mean, over its texts that are not blank, of `1 − cosine` to the nearest of at most a thousand rows of other
 /// groups, which are drawn from `seed`; what is no number where there are none.
 pub fn distances(texts: Texts<'_>, groups: &[usize], seed: u64) -> Vec<f32> {
     let rows = groups.len();
