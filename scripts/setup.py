@@ -143,8 +143,8 @@ def install_wordnet(target, scratch):
           lambda n: n in ("infl_lu.csv.gz", "infl_overrides.csv"))
 
 
-def installed_by_cargo(name, version, features, needed_by):
-    """A way to install a program from crates.io."""
+def built_by_cargo(name, version, needed_by, features=()):
+    """A piece that is a program of crates.io."""
     def install(target, scratch):
         say(f"building {name} {version}, once")
         # Building it takes longer than it ever runs, so nothing is optimised.
@@ -161,7 +161,7 @@ def installed_by_cargo(name, version, features, needed_by):
             raise SetupError(f"cargo could not install {name} {version}:\n{tail}\n"
                              "  Check the network (cargo must reach crates.io or your mirror of it) and run it again. Only "
                              f"{needed_by} needs it.")
-    return install
+    return f"{name}-{version}", f"{name} {version}", install, f"bin/{name}"
 
 
 # name in the cache, what it is, how it is made, a file that must be there; libtorch, which can be left out, first
@@ -170,8 +170,8 @@ PIECES = [
     ("all-MiniLM-L6-v2", "sentence encoder all-MiniLM-L6-v2", install_encoder, "model.safetensors"),
     ("wordnet-3.0", "WordNet 3.0 and inflections", install_wordnet, "data.noun"),
 ]
-BOOK = ("mdbook-0.5.4", "mdBook 0.5.4", installed_by_cargo("mdbook", "0.5.4", ["--features", "search"], "`make docs`"), "bin/mdbook")
-DENY = ("cargo-deny-0.20.2", "cargo-deny 0.20.2", installed_by_cargo("cargo-deny", "0.20.2", [], "`make deny`"), "bin/cargo-deny")
+BOOK = built_by_cargo("mdbook", "0.5.4", "`make docs`", ["--features", "search"])
+DENY = built_by_cargo("cargo-deny", "0.20.2", "`make deny`")
 
 
 def own_libtorch():

@@ -35,6 +35,36 @@ pub struct Texts<'a> {
     pub is_blank: &'a (dyn Fn(usize, usize) -> bool + Sync),
 }
 
+impl Texts<'_> {
+    /// The embeddings of a field of some rows, each of length 1; zeros of a blank text.
+    fn units(&self, field: usize, rows: &[usize]) -> Vec<f32> {
+        let of = |&row: &usize| unit(self.fields[field].row(row), (self.is_blank)(field, row));
+        rows.iter().flat_map(of).collect()
+    }
+
+    /// For each of `rows`, `1 − cosine` of its text in a field to the nearest of the `landmarks` of other groups, which are the units of the
+    /// rows that stand beside them; infinity where there are none, no number where the text is blank.
+    fn apart(
+        &self,
+        field: usize,
+        rows: &[usize],
+        (landmarks, of): (&[f32], &[usize]),
+        groups: &[usize],
+    ) -> Vec<f32> {
+        let apart = |rows: &[usize]| {
+            let may_be = |row: usize, landmark: usize| groups[rows[row]] != groups[of[landmark]];
+            nearest(&self.units(field, rows), landmarks, self.fields[field].dims, may_be)
+        };
+        let mut found: Vec<f32> = rows.par_chunks(BLOCK).flat_map_iter(apart).collect();
+        for (distance, &row) in found.iter_mut().zip(rows) {
+            if (self.is_blank)(field, row) {
+                *distance = f32::NAN;
+            }
+        }
+        found
+    }
+}
+
 /// Rows of a training, and how far such rows are from each other.
 #[derive(Clone, Debug)]
 pub struct Novelty {
@@ -61,26 +91,12 @@ impl Novelty {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let chosen = sample(&mut rng, rows, rows.min(MOST_LANDMARKS)).into_vec();
         let asked = sample(&mut rng, asked, asked.min(MOST_DISTANCES)).into_vec();
-        let own: Vec<usize> = chosen.iter().map(|&row| groups[row]).collect();
         let mut fields = Vec::with_capacity(texts.fields.len());
         // Of each field, the distance of each row; none of a blank text.
         let mut all: Vec<Vec<f32>> = Vec::with_capacity(texts.fields.len());
-        for (place, embeddings) in texts.fields.iter().enumerate() {
-            let pick = |rows: &[usize]| -> Vec<f32> {
-                let of = |&row: &usize| unit(embeddings.row(row), (texts.is_blank)(place, row));
-                rows.iter().flat_map(of).collect()
-            };
-            let landmarks = pick(&chosen);
-            let apart = |rows: &[usize]| {
-                let may_be = |row: usize, landmark: usize| groups[rows[row]] != own[landmark];
-                nearest(&pick(rows), &landmarks, dims, may_be)
-            };
-            let mut found: Vec<f32> = asked.par_chunks(BLOCK).flat_map_iter(apart).collect();
-            for (distance, &row) in found.iter_mut().zip(&asked) {
-                if (texts.is_blank)(place, row) {
-                    *distance = f32::NAN;
-                }
-            }
+        for place in 0..texts.fields.len() {
+            let landmarks = texts.units(place, &chosen);
+            let found = texts.apart(place, &asked, (&landmarks, &chosen), groups);
             let mut distances: Vec<f32> = found.iter().copied().filter(|d| d.is_finite()).collect();
             distances.sort_unstable_by(f32::total_cmp);
             fields.push(Field { landmarks: Floats::Own(landmarks), distances });
@@ -179,21 +195,14 @@ impl Field {
 pub fn distances(texts: Texts<'_>, groups: &[usize], seed: u64) -> Vec<f32> {
     let rows = groups.len();
     let chosen = sample(&mut ChaCha8Rng::seed_from_u64(seed), rows, rows.min(MOST_LANDMARKS)).into_vec();
+    let all: Vec<usize> = (0..rows).collect();
     let mut sums = vec![[0.0f32; 2]; rows];
-    for (place, embeddings) in texts.fields.iter().enumerate() {
-        let of = |row: usize| unit(embeddings.row(row), (texts.is_blank)(place, row));
-        let landmarks: Vec<f32> = chosen.iter().flat_map(|&row| of(row)).collect();
-        sums.par_chunks_mut(BLOCK).enumerate().for_each(|(block, sums)| {
-            let first = block * BLOCK;
-            let units: Vec<f32> = (first..first + sums.len()).flat_map(of).collect();
-            let may_be = |row: usize, landmark: usize| groups[first + row] != groups[chosen[landmark]];
-            let found = nearest(&units, &landmarks, embeddings.dims, may_be);
-            for (row, (sums, distance)) in sums.iter_mut().zip(found).enumerate() {
-                if !(texts.is_blank)(place, first + row) && distance.is_finite() {
-                    *sums = [sums[0] + distance, sums[1] + 1.0];
-                }
-            }
-        });
+    for place in 0..texts.fields.len() {
+        let landmarks = texts.units(place, &chosen);
+        let found = texts.apart(place, &all, (&landmarks, &chosen), groups);
+        for (sums, distance) in sums.iter_mut().zip(found).filter(|(_, distance)| distance.is_finite()) {
+            *sums = [sums[0] + distance, sums[1] + 1.0];
+        }
     }
     sums.into_iter().map(|[sum, count]| sum / count).collect()
 }
@@ -222,6 +231,7 @@ fn nearest(rows: &[f32], others: &[f32], dims: usize, may_be: impl Fn(usize, usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_distr::{Distribution, StandardNormal};
 
     #[test]
     fn distances_are_to_other_groups_and_of_texts_that_are_there() {
@@ -236,8 +246,6 @@ mod tests {
         let expected = [(half + 1.0) / 2.0, (half + 1.0) / 2.0, (half + 1.0) / 2.0, half];
         assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
     }
-    use rand_distr::{Distribution, StandardNormal};
-
     const DIMS: usize = 16;
     const NEVER: &(dyn Fn(usize, usize) -> bool + Sync) = &|_, _| false;
 

@@ -88,6 +88,13 @@ impl Sample {
         self.groups.len()
     }
 
+    /// As many rows as those of `among` are worth if all of a group say the same: n² / Σ m² over groups of m (Kish 1965).
+    pub fn worth(&self, among: impl Fn(usize) -> bool) -> f64 {
+        let sizes = self.groups.iter().map(|group| group.iter().filter(|row| among(**row)).count() as f64);
+        let [rows, squares] = sizes.fold([0.0, 0.0], |[rows, squares], m| [rows + m, squares + m * m]);
+        if squares > 0.0 { rows * rows / squares } else { 0.0 }
+    }
+
     /// A proportion: the rows that are a success among those that are tried, with the Wilson interval of as many independent
     /// trials as the rows are worth (Korn & Graubard 1998): their number over the design effect, the ratio of the
     /// linearised variance over groups to that of independent rows, times the ratio of the normal's to Student's point for

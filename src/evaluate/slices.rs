@@ -107,18 +107,6 @@ pub fn slices(predictions: Predictions<'_>, slicings: &[Slicing]) -> Slices {
     let (answers, confidences) = (predictions.answers(), predictions.confidences());
     let (sample, count) = (predictions.sample(), answers.len());
     let right: Vec<bool> = answers.iter().zip(predictions.truth).map(|(a, b)| a == b).collect();
-    let worth = |is_in: &[bool], inside: bool| {
-        let mut groups: BTreeMap<usize, f64> = BTreeMap::new();
-        let (mut rows, mut hits) = (0.0, 0.0);
-        for row in (0..count).filter(|&row| is_in[row] == inside) {
-            *groups.entry(predictions.groups.map_or(row, |groups| groups[row])).or_default() += 1.0;
-            rows += 1.0;
-            hits += f64::from(u8::from(right[row]));
-        }
-        let squares: f64 = groups.values().map(|size| size * size).sum();
-        let worth = if squares > 0.0 { rows * rows / squares } else { 0.0 };
-        (worth, if rows > 0.0 { hits / rows } else { 0.0 })
-    };
     let mut found = Slices::default();
     for slicing in slicings {
         for (value, rows) in &slicing.values {
@@ -134,6 +122,8 @@ pub fn slices(predictions: Predictions<'_>, slicings: &[Slicing]) -> Slices {
             }
             let [accuracy, others] =
                 [true, false].map(|inside| sample.proportion(|row| is_in[row] == inside, |row| right[row]));
+            let [worth, worth_of_others] =
+                [true, false].map(|inside| sample.worth(|row| is_in[row] == inside));
             let confidence = (0..count).filter(|&row| is_in[row]).map(|row| f64::from(confidences[row]));
             let confidence = confidence.sum::<f64>() / rows as f64;
             found.parts.push(Slice {
@@ -147,7 +137,7 @@ pub fn slices(predictions: Predictions<'_>, slicings: &[Slicing]) -> Slices {
                     low: confidence - accuracy.high,
                     high: confidence - accuracy.low,
                 },
-                p: worse_p(worth(&is_in, true), worth(&is_in, false)),
+                p: worse_p((worth, accuracy.value), (worth_of_others, others.value)),
             });
         }
     }

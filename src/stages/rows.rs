@@ -7,6 +7,7 @@ use super::error::BuildError;
 use super::kin::shown;
 use crate::config::{Config, PassUse, TaskConfig};
 use crate::counting::{counted, grouped};
+use crate::embed::Embeddings;
 use crate::inputs::{RawInputs, raw_inputs};
 use crate::split::{Fold, Part};
 use crate::table::{self, Dataset, Pass, Row};
@@ -90,6 +91,25 @@ impl Rows {
         let mut shares = vec![0.0; self.dataset.classes.len()];
         of.iter().for_each(|&row| shares[self.classes[row]] += 1.0 / of.len() as f64);
         shares
+    }
+
+    /// The embeddings of each text field of the rows `of`, as `raw` has them.
+    pub fn fields(&self, raw: &RawInputs, of: &[usize]) -> Vec<Embeddings> {
+        let count = self.dataset.text_fields.len();
+        let dims = raw.embedding_dims / count.max(1);
+        let field = |field: usize| {
+            let value = |&row: &usize| {
+                let start = row * raw.embedding_dims + field * dims;
+                &raw.embedding[start..start + dims]
+            };
+            Embeddings { dims, values: of.iter().flat_map(value).copied().collect() }
+        };
+        (0..count).map(field).collect()
+    }
+
+    /// Whether a row has no text in a field.
+    pub fn is_blank(&self, field: usize, row: usize) -> bool {
+        self.dataset.rows[row].cells.texts[field].trim().is_empty()
     }
 
     /// Class and group of each of the rows `of`.

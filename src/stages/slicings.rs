@@ -2,7 +2,6 @@
 
 use super::context::Context;
 use super::rows::Rows;
-use crate::embed::Embeddings;
 use crate::evaluate::{Named, Slicing};
 use crate::novelty::{Texts, distances};
 
@@ -67,21 +66,10 @@ impl Context<'_> {
 
     /// How far the texts of each of the rows `of` are from those of other groups.
     fn distances(&self, rows: &Rows, of: &[usize]) -> Vec<f32> {
-        let (raw, count) = (&rows.raw, rows.dataset.text_fields.len());
-        let dims = raw.embedding_dims / count.max(1);
-        let field = |field: usize| {
-            let value = |&row: &usize| {
-                let start = row * raw.embedding_dims + field * dims;
-                &raw.embedding[start..start + dims]
-            };
-            Embeddings { dims, values: of.iter().flat_map(value).copied().collect() }
-        };
-        let fields: Vec<Embeddings> = (0..count).map(field).collect();
-        let is_blank =
-            |field: usize, at: usize| rows.dataset.rows[of[at]].cells.texts[field].trim().is_empty();
-        let groups: Vec<usize> = of.iter().map(|&row| rows.dealt.groups[row]).collect();
+        let fields = rows.fields(&rows.raw, of);
+        let is_blank = |field: usize, at: usize| rows.is_blank(field, of[at]);
         let texts = Texts { fields: &fields, is_blank: &is_blank };
-        distances(texts, &groups, self.project.config.seed_for("slices"))
+        distances(texts, &rows.truth(of).groups, self.project.config.seed_for("slices"))
     }
 }
 

@@ -180,20 +180,10 @@ impl Context<'_> {
     /// only the validation rows say how far others are.
     fn novelty(&self, rows: &Rows, raw: &RawInputs, known: &Fold, tuned: bool) -> Option<Novelty> {
         let all: Vec<usize> = known.validation.iter().chain(&known.train).copied().collect();
-        let count = rows.dataset.text_fields.len();
-        let dims = raw.embedding_dims / count.max(1);
-        let of = |field: usize| {
-            let value = |&row: &usize| {
-                let start = row * raw.embedding_dims + field * dims;
-                &raw.embedding[start..start + dims]
-            };
-            Embeddings { dims, values: all.iter().flat_map(value).copied().collect() }
-        };
-        let fields: Vec<Embeddings> = (0..count).map(of).collect();
-        let is_blank =
-            |field: usize, row: usize| rows.dataset.rows[all[row]].cells.texts[field].trim().is_empty();
-        let groups: Vec<usize> = all.iter().map(|&row| rows.dealt.groups[row]).collect();
+        let fields = rows.fields(raw, &all);
+        let is_blank = |field: usize, row: usize| rows.is_blank(field, all[row]);
         let texts = Texts { fields: &fields, is_blank: &is_blank };
+        let groups = rows.truth(&all).groups;
         let asked = if tuned { known.validation.len() } else { all.len() };
         Novelty::fit(texts, &groups, asked, self.project.config.seed_for("novelty"))
     }

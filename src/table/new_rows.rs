@@ -19,7 +19,7 @@ use super::fault::Fault;
 use super::formats::open;
 use super::json_lines::{object_of, text_of};
 use super::missing::Missing;
-use super::source::{Line, Source, Stated, TypedRow, places};
+use super::source::{Line, Names, Source, Stated, TypedRow, places};
 
 /// The columns a saved model wants, by their names in new data.
 pub struct Wanted<'a> {
@@ -192,11 +192,12 @@ impl<'a> NewTable<'a> {
         // A column's writing of numbers is decided before the first row is answered.
         const LOOKED_AT: usize = 1000;
         let source = open(path, shown, stated)?;
+        let there = Names::new(source.as_ref());
         for name in wanted.columns() {
-            source.place(name)?;
+            there.place(name)?;
         }
         let missing = Missing::new(wanted.missing);
-        let mut columns = wanted.placed(|name| source.place(name).ok().flatten());
+        let mut columns = wanted.placed(|name| there.place(name).ok().flatten());
         let mut numbers: Vec<_> = columns.numeric.iter_mut().filter(|c| c.position != usize::MAX).collect();
         find_decimals(&mut numbers, source.as_ref(), &missing, LOOKED_AT)?;
         let names = different_names(source.columns());
@@ -220,7 +221,8 @@ impl<'a> NewTable<'a> {
 
     /// The wanted columns that it lacks.
     pub fn lacks(&self) -> Vec<&str> {
-        let lacks = |name: &&str| self.source.place(name).ok().flatten().is_none();
+        let there = Names::new(self.source.as_ref());
+        let lacks = |name: &&str| there.place(name).ok().flatten().is_none();
         self.wanted.columns().into_iter().filter(lacks).collect()
     }
 

@@ -1,6 +1,6 @@
 //! What every format of raw files gives: the names of its columns, and numbered lines of cells.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -118,22 +118,18 @@ pub fn places(columns: &[String], name: &str) -> Vec<usize> {
 /// The names of a file's columns, for those that ask after as many as there are.
 pub struct Names<'a> {
     source: &'a dyn Source,
-    /// The first column of each name that no other has.
-    once: HashMap<&'a str, usize>,
+    /// The column of each name; `None` where several have it.
+    places: HashMap<&'a str, Option<usize>>,
 }
 
 impl<'a> Names<'a> {
     /// Of a file that was opened.
     pub fn new(source: &'a dyn Source) -> Self {
-        let mut once = HashMap::new();
-        let mut more = HashSet::new();
+        let mut places = HashMap::new();
         for (place, name) in source.columns().iter().enumerate() {
-            if once.insert(name.as_str(), place).is_some() {
-                more.insert(name.as_str());
-            }
+            places.entry(name.as_str()).and_modify(|place| *place = None).or_insert(Some(place));
         }
-        once.retain(|name, place| !more.contains(name) && source.unusable(*place).is_none());
-        Self { source, once }
+        Self { source, places }
     }
 
     /// As [`Source::place`].
@@ -141,7 +137,10 @@ impl<'a> Names<'a> {
     /// # Errors
     /// As [`Source::place`].
     pub fn place(&self, name: &str) -> Result<Option<usize>, TableError> {
-        self.once.get(name).map_or_else(|| self.source.place(name), |place| Ok(Some(*place)))
+        match self.places.get(name) {
+            Some(Some(place)) if self.source.unusable(*place).is_none() => Ok(Some(*place)),
+            _ => self.source.place(name),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Tables larger than anybody writes by hand, read with bounded memory.
 
 use std::fs;
-use std::process::Stdio;
 
 use crate::project::{Finished, Project, program};
 
@@ -20,7 +19,7 @@ fn rows(more: impl Fn(usize) -> String) -> String {
 
 fn bounded(project: &Project, args: &str) -> Finished {
     let line = format!("ulimit -v {ADDRESS_SPACE}; exec {} {args}", program().display());
-    Finished(project.shell(&line).env("RAYON_NUM_THREADS", "2").stdin(Stdio::null()).output().unwrap())
+    Finished(project.shell(&line).env("RAYON_NUM_THREADS", "2").output().unwrap())
 }
 
 #[test]

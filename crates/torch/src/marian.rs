@@ -1,6 +1,6 @@
 //! Marian translation models (Junczys-Dowmunt et al. 2018) through rust-bert.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pipeline::augment::{Translate, TranslationError};
 use pipeline::foreign::guarded;
@@ -54,26 +54,35 @@ pub fn load(folder: &Path) -> Result<Marian, TranslationError> {
 
 /// The tokenizer's file can be read without filling the stack.
 fn check_pieces(folder: &Path) -> Result<(), TranslationError> {
-    let path = folder.join("source.spm");
-    let failed = |reason: String| TranslationError::Model {
-        model: folder.display().to_string(),
-        reason: format!("{}: {reason}", path.display()),
-    };
-    let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
-    sentence_pieces::check(&bytes).map_err(|error| failed(error.to_string()))
+    let (path, bytes) = read(folder, "source.spm")?;
+    sentence_pieces::check(&bytes).map_err(|error| failed(folder, format!("{}: {error}", path.display())))
 }
 
 /// The positions that the model has.
 fn positions(folder: &Path) -> Result<i64, TranslationError> {
-    let path = folder.join("config.json");
-    let failed = |reason: String| TranslationError::Model { model: folder.display().to_string(), reason };
-    let bytes = std::fs::read(&path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
-    let config: serde_json::Value =
-        serde_json::from_slice(&bytes).map_err(|error| failed(format!("{}: {error}", path.display())))?;
+    let (path, bytes) = read(folder, "config.json")?;
+    let config: serde_json::Value = serde_json::from_slice(&bytes)
+        .map_err(|error| failed(folder, format!("{}: {error}", path.display())))?;
     match config["max_position_embeddings"].as_i64() {
         Some(positions @ 2..) => Ok(positions),
-        _ => Err(failed(format!("{} has no max_position_embeddings of 2 and more", path.display()))),
+        _ => {
+            let path = path.display();
+            Err(failed(folder, format!("{path} has no max_position_embeddings of 2 and more")))
+        }
     }
+}
+
+/// A file of the model, and where it lies.
+fn read(folder: &Path, name: &str) -> Result<(PathBuf, Vec<u8>), TranslationError> {
+    let path = folder.join(name);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok((path, bytes)),
+        Err(error) => Err(failed(folder, format!("{}: {error}", path.display()))),
+    }
+}
+
+fn failed(folder: &Path, reason: String) -> TranslationError {
+    TranslationError::Model { model: folder.display().to_string(), reason }
 }
 
 impl Translate for Marian {
