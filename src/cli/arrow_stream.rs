@@ -21,6 +21,7 @@ use super::vectors::Vectors;
 use crate::engine::Engine;
 use crate::model::{Form, Layout, Predictor, answered};
 use crate::progress::{Background, Progress};
+use crate::stages::Explainer;
 use crate::table::{Batches, Cells, arrow_stream};
 
 /// Batches of standard input; batches to standard output, each there at once.
@@ -66,7 +67,7 @@ impl Stream {
 }
 
 /// What is written of a model's answers.
-pub struct Answers {
+pub struct Answers<'a> {
     /// A less likely answer is none.
     pub min_confidence: f32,
     /// Whether the columns that came stand before the answer.
@@ -75,10 +76,12 @@ pub struct Answers {
     pub embeddings: bool,
     /// What they are.
     pub vectors: Vectors,
+    /// What says why, where that is asked.
+    pub explainer: Option<Explainer<'a>>,
 }
 
 /// The rows with the answers of a model.
-pub fn predict(predictor: &Predictor, answers: &Answers, terminal: &Terminal) -> Result<Exit> {
+pub fn predict(predictor: &Predictor, answers: &Answers<'_>, terminal: &Terminal) -> Result<Exit> {
     let stream = Stream::open()?;
     let (card, given) = (predictor.card(), stream.schema.clone());
     let names: Vec<String> = given.fields().iter().map(|field| field.name().clone()).collect();
@@ -91,7 +94,7 @@ pub fn predict(predictor: &Predictor, answers: &Answers, terminal: &Terminal) ->
         embedded: if answers.embeddings { card.config.encoded_fields() } else { Vec::new() },
         dims: predictor.encoders().dims(),
         with_set: false,
-        explained: false,
+        explained: answers.explainer.is_some(),
     };
     let layout = Layout::new(card, form, &names);
     let schema = schema_of(&layout, Some(&given), answers.vectors);
@@ -99,7 +102,11 @@ pub fn predict(predictor: &Predictor, answers: &Answers, terminal: &Terminal) ->
         let rows = columns.rows(&Arc::new(batch));
         let cells: Vec<&Cells> = rows.iter().filter_map(|row| row.cells.as_ref().ok()).collect();
         let predicted = predictor.rows(&cells, &Background(terminal))?;
-        let found = answered(&rows, &predicted, predictor.decision(), card.classes.len());
+        let mut found = answered(&rows, &predicted, predictor.decision(), card.classes.len());
+        if let Some(explainer) = &answers.explainer {
+            // The whole batch is counted when it is written.
+            explainer.explain(&rows, &predicted, &mut found, &Background(terminal))?;
+        }
         Ok(batch_of(&layout, &schema, &found, answers.vectors)?)
     })
 }

@@ -14,7 +14,7 @@ use super::args::ModelArgs;
 use super::arrow_stream::{self, Answers};
 use super::columns::check_columns;
 use super::exit::{BadInput, BadRows, BadUsage, Exit};
-use super::explained::{ExplainArgs, Explainer};
+use super::explained::ExplainArgs;
 use super::input::{TableInput, check_there};
 use super::output::Sink;
 use super::priors::Priors;
@@ -29,7 +29,7 @@ use crate::evaluate::{apply_shares, estimate_shares};
 use crate::model::{Form, Layout, Predicted, Predictor, answered};
 use crate::novelty::UNLIKE;
 use crate::progress::{Background, Progress};
-use crate::stages::BuildError;
+use crate::stages::{BuildError, Explainer};
 use crate::table::{Cells, NewRow, NewTable, NoAnswer, Packing, Stated, UNLIKE_TRAINING, Wanted, json_rows};
 
 pub const EXAMPLES: &str = "Examples:
@@ -137,6 +137,7 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
             with_input: !args.only,
             embeddings: args.embeddings,
             vectors: args.vectors,
+            explainer: args.explain.explainer(&predictor, None),
         };
         return arrow_stream::predict(&predictor, &answers, &terminal);
     }
@@ -170,11 +171,12 @@ pub fn predict(args: &PredictArgs, engine: Option<&dyn Engine>) -> Result<Exit> 
         .into());
     }
     let sink = Sink::new(args.output.as_deref())?;
+    let learned = args.explain.learned(&args.of, &predictor, &files, &terminal);
     let mut labelling = Labelling {
         args,
         predictor: &predictor,
         priors,
-        explainer: Explainer::new(&args.explain, &args.of, &predictor, &files, &terminal),
+        explainer: args.explain.explainer(&predictor, learned.as_ref()),
         terminal: &terminal,
         format,
         packing,

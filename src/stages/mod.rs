@@ -16,6 +16,7 @@ mod embed;
 mod error;
 mod evaluate;
 mod evidence;
+mod explainer;
 mod few_shot;
 mod files;
 mod folds;
@@ -55,6 +56,7 @@ pub use correct::{Batch, Corrected, correct, corrections, undo_corrections};
 pub use curve::{CurveSettings, curve};
 pub use error::BuildError;
 pub use evaluate::EvaluateSummary;
+pub use explainer::Explainer;
 pub use few_shot::{FewShot, FewShotSettings, few_shot};
 pub use forget::{
     ForgetPlan, ForgetSettings, Forgotten, ForgottenRow, Looked, Removed, Thinned, Trace, Traces, Why,

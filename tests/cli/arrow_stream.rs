@@ -1,5 +1,6 @@
 //! `predict --arrow-stream` and `embed --arrow-stream`: what an engine gives a worker comes back answered, batch for batch.
 
+use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -109,6 +110,23 @@ fn rows_come_back_with_answers_however_they_are_parted() {
     let vectors = whole.column_by_name("title embedding").unwrap();
     assert!(matches!(vectors.data_type(), DataType::List(item) if *item.data_type() == DataType::Float32));
     assert_eq!(vectors.as_list::<i32>().value(0).len(), 384);
+
+    // Why, in the words of `predict --explain`, whatever batch a row stands in.
+    let few = parted(&all.slice(0, 3), &[1]);
+    let explained = batches(&ask(&few, &["--explain", "--explain-samples", "4"]));
+    assert_eq!(sizes(&explained), [1, 2]);
+    let explained = joined(&explained);
+    let because = explained.column_by_name("because").unwrap().as_string::<i32>();
+    let lines: Vec<String> =
+        fs::read_to_string(project.path("rows.jsonl")).unwrap().lines().take(3).map(str::to_owned).collect();
+    project.write("few.jsonl", lines.join("\n"));
+    let same = ["predict", "few.jsonl", "--explain", "--explain-samples", "4", "-o"];
+    project.good(&[&same[..], &["why.csv"]].concat());
+    for (row, said) in project.csv("why.csv").iter().enumerate() {
+        assert_eq!(because.value(row), said["because"], "row {row}");
+        assert_eq!(because.value(row).matches("; ").count(), 4, "{}", because.value(row));
+    }
+    assert!(whole.column_by_name("because").is_none());
 
     // A stream that is none, that is cut off, or that lacks the texts.
     let whole = stream(&all.schema(), &parts);
