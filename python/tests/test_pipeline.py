@@ -119,6 +119,26 @@ def test_a_model_says_what_the_program_says(model, rows, tmp_path):
         model.predict(asked)
 
 
+def test_an_explanation_says_what_the_program_says_and_adds_up(model, tmp_path):
+    asked = [{"title": "Sort the buttons", "how_to_play": "By colour."}, {"title": "", "how_to_play": None}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    done = subprocess.run([PROGRAM, "predict", tmp_path / "rows.jsonl", "--model", model.path, "--only", "--json", "--explain"],
+                          capture_output=True, text=True)
+    expected = [json.loads(line) for line in done.stdout.splitlines()]
+    found = model.explain(asked)
+    why, said = found[0]["explanation"], expected[0]["explanation"]
+    assert why["class"] == found[0]["label"] and "nearest" not in why
+    assert [word["text"] for word in why["words"]] == ["Sort", "the", "buttons", "By", "colour."]
+    for word, other in zip(why["words"], said["words"], strict=True):
+        assert word["text"] == other["text"] and word["value"] == pytest.approx(other["value"], abs=1e-4)
+    parts = sum(part["value"] for part in why["words"] + why["columns"])
+    assert parts == pytest.approx(why["log_odds"] - why["log_odds_of_nothing"], abs=1e-9)
+    assert "explanation" not in found[1] and found[1]["label"] is None
+    assert "explanation" not in model.answers(asked)[0]
+    with pytest.raises(ValueError, match="samples is 3"):
+        model.explain(asked, samples=3)
+
+
 def test_tables_of_other_libraries_are_the_same_rows(model, rows):
     pandas, polars, pyarrow = (pytest.importorskip(name) for name in ["pandas", "polars", "pyarrow"])
     asked = [*rows[0][:10], {"title": "Sort the buttons", "how_to_play": None}]

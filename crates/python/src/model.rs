@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pipeline::model::{ModelFiles, Places, Predictor, answered, json_of};
 use pipeline::progress::Silent;
+use pipeline::stages::Explainer;
 use pipeline::table::json_rows;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -57,17 +58,26 @@ impl PyModel {
         serde_json::to_string(self.predictor.card()).map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
-    /// The answers to rows, JSON lines both: what `pipeline predict --only --json` writes. The interpreter's lock is given back meanwhile.
-    fn answers(&self, py: Python<'_>, lines: &str, min_confidence: f32) -> PyResult<String> {
+    /// The answers to rows, JSON lines both: what `pipeline predict --only --json` writes; with `samples`, explained over so many orders of
+    /// their words. The interpreter's lock is given back meanwhile.
+    fn answers(
+        &self,
+        py: Python<'_>,
+        lines: &str,
+        min_confidence: f32,
+        samples: Option<usize>,
+    ) -> PyResult<String> {
         let card = self.predictor.card();
         let (wanted, mut said) = (card.wanted(), String::new());
         let mut rows = json_rows(lines.as_bytes(), &wanted);
+        // Explaining takes seconds a row, so that it looks more often whether the user stops.
+        let size = if samples.is_some() { 1 } else { ROWS };
         loop {
             py.check_signals()?;
             let more = py.detach(|| {
                 let batch: Vec<_> = rows
                     .by_ref()
-                    .take(ROWS)
+                    .take(size)
                     .collect::<Result<_, _>>()
                     .map_err(|error| PyValueError::new_err(error.to_string()))?;
                 if batch.is_empty() {
@@ -76,9 +86,16 @@ impl PyModel {
                 let cells: Vec<_> = batch.iter().filter_map(|row| row.cells.as_ref().ok()).collect();
                 let predicted =
                     self.predictor.rows(&cells, &Silent).map_err(|error| raised(&error, error.hint()))?;
-                let form = pipeline::model::Form { min_confidence, ..Default::default() };
+                let explained = samples.is_some();
+                let form = pipeline::model::Form { min_confidence, explained, ..Default::default() };
                 let layout = pipeline::model::Layout::new(card, form, &[]);
-                for one in &answered(&batch, &predicted, self.predictor.decision(), card.classes.len()) {
+                let mut found = answered(&batch, &predicted, self.predictor.decision(), card.classes.len());
+                if let Some(samples) = samples {
+                    Explainer::new(&self.predictor, samples)
+                        .explain(&batch, &predicted, &mut found, &Silent)
+                        .map_err(|error| raised(&error, error.hint()))?;
+                }
+                for one in &found {
                     said += &json_of(&layout, one).to_string();
                     said.push('\n');
                 }
