@@ -40,6 +40,19 @@ pub fn pause(time: Duration, interrupted: &dyn Fn() -> bool) {
     }
 }
 
+/// Reports nothing, and stops once it is told.
+pub struct Until<'a>(pub &'a (dyn Fn() -> bool + Sync));
+
+impl Progress for Until<'_> {
+    fn start(&self, _: &str, _: u64, _: &'static str) {}
+    fn advance(&self, _: u64) {}
+    fn finish(&self) {}
+    fn note(&self, _: &str) {}
+    fn interrupted(&self) -> bool {
+        (self.0)()
+    }
+}
+
 /// Reports nothing and never stops.
 pub struct Silent;
 

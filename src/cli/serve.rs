@@ -52,6 +52,10 @@ pub struct ServeArgs {
     /// Where this processor cannot compute embeddings as the training did, compute them in another way (cosine at least 0.999)
     #[arg(long)]
     any_arithmetic: bool,
+    /// With an explanation (`"explain": true`), show whoever asks the rows of the training that are most like the row: their texts,
+    /// labels and places. Without it, no row of the training is in any answer
+    #[arg(long)]
+    show_training: bool,
 }
 
 /// Serve until SIGTERM or Ctrl-C.
@@ -73,8 +77,9 @@ pub fn serve(args: &ServeArgs) -> Result<Exit> {
         (models, _) => models.iter().map(|text| named(text)).collect::<Result<_>>()?,
     };
     let sources = models.into_iter().map(|(name, folder)| {
-        let any_arithmetic = args.any_arithmetic;
-        Box::new(ModelFolder { name, folder, root: root.clone(), any_arithmetic }) as Box<dyn Source>
+        let (any_arithmetic, show_training) = (args.any_arithmetic, args.show_training);
+        let root = root.clone();
+        Box::new(ModelFolder { name, folder, root, any_arithmetic, show_training }) as Box<dyn Source>
     });
     let encoders = args.encoder.iter().map(|text| {
         let (name, encoder) = text.split_once('=').unwrap_or((text, text));

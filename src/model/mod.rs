@@ -14,7 +14,8 @@ pub use answered::{Answer, Answered, Cell, Column, Form, Layout, TaskAnswer, ans
 pub use answers::{Answers, answers};
 pub use card::{Calibration, EncoderCard, FORMAT, ModelCard, OLDEST_FORMAT};
 pub use explain::{
-    Contributions, ExplainSettings, Explanation, Neighbour, Part, Share, Word, explain, shapley,
+    Contributions, ExplainSettings, Explanation, MOST_PLAYERS, Neighbour, Part, Share, Word, coalitions,
+    explain, shapley,
 };
 pub use files::{
     ModelFiles, PredictError, load_calibration, load_card, load_evaluation, load_head, load_inputs,

@@ -116,6 +116,19 @@ impl Answerer for Served {
         Err(AnswerError(format!("{} is an encoder and gives no labels", self.name)))
     }
 
+    fn tokens_to_explain(&self, row: &Row, _: usize) -> usize {
+        self.tokens(row)
+    }
+
+    fn explain(
+        &self,
+        _: &Row,
+        _: usize,
+        _: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Result<Answer, String>, AnswerError> {
+        Err(AnswerError(format!("{} is an encoder and gives no labels", self.name)))
+    }
+
     fn embed(&self, texts: &[&str], normalize: bool) -> Result<Vec<Embedded>, AnswerError> {
         let found = self.encoder.in_order(texts).map_err(failed)?;
         let found = found.into_iter().map(|one| (one.embedding, one.tokens)).collect();

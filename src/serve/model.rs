@@ -6,10 +6,11 @@ use std::sync::Arc;
 use pipeline_serve::outside::{Answer, AnswerError, Answerer, Embedded, Row, Source, TaskAnswer};
 use serde_json::{Map, Value, json};
 
-use super::embedded::{about_tokens, embedded};
-use crate::model::{Answered, ModelFiles, Places, Predictor, answered};
-use crate::progress::Silent;
-use crate::table::json_row;
+use super::embedded::{about_tokens, embedded, tokens_to_explain};
+use crate::model::{Answered, ModelFiles, Places, PredictError, Predictor, answered};
+use crate::progress::{Silent, Until};
+use crate::stages::{Explainer, LearnedRows, learned_rows};
+use crate::table::{NewRow, json_row};
 
 /// A model folder under a name.
 pub struct ModelFolder {
@@ -21,6 +22,8 @@ pub struct ModelFolder {
     pub root: PathBuf,
     /// Take another arithmetic where this processor lacks that of the training.
     pub any_arithmetic: bool,
+    /// Show clients who ask for an explanation the rows of the training that are most like theirs.
+    pub show_training: bool,
 }
 
 impl Source for ModelFolder {
@@ -43,7 +46,11 @@ impl Source for ModelFolder {
         let places = Places { root: &self.root, encoders: &[], any_arithmetic: self.any_arithmetic };
         let predictor =
             Predictor::load(&files, places, None, &Silent).map_err(|error| AnswerError(error.to_string()))?;
-        Ok(Arc::new(Served::new(predictor)))
+        let learned = self.show_training.then(|| learned_rows(&predictor, &files, &self.root));
+        let learned = learned.transpose().map_err(|error| {
+            AnswerError(format!("the rows of the training cannot be shown (--show-training): {error}"))
+        })?;
+        Ok(Arc::new(Served::new(predictor, learned)))
     }
 }
 
@@ -54,10 +61,12 @@ struct Served {
     columns: Vec<String>,
     /// Names of the numbers behind the label, where the head has learned them.
     ends: Vec<String>,
+    /// The rows of the training, where they may be shown.
+    learned: Option<LearnedRows>,
 }
 
 impl Served {
-    fn new(predictor: Predictor) -> Self {
+    fn new(predictor: Predictor, learned: Option<LearnedRows>) -> Self {
         let card = predictor.card();
         let wanted = card.wanted();
         Self {
@@ -65,6 +74,7 @@ impl Served {
             columns: wanted.columns().into_iter().map(str::to_owned).collect(),
             ends: card.ends().into_iter().map(str::to_owned).collect(),
             predictor,
+            learned,
         }
     }
 
@@ -85,7 +95,20 @@ impl Served {
                 .collect(),
             range: range.collect(),
             unlike_training: answer.unlike_training,
+            explanation: answer.explanation.as_ref().map(|why| json!(why)),
         })
+    }
+
+    /// The row of a request, as a line of JSON lines.
+    fn row(&self, line: u64, row: &Row) -> NewRow {
+        let wanted = self.predictor.card().wanted();
+        match row {
+            Row::Fields(values) => json_row(line, values, &wanted),
+            Row::Text(text) => {
+                let all = self.texts.iter().map(|field| (field.clone(), Value::String(text.clone())));
+                json_row(line, &all.collect::<Map<_, _>>(), &wanted)
+            }
+        }
     }
 }
 
@@ -142,20 +165,38 @@ impl Answerer for Served {
 
     fn predict(&self, rows: &[&Row]) -> Result<Vec<Result<Answer, String>>, AnswerError> {
         let card = self.predictor.card();
-        let wanted = card.wanted();
-        let row = |(line, row): (u64, &&Row)| match row {
-            Row::Fields(values) => json_row(line, values, &wanted),
-            Row::Text(text) => {
-                let all = self.texts.iter().map(|field| (field.clone(), Value::String(text.clone())));
-                json_row(line, &all.collect::<Map<_, _>>(), &wanted)
-            }
-        };
-        let batch: Vec<_> = (1..).zip(rows).map(row).collect();
+        let batch: Vec<_> = (1..).zip(rows).map(|(line, row)| self.row(line, row)).collect();
         let cells: Vec<_> = batch.iter().filter_map(|row| row.cells.as_ref().ok()).collect();
         let predicted =
             self.predictor.rows(&cells, &Silent).map_err(|error| AnswerError(error.to_string()))?;
         let answers = answered(&batch, &predicted, self.predictor.decision(), card.classes.len());
         Ok(answers.iter().map(|one| self.answer(one)).collect())
+    }
+
+    fn tokens_to_explain(&self, row: &Row, samples: usize) -> usize {
+        let columns = match row {
+            Row::Text(_) => 0,
+            Row::Fields(_) => self.columns.len() - self.texts.len(),
+        };
+        tokens_to_explain(self.tokens(row), columns, samples)
+    }
+
+    fn explain(
+        &self,
+        row: &Row,
+        samples: usize,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Result<Answer, String>, AnswerError> {
+        let failed = |error: PredictError| AnswerError(error.to_string());
+        let batch = [self.row(1, row)];
+        let cells: Vec<_> = batch.iter().filter_map(|row| row.cells.as_ref().ok()).collect();
+        let predicted = self.predictor.rows(&cells, &Until(stop)).map_err(failed)?;
+        let classes = self.predictor.card().classes.len();
+        let mut answers = answered(&batch, &predicted, self.predictor.decision(), classes);
+        let explainer = Explainer::new(&self.predictor, samples).naming(self.learned.as_ref(), true);
+        explainer.explain(&batch, &predicted, &mut answers, &Until(stop)).map_err(failed)?;
+        let [one] = &answers[..] else { return Err(AnswerError("the row has no answer".to_owned())) };
+        Ok(self.answer(one))
     }
 
     fn embed(&self, texts: &[&str], normalize: bool) -> Result<Vec<Embedded>, AnswerError> {

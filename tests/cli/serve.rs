@@ -129,6 +129,70 @@ fn it_answers_as_predict_does_and_ends_when_it_is_told() {
     assert_eq!(server.stop(), 0);
 }
 
+/// What an explanation adds up to, and what it should.
+fn adds_up(why: &Value) -> [f64; 2] {
+    let parts = why["words"].as_array().unwrap().iter().chain(why["columns"].as_array().unwrap());
+    let sum = parts.map(|part| part["value"].as_f64().unwrap()).sum();
+    [sum, why["log_odds"].as_f64().unwrap() - why["log_odds_of_nothing"].as_f64().unwrap()]
+}
+
+#[test]
+fn it_explains_as_predict_does_and_shows_rows_of_the_training_only_where_told() {
+    let project = Project::small();
+    project.use_head("prototypes", "");
+    project.good(&["build", "--quiet"]);
+    let row = json!({ "title": "Sort the buttons", "how_to_play": "By colour and size." });
+    project.write("row.jsonl", format!("{row}\n"));
+    let predict = |more: &[&str]| -> Value {
+        let args = [&["predict", "row.jsonl", "--only", "--json", "--explain"], more].concat();
+        serde_json::from_str(&project.good(&args).out()).unwrap()
+    };
+    let body = json!({ "rows": [row, { "title": "", "how_to_play": "" }], "explain": true });
+    let server = Server::start(&project, &[]);
+    let found = server.json("/predict", body.clone())["answers"].clone();
+    let (why, said) = (&found[0]["explanation"], predict(&[]));
+    assert_eq!(why["class"], said["label"]);
+    assert_eq!(
+        why["words"].as_array().unwrap().len(),
+        said["explanation"]["words"].as_array().unwrap().len()
+    );
+    for (word, said) in
+        why["words"].as_array().unwrap().iter().zip(said["explanation"]["words"].as_array().unwrap())
+    {
+        assert_eq!(
+            ["field", "text", "start"].map(|key| &word[key]),
+            ["field", "text", "start"].map(|key| &said[key])
+        );
+        assert!(
+            (word["value"].as_f64().unwrap() - said["value"].as_f64().unwrap()).abs() < 1e-4,
+            "{word} {said}"
+        );
+    }
+    let [sum, whole] = adds_up(why);
+    assert!((sum - whole).abs() < 1e-9, "{why}");
+    assert!(found[1]["label"].is_null() && found[1]["explanation"].is_null(), "{found}");
+    // Not even where a row of the training stands is told.
+    assert!(why["nearest"].is_null() && !said["explanation"]["nearest"].is_null(), "{why}");
+    assert_eq!(server.stop(), 0);
+
+    let server = Server::start(&project, &["--show-training"]);
+    let found = server.json("/predict", body)["answers"].clone();
+    let shown = predict(&["--show-training"]);
+    let places = |why: &Value| -> Vec<[Value; 3]> {
+        let of = |row: &Value| ["place", "label", "text"].map(|key| row[key].clone());
+        why["nearest"].as_array().unwrap().iter().map(of).collect()
+    };
+    let (near, expected) = (places(&found[0]["explanation"]), places(&shown["explanation"]));
+    assert!(near == expected && near.len() == 3 && near[0][2].is_string(), "{near:?} {expected:?}");
+    assert_eq!(server.stop(), 0);
+
+    // Where they are not here, that is said at once.
+    fs::remove_dir_all(project.path("data/embeddings")).unwrap();
+    let done = project.run(&["serve", "--port", "0", "--show-training"]);
+    assert_eq!(done.code(), 5, "{}", done.err());
+    assert!(done.err().contains("the rows of the training cannot be shown"), "{}", done.err());
+}
+
 #[test]
 fn another_training_takes_over_and_a_broken_one_does_not() {
     let project = Project::small();

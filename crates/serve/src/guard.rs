@@ -19,10 +19,11 @@ use super::request_id::request_id;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Routes that need no key: those that watchers ask, and the page's own files, which hold nothing of a model.
-const OPEN: [&str; 10] = [
+const OPEN: [&str; 11] = [
     "/",
     "/page.js",
     "/table.js",
+    "/why.js",
     "/page.css",
     "/docs",
     "/docs.js",

@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use super::error::ServeError;
 use super::metrics::Metrics;
 use super::outside::{Answerer, Source};
-use super::queue::{BatchLimits, BatchReport, Failure, Queue, run_once, start_workers};
+use super::queue::{BatchLimits, BatchReport, Failure, Load, Queue, run_once, start_workers};
 use super::settings::ServeSettings;
 
 /// One served model: its place stays, what stands there may be replaced.
@@ -20,6 +20,9 @@ pub struct Served {
     pub name: String,
     /// What waits for it.
     pub queue: Arc<Queue>,
+    /// Explanations that wait for it. Each takes as long as a thousand answers, so that they have a thread of their own, and nobody who asks
+    /// for labels stands behind them.
+    pub explaining: Arc<Queue>,
     source: Box<dyn Source>,
     now: RwLock<Arc<dyn Answerer>>,
     state: Mutex<State>,
@@ -115,14 +118,32 @@ impl Served {
             window_tokens: settings.window_tokens,
         };
         let queue = Arc::new(Queue::new(limits, settings.queue_tokens));
+        let explaining = Arc::new(Queue::new(BatchLimits { rows: 1, ..limits }, settings.queue_tokens));
         let (metrics, of) = (metrics.clone(), name.clone());
         let report: Arc<dyn Fn(&BatchReport) + Send + Sync> =
             Arc::new(move |report| metrics.batch(&of, report));
         start_workers(&name, &queue, settings.workers, &report)
+            .and_then(|()| start_workers(&format!("{name} why"), &explaining, 1, &report))
             .map_err(|source| ServeError::System { action: "start a thread for a model", source })?;
         let state =
             State { seen: Some(seen), loaded_at: OffsetDateTime::now_utc(), reloads: 0, broken: None };
-        Ok(Self { name, queue, source, now: RwLock::new(answerer), state: Mutex::new(state) })
+        Ok(Self { name, queue, explaining, source, now: RwLock::new(answerer), state: Mutex::new(state) })
+    }
+
+    /// What waits for it and what it does, explanations with the rest.
+    pub fn load_now(&self) -> Load {
+        let (asked, why) = (self.queue.load(), self.explaining.load());
+        Load {
+            rows: asked.rows + why.rows,
+            tokens: asked.tokens + why.tokens,
+            batches: asked.batches + why.batches,
+        }
+    }
+
+    /// Take nothing more, and let the threads go.
+    pub fn close(&self) {
+        self.queue.close();
+        self.explaining.close();
     }
 
     /// What answers now. Who holds it keeps it, whatever is loaded meanwhile.
@@ -177,7 +198,7 @@ impl Served {
 
     /// What `/info` says of it.
     pub fn info(&self) -> Value {
-        let (answerer, load) = (self.answerer(), self.queue.load());
+        let (answerer, load) = (self.answerer(), self.load_now());
         let state = self.state();
         json!({
             "name": self.name,
@@ -262,7 +283,7 @@ mod tests {
         assert_eq!(served.reload(false), Reload::Unchanged);
         assert_eq!(served.reload(true), Reload::Done);
         assert_eq!(loads.load(Ordering::SeqCst), 4);
-        served.queue.close();
+        served.close();
     }
 
     #[test]
@@ -275,6 +296,6 @@ mod tests {
         assert_eq!(served.reload(false), Reload::Failed("loading it panicked".into()));
         assert_eq!(served.reload(false), Reload::Unchanged);
         assert!(Arc::ptr_eq(&old, &served.answerer()));
-        served.queue.close();
+        served.close();
     }
 }

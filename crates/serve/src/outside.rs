@@ -37,6 +37,8 @@ pub struct Answer {
     pub range: Vec<(String, f64)>,
     /// Whether the row is unlike those of the training; `None` where the model cannot tell.
     pub unlike_training: Option<bool>,
+    /// Why, as `predict --explain` writes it; `None` where that was not asked.
+    pub explanation: Option<Value>,
 }
 
 /// The embedding of one text.
@@ -77,6 +79,20 @@ pub trait Answerer: Send + Sync {
     /// # Errors
     /// The whole batch failed.
     fn predict(&self, rows: &[&Row]) -> Result<Vec<Result<Answer, String>>, AnswerError>;
+    /// About how many tokens it takes to explain the answer to a row over so many `samples` (orders in which its words and columns are put
+    /// together), at least 1; as cheap as [`Answerer::tokens`].
+    fn tokens_to_explain(&self, row: &Row, samples: usize) -> usize;
+    /// The answer to a row with its explanation over so many `samples`, or why it has none. It gives up soon after `stop` says so: then
+    /// nobody waits for what it returns.
+    ///
+    /// # Errors
+    /// The model failed, or gave up.
+    fn explain(
+        &self,
+        row: &Row,
+        samples: usize,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Result<Answer, String>, AnswerError>;
     /// The embedding of each text in order, scaled to length 1 where `normalize`.
     ///
     /// # Errors

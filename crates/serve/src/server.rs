@@ -109,7 +109,7 @@ impl Server {
             Ok(())
         });
         if let Ok(models) = app.models() {
-            models.iter().for_each(|served| served.queue.close());
+            models.iter().for_each(|served| served.close());
         }
         runtime.shutdown_timeout(LAST_WORDS);
         app.log.line(Level::Info, "stopped", json!({}));
@@ -158,7 +158,7 @@ async fn cut(app: Arc<App>, stops: watch::Receiver<u32>) {
         () = told(stops, 2) => {}
     }
     if let Ok(models) = app.models() {
-        models.iter().for_each(|served| served.queue.close());
+        models.iter().for_each(|served| served.close());
         tokio::time::sleep(LAST_WORDS).await;
     }
 }

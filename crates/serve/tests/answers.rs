@@ -214,7 +214,7 @@ fn keys_are_asked_for_where_there_are_some() {
     for locked in ["/info", "/metrics", "/v1/models", "/nix"] {
         assert_eq!(server.get(locked).status, 401, "{locked}");
     }
-    for open in ["/livez", "/readyz", "/", "/page.js", "/openapi.json"] {
+    for open in ["/livez", "/readyz", "/", "/page.js", "/why.js", "/openapi.json"] {
         assert_eq!(server.get(open).status, 200, "{open}");
     }
     let right = format!("{json}authorization: bearer key-of-sixteen-letters\r\n");
@@ -249,6 +249,7 @@ fn the_page_and_the_description_load_nothing_from_elsewhere() {
         ("/", "text/html"),
         ("/docs", "text/html"),
         ("/page.js", "text/javascript"),
+        ("/why.js", "text/javascript"),
         ("/table.js", "text/javascript"),
         ("/page.css", "text/css"),
         ("/docs.js", "text/javascript"),

@@ -72,6 +72,17 @@ def check(page, folder, scheme):
     assert "unlike" in page.locator("#answer .remark").first.text_content()
     wide = [float(w) for w in page.locator("#answer rect.share").evaluate_all("all => all.map(r => r.getAttribute('width'))")]
     assert wide == sorted(wide, reverse=True) and abs(sum(wide) - 100) < 0.01, wide
+    # Why, in words: what speaks for it and what against, whatever the words are.
+    page.get_by_label("Say why").check()
+    page.get_by_label("title").fill(f"first second {EVIL}")
+    page.get_by_role("button", name="Label", exact=True).click()
+    page.get_by_role("heading", name="Why ").wait_for()
+    lines = [line.locator("th, td").all_text_contents() for line in page.locator("table.why tbody tr").all()]
+    assert lines[0] == ["first", "for", "+0.50 \u00b1 0.01"] and ["second", "against", "\u22120.25 \u00b1 0.01"] in lines, lines
+    assert page.locator("table.why thead th[scope=col]").count() == 3
+    assert page.locator("#answer ol li").text_content() == "ham (cosine 0.88, a.csv:2): <i>near</i>"
+    assert page.locator("#answer i, #answer img").count() == 0
+    page.get_by_label("Say why").uncheck()
     page.get_by_label("Give no label below").fill("100")
     page.get_by_role("button", name="Label", exact=True).click()
     page.get_by_text("less sure than abstain_below 1").wait_for()

@@ -5,4 +5,5 @@ mod players;
 mod shapley;
 
 pub use explanation::{ExplainSettings, Explanation, Neighbour, Part, Word, explain};
-pub use shapley::{Contributions, Share, shapley};
+pub use players::MOST_PLAYERS;
+pub use shapley::{Contributions, Share, coalitions, shapley};

@@ -7,8 +7,9 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::shapley::Coalition;
 use crate::table::Cells;
 
-/// Players of a row; of longer texts neighbouring words are one. Sampling costs a text for each in every order.
-const MOST: usize = 60;
+/// Players of a row, but for a few where it has more fields or columns than these; of longer texts neighbouring words are one. Sampling
+/// costs a text for each in every order.
+pub const MOST_PLAYERS: usize = 60;
 
 /// One of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +37,7 @@ pub fn players(cells: &Cells) -> Vec<Player> {
         .collect();
     let words: Vec<Vec<Range<usize>>> = cells.texts.iter().map(|text| words(text)).collect();
     let total: usize = words.iter().map(Vec::len).sum();
-    let room = MOST.saturating_sub(columns.len()).max(MOST / 2);
+    let room = MOST_PLAYERS.saturating_sub(columns.len()).max(MOST_PLAYERS / 2);
     let mut players = Vec::new();
     for (field, words) in words.iter().enumerate() {
         let count = if total <= room { words.len() } else { (words.len() * room / total).max(1) };
@@ -130,7 +131,7 @@ mod tests {
         let long = "word ".repeat(500);
         let cells = row(&[&long, "short text", &long]);
         let players = players(&cells);
-        assert!(players.len() <= MOST + 1, "{}", players.len());
+        assert!(players.len() <= MOST_PLAYERS + 1, "{}", players.len());
         let of = |wanted: usize| {
             players
                 .iter()

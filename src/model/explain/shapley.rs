@@ -52,6 +52,13 @@ impl Contributions {
     }
 }
 
+/// About how many coalitions [`shapley`] asks of; of `permutations` orders some coalitions are the same.
+pub fn coalitions(players: usize, permutations: usize) -> usize {
+    let sampled = 2 * permutations.div_ceil(2).max(2) * players;
+    let all = u32::try_from(players).ok().and_then(|players| 1usize.checked_shl(players));
+    all.unwrap_or(usize::MAX).min(sampled + 2)
+}
+
 /// What each of so many `players` adds to the value, over `permutations` orders (rounded up to an even number, at least 4), or over all
 /// coalitions where these are no more. `values` is asked once, about different coalitions, of which the first has nobody and the second
 /// everybody.

@@ -1,6 +1,7 @@
 // The page at /: asks /info what there is and /predict for labels. What people type or drop is only ever put in as text.
 
 import { same, tableOf, written } from "./table.js";
+import { why } from "./why.js";
 
 const at = (id) => document.getElementById(id);
 const state = { models: [], limits: { request_texts: 64 }, key: "", table: null, answers: [], stopped: null };
@@ -93,7 +94,9 @@ async function askOne(event) {
   const body = { model: at("model").value, abstain_below: threshold() };
   if (boxes.length === 1) body.texts = [boxes[0].value];
   else body.rows = [Object.fromEntries(boxes.map((box) => [box.dataset.column, box.value]))];
+  if (at("why").checked) body.explain = true;
   at("ask").disabled = true;
+  at("answer").setAttribute("aria-busy", "true");
   try {
     const { answers, notes } = await ask("/predict", body);
     say("");
@@ -102,6 +105,7 @@ async function askOne(event) {
     say(error.message);
   }
   at("ask").disabled = false;
+  at("answer").removeAttribute("aria-busy");
 }
 
 /** A bar as long as a share. Its number stands beside it, so that nobody needs to see it. */
@@ -132,10 +136,7 @@ function shown(answer) {
     more.append(element("dt", {}, name), element("dd", {}, `${task.label} (${percent(task.probability)})`));
   }
   if (more.childElementCount) made.append(element("details", {}, element("summary", {}, "More answers"), more));
-  if (answer.reasons) {
-    const reasons = element("pre", {}, JSON.stringify(answer.reasons, null, 1));
-    made.append(element("details", {}, element("summary", {}, "Reasons"), reasons));
-  }
+  if (answer.explanation) made.append(why(answer.explanation, element));
   return made;
 }
 

@@ -12,6 +12,13 @@ use crate::outside::{Answer, Answerer, Embedded, Row};
 pub enum Work {
     /// Labels of rows.
     Predict(Vec<Row>),
+    /// Labels of rows, and why.
+    Explain {
+        /// The rows.
+        rows: Vec<Row>,
+        /// Orders in which words and columns are put together.
+        samples: usize,
+    },
     /// Embeddings of texts.
     Embed {
         /// The texts.
@@ -25,7 +32,7 @@ impl Work {
     /// Its rows or texts.
     pub fn len(&self) -> usize {
         match self {
-            Self::Predict(rows) => rows.len(),
+            Self::Predict(rows) | Self::Explain { rows, .. } => rows.len(),
             Self::Embed { texts, .. } => texts.len(),
         }
     }
@@ -34,7 +41,7 @@ impl Work {
 /// The answers to all rows of a request, in their order.
 #[derive(Debug)]
 pub enum Done {
-    /// To [`Work::Predict`].
+    /// To [`Work::Predict`] and [`Work::Explain`].
     Answers(Vec<Result<Answer, String>>),
     /// To [`Work::Embed`].
     Embeddings(Vec<Embedded>),
@@ -61,7 +68,14 @@ pub enum Part {
 #[derive(Clone, Copy, PartialEq)]
 pub struct Group {
     model: *const (),
-    embed: Option<bool>,
+    asked: Asked,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Asked {
+    Labels,
+    Reasons { samples: usize },
+    Vectors { normalize: bool },
 }
 
 /// One request.
@@ -97,11 +111,12 @@ impl Job {
 
     /// What it may share a batch with.
     pub fn group(&self) -> Group {
-        let embed = match &self.work {
-            Work::Predict(_) => None,
-            Work::Embed { normalize, .. } => Some(*normalize),
+        let asked = match &self.work {
+            Work::Predict(_) => Asked::Labels,
+            Work::Explain { samples, .. } => Asked::Reasons { samples: *samples },
+            Work::Embed { normalize, .. } => Asked::Vectors { normalize: *normalize },
         };
-        Group { model: Arc::as_ptr(&self.model).cast(), embed }
+        Group { model: Arc::as_ptr(&self.model).cast(), asked }
     }
 
     /// Nobody waits for it any more.
@@ -140,7 +155,7 @@ impl Job {
 
     fn gathered(&self, parts: impl Iterator<Item = Part>) -> Done {
         match &self.work {
-            Work::Predict(_) => {
+            Work::Predict(_) | Work::Explain { .. } => {
                 let answer = |part| if let Part::Answer(answer) = part { Some(answer) } else { None };
                 Done::Answers(parts.filter_map(answer).collect())
             }

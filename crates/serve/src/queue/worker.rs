@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::fair::Item;
 use super::job::{Failure, Part, Work};
 use super::waiting::{Batch, Queue};
-use crate::outside::{Answerer, Row};
+use crate::outside::{Answer, Answerer, Row};
 
 /// What one batch took.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ fn run(batch: &Batch) -> BatchReport {
     let tokens = items.iter().map(|item| item.cost()).sum();
     let begin = Instant::now();
     let failure = answer(&items).err();
+    // An explanation that was given up because nobody waits for it any more is no failure.
+    let failure = failure.filter(|_| !items.iter().all(|item| item.job.is_cancelled()));
     if let Some(failure) = &failure {
         match by_request(&items).as_slice() {
             [_] => fail(&items, failure),
@@ -95,6 +97,7 @@ fn by_request<'i>(items: &[&'i Item]) -> Vec<Vec<&'i Item>> {
 fn asked(model: &dyn Answerer, items: &[&Item]) -> Result<Vec<Part>, Failure> {
     match items.first().map(|item| &item.job.work) {
         Some(Work::Embed { normalize, .. }) => embed(model, &texts_of(items), *normalize),
+        Some(Work::Explain { .. }) => items.iter().map(|item| explain(model, item)).collect(),
         _ => predict(model, &rows_of(items)),
     }
 }
@@ -102,14 +105,14 @@ fn asked(model: &dyn Answerer, items: &[&Item]) -> Result<Vec<Part>, Failure> {
 fn texts_of<'i>(items: &[&'i Item]) -> Vec<&'i str> {
     let text = |item: &&'i Item| match &item.job.work {
         Work::Embed { texts, .. } => texts.get(item.place).map(String::as_str),
-        Work::Predict(_) => None,
+        Work::Predict(_) | Work::Explain { .. } => None,
     };
     items.iter().filter_map(text).collect()
 }
 
 fn rows_of<'i>(items: &[&'i Item]) -> Vec<&'i Row> {
     let row = |item: &&'i Item| match &item.job.work {
-        Work::Predict(rows) => rows.get(item.place),
+        Work::Predict(rows) | Work::Explain { rows, .. } => rows.get(item.place),
         Work::Embed { .. } => None,
     };
     items.iter().filter_map(row).collect()
@@ -135,15 +138,32 @@ pub fn run_once(model: &dyn Answerer) -> Result<(), Failure> {
 fn predict(model: &dyn Answerer, rows: &[&Row]) -> Result<Vec<Part>, Failure> {
     let answers = guarded(|| model.predict(rows))?;
     counted(answers.len(), rows.len())?;
-    let classes = model.classes().len();
-    for answer in answers.iter().flatten() {
-        let numbers = answer.probabilities.iter().chain(answer.range.iter().map(|(_, value)| value));
-        let right = answer.probabilities.len() == classes && answer.best < classes;
-        if !right || !numbers.copied().all(f64::is_finite) {
-            return Err(Failure::Model("the model's answer is no probability of each class".to_owned()));
-        }
-    }
+    answers.iter().flatten().try_for_each(|answer| check(model, answer))?;
     Ok(answers.into_iter().map(Part::Answer).collect())
+}
+
+/// Ask why one row has its label, for as long as somebody waits for it.
+fn explain(model: &dyn Answerer, item: &Item) -> Result<Part, Failure> {
+    let samples = match &item.job.work {
+        Work::Explain { samples, .. } => *samples,
+        _ => 0,
+    };
+    let rows = rows_of(&[item]);
+    let [row] = rows[..] else { return Err(Failure::Model("a row is missing".to_owned())) };
+    let answer = guarded(|| model.explain(row, samples, &|| item.job.is_cancelled()))?;
+    answer.iter().try_for_each(|answer| check(model, answer))?;
+    Ok(Part::Answer(answer))
+}
+
+/// Whether it is what a model may say.
+fn check(model: &dyn Answerer, answer: &Answer) -> Result<(), Failure> {
+    let classes = model.classes().len();
+    let numbers = answer.probabilities.iter().chain(answer.range.iter().map(|(_, value)| value));
+    let right = answer.probabilities.len() == classes && answer.best < classes;
+    if !right || !numbers.copied().all(f64::is_finite) {
+        return Err(Failure::Model("the model's answer is no probability of each class".to_owned()));
+    }
+    Ok(())
 }
 
 fn embed(model: &dyn Answerer, texts: &[&str], normalize: bool) -> Result<Vec<Part>, Failure> {
@@ -172,7 +192,7 @@ fn guarded<T>(ask: impl FnOnce() -> Result<T, crate::outside::AnswerError>) -> R
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::outside::{Answer, AnswerError, Embedded};
+    use crate::outside::{AnswerError, Embedded};
     use crate::queue::batch::BatchLimits;
     use crate::queue::job::Done;
     use crate::queue::waiting::Submission;
@@ -207,6 +227,17 @@ pub mod tests {
             1
         }
         fn predict(&self, _: &[&Row]) -> Result<Vec<Result<Answer, String>>, AnswerError> {
+            Err(AnswerError("only embeds".into()))
+        }
+        fn tokens_to_explain(&self, _: &Row, samples: usize) -> usize {
+            samples
+        }
+        fn explain(
+            &self,
+            _: &Row,
+            _: usize,
+            _: &(dyn Fn() -> bool + Sync),
+        ) -> Result<Result<Answer, String>, AnswerError> {
             Err(AnswerError("only embeds".into()))
         }
         fn embed(&self, texts: &[&str], _: bool) -> Result<Vec<Embedded>, AnswerError> {

@@ -80,6 +80,9 @@ impl Serialize for Line<'_> {
         if let Some(unlike) = answer.unlike_training {
             object.serialize_entry("unlike_training", &unlike)?;
         }
+        if let Some(explanation) = &answer.explanation {
+            object.serialize_entry("explanation", explanation)?;
+        }
         object.end()
     }
 }
@@ -130,13 +133,14 @@ mod tests {
             tasks: vec![TaskAnswer { name: "tone".into(), label: "cross".into(), probability: 0.5 }],
             range: vec![("low".into(), 1.0), ("high".into(), 2.5)],
             unlike_training: Some(true),
+            explanation: Some(json!({ "class": "a" })),
         });
         let of = |answer: &Result<Answer, String>, below| {
             serde_json::to_string(&Line { line: 3, answer, classes: &classes, below }).unwrap()
         };
         assert_eq!(
             of(&answer, 0.0),
-            r#"{"line":3,"label":"a","probability":0.75,"probabilities":{"z":0.25,"a":0.75},"range":{"low":1.0,"high":2.5},"tasks":{"tone":{"label":"cross","probability":0.5}},"unlike_training":true}"#
+            r#"{"line":3,"label":"a","probability":0.75,"probabilities":{"z":0.25,"a":0.75},"range":{"low":1.0,"high":2.5},"tasks":{"tone":{"label":"cross","probability":0.5}},"unlike_training":true,"explanation":{"class":"a"}}"#
         );
         assert!(of(&answer, 0.8).starts_with(
             r#"{"line":3,"label":null,"reason":"less sure than abstain_below 0.8","probability":0.75"#

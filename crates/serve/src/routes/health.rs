@@ -53,7 +53,7 @@ pub async fn info(State(app): State<Arc<App>>) -> Response {
 #[utoipa::path(get, path = "/metrics", responses((status = 200, description = "Prometheus' text form")))]
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     if let Ok(models) = app.models() {
-        models.iter().for_each(|served| app.metrics.queue(&served.name, served.queue.load()));
+        models.iter().for_each(|served| app.metrics.queue(&served.name, served.load_now()));
     }
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.text()).into_response()
 }

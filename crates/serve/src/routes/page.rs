@@ -30,6 +30,10 @@ pub async fn table() -> Response {
     asset("text/javascript; charset=utf-8", include_str!("../page/table.js"))
 }
 
+pub async fn why() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../page/why.js"))
+}
+
 pub async fn style() -> Response {
     asset("text/css; charset=utf-8", include_str!("../page/page.css"))
 }

@@ -30,7 +30,16 @@ pub struct PredictRequest {
     /// Give no label to answers less probable than this, from 0 to 1.
     #[schema(minimum = 0.0, maximum = 1.0)]
     abstain_below: Option<f64>,
+    /// Say why: what each word, field and column adds to the log-odds of the label. It takes as long as a thousand answers and counts as
+    /// as many tokens.
+    explain: Option<bool>,
+    /// Orders in which words and columns are put together for that, from 4 to 1024; 32 where nothing is said.
+    #[schema(minimum = 4, maximum = 1024)]
+    explain_samples: Option<usize>,
 }
+
+/// Orders in which words and columns are put together where nothing is said, as in `predict --explain-samples`.
+const SAMPLES: usize = 32;
 
 const EXAMPLE: &str = r#"{"texts": ["My invoice is wrong"]} or {"rows": [{"title": "Invoice"}]}"#;
 
@@ -40,7 +49,7 @@ const EXAMPLE: &str = r#"{"texts": ["My invoice is wrong"]} or {"rows": [{"title
     responses(
         (status = 200, description = "`model`, `answers` in the order of the texts, and `notes`. An answer has `line` (from 1), \
             `label`, `probability`, `probabilities` of all classes, `unlike_training`, and, where the model has them, `range` \
-            and `tasks`; without a label `label` is null and `reason` says why."),
+            `tasks` and `explanation`; without a label `label` is null and `reason` says why."),
         (status = 400, description = "Not such a request"), (status = 404, description = "No such model"),
         (status = 429, description = "Too much waits; see Retry-After")
     )
@@ -60,6 +69,14 @@ async fn answer(app: &App, caller: &Caller, request: Request) -> Result<Response
     if !(0.0..=1.0).contains(&below) {
         return Err(invalid(&format!("abstain_below = {below} is no share from 0 to 1")));
     }
+    let samples = match (asked.explain.unwrap_or(false), asked.explain_samples) {
+        (false, Some(_)) => return Err(invalid("the request has explain_samples without \"explain\": true")),
+        (true, Some(samples)) if !(4..=1024).contains(&samples) => {
+            return Err(invalid(&format!("explain_samples = {samples} is not from 4 to 1024")));
+        }
+        (true, samples) => Some(samples.unwrap_or(SAMPLES)),
+        (false, None) => None,
+    };
     let served = app.models()?.find(asked.model.as_deref());
     let unknown = || Refusal::UnknownModel {
         name: asked.model.clone().unwrap_or_default(),
@@ -83,19 +100,20 @@ async fn answer(app: &App, caller: &Caller, request: Request) -> Result<Response
         (None, None) => return Err(invalid("the request has neither texts nor rows")),
     };
     app.check_texts(rows.len())?;
-    let costs: Vec<usize> = rows.iter().map(|row| answerer.tokens(row).max(1)).collect();
+    let cost = |row| match samples {
+        Some(samples) => answerer.tokens_to_explain(row, samples),
+        None => answerer.tokens(row),
+    };
+    let costs: Vec<usize> = rows.iter().map(|row| cost(row).max(1)).collect();
     let counts = Counts { texts: rows.len(), tokens: costs.iter().sum(), model: served.name.clone() };
     let answers = match rows.is_empty() {
         true => Vec::new(),
         false => {
-            let work = Work::Predict(rows);
-            let question = Question {
-                model: &served.name,
-                queue: &served.queue,
-                answerer: answerer.clone(),
-                work,
-                costs,
+            let (work, queue) = match samples {
+                Some(samples) => (Work::Explain { rows, samples }, &served.explaining),
+                None => (Work::Predict(rows), &served.queue),
             };
+            let question = Question { model: &served.name, queue, answerer: answerer.clone(), work, costs };
             match app.ask(caller.client, question).await? {
                 Done::Answers(answers) => answers,
                 Done::Embeddings(_) => return Err(Refusal::Internal { what: "the queue" }),

@@ -21,6 +21,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/", get(page::page).post(embed::embed))
         .route("/page.js", get(page::script))
         .route("/table.js", get(page::table))
+        .route("/why.js", get(page::why))
         .route("/page.css", get(page::style))
         .route("/docs", get(docs::docs))
         .route("/docs.js", get(docs::script))

@@ -121,9 +121,44 @@ impl Answerer for Fake {
                 tasks: vec![TaskAnswer { name: "tone".into(), label: "calm".into(), probability: 0.5 }],
                 range: vec![("version".into(), self.version as f64)],
                 unlike_training: Some(text.contains("STRANGE")),
+                explanation: None,
             })
         };
         Ok(texts.iter().map(answer).collect())
+    }
+    fn tokens_to_explain(&self, row: &Row, samples: usize) -> usize {
+        self.tokens(row) * samples
+    }
+    fn explain(
+        &self,
+        row: &Row,
+        samples: usize,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Result<Answer, String>, AnswerError> {
+        let text = text_of(row);
+        while text.contains("ENDLESS") {
+            if stop() {
+                self.asked.lock().unwrap().push(vec!["given up".into()]);
+                return Err(AnswerError("given up".into()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut answers = self.predict(&[row])?;
+        let class = &self.classes;
+        Ok(answers.remove(0).map(|answer| {
+            let word = |(place, word): (usize, &str)| {
+                let value = if place % 2 == 0 { 0.5 } else { -0.25 };
+                json!({ "field": "title", "text": word, "value": value, "standard_error": 0.01 })
+            };
+            let words: Vec<Value> = text.split_whitespace().enumerate().map(word).collect();
+            let whole: f64 = words.iter().filter_map(|word| word["value"].as_f64()).sum();
+            let near = json!({ "place": "a.csv:2", "label": "ham", "cosine": 0.875, "text": "<i>near</i>" });
+            let explanation = json!({
+                "class": class[answer.best], "log_odds": whole - 1.0, "log_odds_of_nothing": -1.0, "exact": false,
+                "fields": [], "columns": [], "words": words, "samples": samples, "nearest": [near],
+            });
+            Answer { explanation: Some(explanation), ..answer }
+        }))
     }
     fn embed(&self, texts: &[&str], normalize: bool) -> Result<Vec<Embedded>, AnswerError> {
         self.look(texts)?;
