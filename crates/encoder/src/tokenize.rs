@@ -70,11 +70,15 @@ impl Truncating {
         let mut tokenizer = read(&bytes).map_err(invalid)?;
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|e| invalid(e.to_string()))?;
-        let special_tokens = tokenizer.get_post_processor().map_or(0, |p| p.added_tokens(false));
+        let special_tokens = guarded(|| tokenizer.get_post_processor().map_or(0, |p| p.added_tokens(false)))
+            .map_err(invalid)?;
         let own_tokens = max_tokens.checked_sub(special_tokens).ok_or_else(|| {
             invalid(format!("it adds {special_tokens} special tokens, and a text may have {max_tokens}"))
         })?;
-        Ok(Self { tokenizer, own_tokens, special_tokens, lower_case })
+        let opened = Self { tokenizer, own_tokens, special_tokens, lower_case };
+        // A file whose parts do not fit together fails at every text: here it is known that the file is to blame.
+        opened.tokens("a", 0).map_err(|error| invalid(error.to_string()))?;
+        Ok(opened)
     }
 
     /// Id of the token that stands for nothing; 0 where the vocabulary has none.
@@ -107,10 +111,16 @@ impl Truncating {
     /// # Errors
     /// The tokenizer failed on a text.
     pub fn tokenize(&self, texts: &[&str], offset: usize) -> Result<Vec<Tokens>, EncoderError> {
+        let one = |(place, text): (usize, &&str)| self.tokens(text, offset + place);
+        texts.par_iter().enumerate().map(one).collect()
+    }
+
+    /// Token ids of the text with this index.
+    fn tokens(&self, text: &str, index: usize) -> Result<Tokens, EncoderError> {
         let failed = |e: tokenizers::Error| EncoderError::Tokenize(e.to_string());
         let most = self.own_tokens + self.special_tokens;
-        let one = |(place, text): (usize, &&str)| {
-            let (text, whole) = beginning(text.trim(), SEEN.max(most.saturating_mul(SEEN_A_TOKEN)));
+        let (text, whole) = beginning(text.trim(), SEEN.max(most.saturating_mul(SEEN_A_TOKEN)));
+        let tokenized = || {
             let lower = self.lower_case.then(|| text.to_lowercase());
             let mut encoding =
                 self.tokenizer.encode_fast(lower.as_deref().unwrap_or(text), false).map_err(failed)?;
@@ -120,9 +130,9 @@ impl Truncating {
             encoding.truncate(self.own_tokens, 0, TruncationDirection::Right);
             let ids = self.tokenizer.post_process(encoding, None, true).map_err(failed)?;
             let ids = ids.get_ids().iter().map(|&id| id.into()).collect();
-            Ok(Tokens { text: offset + place, length, ids })
+            Ok(Tokens { text: index, length, ids })
         };
-        texts.par_iter().enumerate().map(one).collect()
+        guarded(tokenized).map_err(EncoderError::Tokenize)?
     }
 }
 
@@ -162,6 +172,29 @@ mod tests {
         fs::write(folder.path().join("tokenizer.json"), WORDS.replace("\"decoder\": null", "\"decoder\": ,"))
             .unwrap();
         let error = Truncating::open(folder.path(), 4, false).err().unwrap();
+        assert!(error.to_string().contains("tokenizer.json"), "{error}");
+    }
+
+    /// A template that names a special token which it does not have.
+    #[test]
+    fn a_file_that_tokenizers_panics_at_when_it_is_used_is_no_tokenizer() {
+        let folder = tempfile::tempdir().unwrap();
+        let template = |known: &str| {
+            let single =
+                r#"[{"SpecialToken": {"id": "a", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]"#;
+            let special = format!(r#"{{"{known}": {{"id": "a", "ids": [0], "tokens": ["a"]}}}}"#);
+            format!(
+                r#""post_processor": {{"type": "TemplateProcessing", "single": {single}, "pair": {single}, "special_tokens": {special}}}"#
+            )
+        };
+        let open = |known: &str| {
+            let words = WORDS.replace(r#""post_processor": null"#, &template(known));
+            fs::write(folder.path().join("tokenizer.json"), words).unwrap();
+            Truncating::open(folder.path(), 4, false)
+        };
+        assert_eq!(open("a").unwrap().tokenize(&["b"], 0).unwrap()[0].ids, [0, 1]);
+        let error = open("A").err().unwrap();
+        assert!(matches!(error, EncoderError::Invalid { .. }), "{error}");
         assert!(error.to_string().contains("tokenizer.json"), "{error}");
     }
 
