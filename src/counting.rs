@@ -27,6 +27,11 @@ pub fn minutes(minutes: f64) -> String {
     }
 }
 
+/// An amount of money in whatever currency: in hundredths, in a ten-thousandth where it is less than one.
+pub fn money(amount: f64) -> String {
+    if amount >= 1.0 || amount == 0.0 { format!("{amount:.2}") } else { format!("{amount:.4}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,7 +54,8 @@ mod tests {
     }
 
     #[test]
-    fn minutes_are_said_as_people_do() {
+    fn minutes_and_money_are_said_as_people_do() {
+        assert_eq!([0.0, 0.1085, 12.345].map(money), ["0.00", "0.1085", "12.35"]);
         assert_eq!([0.3, 38.2, 150.0].map(minutes), ["a minute", "38 minutes", "2.5 hours"]);
     }
 }

@@ -70,10 +70,8 @@ enum Task {
     /// List the models that were trained; restore or prune them
     #[command(after_help = runs::EXAMPLES)]
     Runs(runs::RunsArgs),
-    /// Compare two evaluated models, row by row and fold by fold
-    #[command(
-        after_help = "Examples:\n  pipeline compare 3 7\n  pipeline compare activities wider\n  pipeline compare data/models/activities ../elsewhere/model\n\nDifferences are first minus second, each with its 95 % interval."
-    )]
+    /// Compare two evaluated models, row by row and fold by fold, or the model with a language model
+    #[command(after_help = compare::EXAMPLES)]
     Compare(compare::CompareArgs),
     /// Compare presets (heads, inputs, losses, augmentation) on the same folds
     #[command(
@@ -220,7 +218,7 @@ fn run(task: Task, engine: Option<&dyn Engine>) -> Result<Exit> {
         Task::Serve(args) => serve::serve(&args),
         Task::Cache(args) => cache::cache(&args),
         Task::Runs(args) => runs::runs(&args),
-        Task::Compare(args) => compare::compare(&args),
+        Task::Compare(args) => compare::compare(&args, engine),
         Task::Ablate(args) => ablate::ablate(&args, engine),
         Task::Collect(args) => collect::collect(&args, engine),
         Task::Correct(args) => correct::correct(&args),

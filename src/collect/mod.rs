@@ -1,5 +1,6 @@
 //! New rows from elsewhere, and none of it on trust: candidates with their provenance, and the gate that they pass.
 
+mod against_model;
 mod candidates;
 mod gate;
 mod language_model;
@@ -8,6 +9,7 @@ mod review;
 mod scraped;
 mod web;
 
+pub use against_model::AgainstModel;
 pub use candidates::{CandidateRow, LICENCE, ORIGIN, Provenance, write_candidates};
 pub use gate::{
     Against, AlikeSettings, Among, Batch, Candidate, Columns, Diversity, DiversityFigures, DiversitySettings,
@@ -16,9 +18,9 @@ pub use gate::{
     UnsafeSettings, Vectors, Verdict, WordLimits, diversity,
 };
 pub use language_model::{
-    Asking, Attribute, Budget, Class, Client, CollectError, Counts, Ended, EndpointSettings, Estimate,
-    Example, Field, Finished, Generation, Kept, Key, Limits, Origin as ModelOrigin, Paraphrases, Planned,
-    Prices, Prompts, RealTime, Source, Task,
+    Asking, Attribute, Budget, Class, Classified, Client, CollectError, Counts, Ended, EndpointSettings,
+    Estimate, Example, Failure, Field, Finished, Generation, Kept, Key, Labels, Limits,
+    Origin as ModelOrigin, Paraphrases, Planned, Prices, Prompts, RealTime, Source, Task, Tokens, Unlabelled,
 };
 pub use people::{
     Annotator, AnswerFile, Answered, AskAgain, AskSettings, DawidSkene, Merged, Pair, PeopleError, TaskRow,

@@ -85,6 +85,11 @@ impl Figure {
     pub fn needs_order(self) -> bool {
         matches!(self, Self::QuadraticKappa | Self::ClassError)
     }
+
+    /// Whether it is of probabilities, not of answers alone.
+    pub fn needs_probabilities(self) -> bool {
+        matches!(self, Self::LogLoss | Self::Ece | Self::Brier)
+    }
 }
 
 /// A model's answers on some rows.

@@ -1,6 +1,7 @@
 //! Figures to text and HTML, for people. Nothing is computed here.
 
 mod ablation;
+mod against;
 mod chart;
 mod collect;
 mod comparison;
@@ -16,6 +17,7 @@ mod tuning;
 mod validation;
 
 pub use ablation::ablation_text;
+pub use against::against_text;
 pub use chart::MapPoint;
 pub use collect::{accepted_text, answered_text, review_text, scraped_text, worth_text};
 pub use comparison::comparison_text;

@@ -106,10 +106,10 @@ pub(super) struct Answer {
     /// Hash of the row as its file has it, and of its texts.
     pub contents: [String; 2],
     truth: usize,
-    predicted: usize,
+    pub predicted: usize,
     /// Its group of near-duplicates.
     group: usize,
-    probabilities: Vec<f32>,
+    pub probabilities: Vec<f32>,
 }
 
 /// What stands before the probabilities in a line of `predictions.csv`.

@@ -5,6 +5,7 @@
 //! computed in the rooms before; here it is read from disk, handed over, and written.
 
 mod ablate;
+mod against_model;
 mod augment;
 mod compare;
 mod collect;
@@ -13,6 +14,7 @@ mod correct;
 mod curve;
 mod declaration;
 mod embed;
+mod endpoint;
 mod error;
 mod evaluate;
 mod evidence;
@@ -47,6 +49,7 @@ mod tuned;
 mod validate;
 
 pub use ablate::{AblateSettings, Preset, ablate, presets};
+pub use against_model::{Against, AgainstSettings, against_model};
 pub use collect::{
     AcceptSettings, AnswersOptions, AskOptions, Asked, GenerateSettings, Generated, ScrapeSettings, accept,
     answers, ask, generate, paraphrase, review, scrape, worth,

@@ -2,19 +2,16 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::endpoint::{Asked, endpoint};
 use crate::project::Project;
 
 const COLUMNS: &str = "age_min,age_max,title,how_to_play,duration_mins,cost,players,_kind,_origin,_recipe,_date,_licence,_parent";
 
 /// Two classes that a handful of words tell apart.
-fn project() -> Project {
+pub fn project() -> Project {
     let project = Project::empty();
     project.use_head("kernel", "");
     let mut table = String::from("title,how_to_play,age_min,age_max,duration_mins,cost,players\n");
@@ -208,64 +205,24 @@ fn a_paraphrase_goes_with_the_row_that_it_says_in_other_words() {
     assert_ne!(f1(0), f1(1), "the preset uses them");
 }
 
-/// An endpoint that writes `words` into rows of the fields asked for, and how often it was asked.
-fn endpoint(words: &'static [&'static str]) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map(Result::unwrap) {
-            let number = count.fetch_add(1, Ordering::SeqCst);
-            std::thread::spawn(move || answer(stream, number, words));
-        }
-    });
-    (url, asked)
-}
-
-fn answer(mut stream: TcpStream, number: usize, words: &[&str]) {
-    let (mut request, mut part) = (Vec::new(), [0; 4096]);
-    let body = loop {
-        let count = stream.read(&mut part).unwrap();
-        request.extend_from_slice(&part[..count]);
-        let text = String::from_utf8_lossy(&request);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.to_lowercase();
-            let length = length.split("content-length: ").nth(1).unwrap().lines().next().unwrap().to_owned();
-            if body.len() >= length.parse().unwrap() {
-                break body.to_owned();
-            }
-        }
-    };
-    let asked: Value = serde_json::from_str(&body).unwrap();
-    let prompt = asked["messages"][1]["content"].as_str().unwrap();
-    let young = prompt.contains("baby");
-    let rows: Vec<Value> = (0..2)
-        .map(|row| {
+/// An endpoint that writes `words` into rows of the fields asked for, and what it was asked.
+fn writer(words: &'static [&'static str]) -> (String, Asked) {
+    endpoint(move |number, prompt| {
+        let young = prompt.contains("baby");
+        let row = |row: usize| {
             let word = words[(2 * number + row) % words.len()];
             let how = match young {
                 true => format!("Shake the {word} with the baby on the porch and listen to it together."),
                 false => format!("Argue before a jury on the porch about the law of the {word}."),
             };
-            serde_json::json!({ "title": format!("{word} time {number}"), "how_to_play": how })
-        })
-        .collect();
-    // Now and then a model forgets what was asked for.
-    let content = if number % 3 == 2 {
-        "I would rather not.".to_owned()
-    } else {
-        serde_json::json!({ "rows": rows }).to_string()
-    };
-    let said = serde_json::json!({
-        "choices": [{ "message": { "role": "assistant", "content": content }, "finish_reason": "stop" }],
-        "usage": { "prompt_tokens": 100, "completion_tokens": 50 }
+            json!({ "title": format!("{word} time {number}"), "how_to_play": how })
+        };
+        // Now and then a model forgets what was asked for.
+        match number % 3 {
+            2 => "I would rather not.".to_owned(),
+            _ => json!({ "rows": [row(0), row(1)] }).to_string(),
+        }
     })
-    .to_string();
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        said.len()
-    );
-    stream.write_all((head + &said).as_bytes()).unwrap();
 }
 
 const WORDS: &[&str] = &[
@@ -276,7 +233,7 @@ const WORDS: &[&str] = &[
 #[test]
 fn a_model_writes_rows_within_its_budget_and_a_run_is_repeated_from_what_was_kept() {
     let project = project();
-    let (url, asked) = endpoint(WORDS);
+    let (url, asked) = writer(WORDS);
     let nothing = project.run(&["collect", "generate"]);
     assert_eq!(nothing.code(), 3);
     assert!(nothing.err().contains("collect.model.base_url is not set"), "{}", nothing.err());
@@ -290,13 +247,13 @@ fn a_model_writes_rows_within_its_budget_and_a_run_is_repeated_from_what_was_kep
     );
     project.configure("[evaluate]", &collect);
     let estimate = project.json(&["collect", "generate", "--estimate"]);
-    assert_eq!((&estimate["estimate"]["requests"], asked.load(Ordering::SeqCst)), (&4.into(), 0));
+    assert_eq!((&estimate["estimate"]["requests"], asked.count()), (&4.into(), 0));
     assert!(estimate["estimate"]["cost"].as_f64().unwrap() > 0.0, "{estimate}");
 
     let found = project.json(&["collect", "generate", "--quiet"]);
     assert_eq!(found["counts"]["valid"], 8, "{found}");
     assert_eq!(found["file"], "data/candidates/small/generated-1.csv");
-    let requests = asked.load(Ordering::SeqCst);
+    let requests = asked.count();
     assert!(requests >= 5, "the fifth answer had no rows: {requests}");
     let rows = project.csv("data/candidates/small/generated-1.csv");
     assert!(rows.iter().all(|row| row["_kind"] == "generated" && row["_origin"] == "scripted"), "{rows:?}");
@@ -359,7 +316,7 @@ fn a_model_writes_rows_within_its_budget_and_a_run_is_repeated_from_what_was_kep
 #[test]
 fn rows_are_said_in_other_words_and_know_their_parents() {
     let project = project();
-    let (url, _) = endpoint(WORDS);
+    let (url, _) = writer(WORDS);
     project.configure(
         "[evaluate]",
         &format!("[collect.model]\nbase_url = \"{url}\"\nname = \"scripted\"\n[collect.paraphrase]\nrows = 6\n[evaluate]"),

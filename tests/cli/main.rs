@@ -4,6 +4,7 @@
 
 mod ablation;
 mod advice;
+mod against;
 mod arrow_stream;
 mod built_before;
 mod cache;
@@ -12,6 +13,7 @@ mod collect;
 mod curve;
 mod decision;
 mod embed_table;
+mod endpoint;
 mod evaluation;
 mod examples;
 mod explain;

@@ -184,6 +184,8 @@ pub enum Failure {
     CutOff,
     /// The answer's text holds no JSON object.
     NoJson,
+    /// The answer names none of the labels that it was to choose from.
+    NoLabel,
     /// Whatever makes the whole run impossible: settings, files, an answer that is not kept.
     Run,
 }
@@ -200,6 +202,7 @@ impl Failure {
             Self::Empty => "empty answer",
             Self::CutOff => "cut off at max_tokens",
             Self::NoJson => "no JSON",
+            Self::NoLabel => "names no label",
             Self::Run => "run impossible",
         }
     }

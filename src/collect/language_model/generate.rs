@@ -9,10 +9,11 @@ use std::time::Instant;
 use super::budget::Estimate;
 use super::counts::{Counts, Ended, Outcome};
 use super::error::CollectError;
-use super::generation::Generation;
+use super::generation::{Answered, Generation};
 use super::kept::Lookup;
 use super::limits::Tokens;
 use super::plan::Planned;
+use super::request::Request;
 use super::state::{Done, Finished, State};
 
 impl Generation<'_> {
@@ -102,25 +103,28 @@ impl Generation<'_> {
 
     fn answer(&self, planned: Planned) -> Done {
         let request = self.client.request(planned.number, planned.messages.clone(), planned.schema.clone());
-        let hash = request.hash();
-        let damaged = match self.kept.get(&request) {
-            Lookup::Found(answer) => {
-                return Done { planned, hash, from_kept: true, damaged: None, answer: Ok(answer) };
-            }
+        let Answered { from_kept, damaged, answer } = self.answered(&request);
+        Done { planned, hash: request.hash(), from_kept, damaged, answer }
+    }
+
+    /// The answer to `request`: what is kept, else what the endpoint says, which is kept then.
+    pub(super) fn answered(&self, request: &Request) -> Answered {
+        let damaged = match self.kept.get(request) {
+            Lookup::Found(answer) => return Answered { from_kept: true, damaged: None, answer: Ok(answer) },
             Lookup::Absent => None,
             Lookup::Damaged(reason) => Some(reason),
         };
         let answer = if self.offline {
-            let (folder, number) = (self.kept.folder().to_owned(), planned.number);
-            Err(CollectError::NotKept { number, hash: hash.clone(), folder, damaged: damaged.clone() })
+            let (folder, hash) = (self.kept.folder().to_owned(), request.hash());
+            Err(CollectError::NotKept { number: request.number, hash, folder, damaged: damaged.clone() })
         } else {
-            let answer = self.client.ask(&request, self.asking);
+            let answer = self.client.ask(request, self.asking);
             answer.and_then(|answer| {
-                self.kept.put(&request, &answer, self.client.base_url())?;
+                self.kept.put(request, &answer, self.client.base_url())?;
                 Ok(answer)
             })
         };
-        Done { planned, hash, from_kept: false, damaged, answer }
+        Answered { from_kept: false, damaged, answer }
     }
 }
 

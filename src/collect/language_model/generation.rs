@@ -1,6 +1,8 @@
 //! What a run of requests is made with.
 
+use super::answer::Answer;
 use super::client::{Asking, Client};
+use super::error::CollectError;
 use super::kept::Kept;
 
 /// A run of requests.
@@ -17,4 +19,13 @@ pub struct Generation<'a> {
     pub concurrency: usize,
     /// Whether to answer from what is kept alone: a request that is not there ends the run.
     pub offline: bool,
+}
+
+/// What became of a request.
+pub(super) struct Answered {
+    /// Whether the answer was kept from before.
+    pub from_kept: bool,
+    /// What is wrong with what was kept.
+    pub damaged: Option<String>,
+    pub answer: Result<Answer, CollectError>,
 }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod budget;
+mod classify;
 mod client;
 mod counts;
 mod dialect;
@@ -29,12 +30,13 @@ mod state;
 mod task;
 
 pub use budget::{Budget, Estimate};
+pub use classify::{Classified, Labels, Unlabelled};
 pub use client::{Asking, Client};
 pub use counts::{Counts, Ended};
-pub use error::CollectError;
+pub use error::{CollectError, Failure};
 pub use generation::Generation;
 pub use kept::Kept;
-pub use limits::{Limits, Prices};
+pub use limits::{Limits, Prices, Tokens};
 pub use paraphrase::{Paraphrases, Source};
 pub use pause::RealTime;
 pub use plan::{Origin, Planned};

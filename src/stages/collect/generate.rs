@@ -14,15 +14,15 @@ use time::format_description::well_known::Rfc3339;
 use super::candidate_file::{next_file, next_number};
 use super::records::Records;
 use crate::collect::{
-    Asking, Attribute, Budget, CandidateRow, Class, Client, CollectError, Counts, Ended, EndpointSettings,
-    Estimate, Example, Field, Finished, Generation, Kept, Key, Limits, ModelOrigin, Paraphrases, Planned,
-    Prices, Prompts, Provenance, RealTime, Source, Task, write_candidates,
+    Asking, Attribute, Budget, CandidateRow, Class, Client, CollectError, Counts, Ended, Example, Field,
+    Finished, Generation, Kept, ModelOrigin, Paraphrases, Planned, Prompts, Provenance, RealTime, Source,
+    Task, write_candidates,
 };
-use crate::config::{CollectedKind, GenerateClass, GenerateField, ModelConfig};
-use crate::counting::{counted, grouped};
+use crate::config::{CollectedKind, GenerateClass, GenerateField};
 use crate::engine::Engine;
 use crate::progress::Progress;
 use crate::split::Part;
+use crate::stages::endpoint::{Endpoint, at_most, endpoint};
 use crate::stages::error::BuildError;
 use crate::stages::project::Project;
 use crate::stages::rows::Rows;
@@ -255,29 +255,8 @@ impl<'a> Run<'a> {
         settings: GenerateSettings,
         kind: CollectedKind,
     ) -> Result<Self, BuildError> {
-        let model = &project.config.collect.model;
-        for (key, value, what) in [
-            (
-                "collect.model.base_url",
-                &model.base_url,
-                "the address of an endpoint, such as http://127.0.0.1:8080/v1",
-            ),
-            ("collect.model.name", &model.name, "the name of the model"),
-        ] {
-            if value.trim().is_empty() {
-                return Err(BuildError::NotDeclared { key: key.into(), what: what.into() });
-            }
-        }
-        let limits = Limits {
-            requests: model.most_requests.map(|most| most as u64),
-            tokens: model.most_tokens.map(|most| most as u64),
-            cost: model.most_cost,
-        };
-        let prices = model
-            .prompt_price
-            .zip(model.answer_price)
-            .map(|(prompt, completion)| Prices { prompt, completion });
-        Ok(Self { project, settings, kind, client: client(model)?, budget: Budget::new(limits, prices)? })
+        let Endpoint { client, budget } = endpoint(&project.config.collect.model)?;
+        Ok(Self { project, settings, kind, client, budget })
     }
 
     /// The estimate and, unless it is all that is wanted, the run. `made` gives the row of texts.
@@ -298,7 +277,7 @@ impl<'a> Run<'a> {
             offline: self.settings.offline,
         };
         let found = generation.estimate(again)?;
-        progress.note(&said(&found));
+        progress.note(&at_most(&found));
         let estimate = Estimated {
             requests: found.requests,
             prompt_tokens: found.tokens.prompt,
@@ -306,7 +285,7 @@ impl<'a> Run<'a> {
             cost: found.cost,
         };
         if self.settings.estimate {
-            let ended = said(&found);
+            let ended = at_most(&found);
             return Ok(Generated { estimate, counts: None, ended, stopped: false, file: None });
         }
         let date = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
@@ -350,35 +329,4 @@ impl<'a> Run<'a> {
         write_candidates(&path, &self.project.config.columns(), rows)?;
         Ok(Some(self.project.relative(&path).into()))
     }
-}
-
-/// The endpoint of the config, with the key of the environment.
-pub fn client(model: &ModelConfig) -> Result<Client, BuildError> {
-    let key = std::env::var(&model.key_env).unwrap_or_default();
-    Ok(Client::new(EndpointSettings {
-        base_url: model.base_url.clone(),
-        model: model.name.clone(),
-        key: Key::new(&key)?,
-        timeout_s: model.timeout_s,
-        retries: model.retries as u32,
-        max_tokens: model.max_tokens as u32,
-        temperature: model.temperature,
-        seed: None,
-    })?)
-}
-
-fn said(estimate: &Estimate) -> String {
-    let mut text = format!(
-        "at most {}, {} tokens of prompts and {} of answers",
-        counted(estimate.requests as usize, "request", "requests"),
-        grouped(estimate.tokens.prompt as usize),
-        grouped(estimate.tokens.completion as usize)
-    );
-    if let Some(cost) = estimate.cost {
-        text += &format!(", at a cost of {cost:.2}");
-    }
-    if let Some(limit) = &estimate.passes {
-        text += &format!("; it may stop before: {limit}");
-    }
-    text
 }
