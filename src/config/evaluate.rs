@@ -96,12 +96,23 @@ pub struct EvaluateConfig {
     /// Models that the head is compared with, each taught in every fold; all by default. Of many rows the ones on the head's
     /// inputs take as long as the head.
     pub baselines: Vec<BaselineKind>,
+    /// Mistakes of the test part, the surest first, that the report explains word by word, in `[0, 50]`; 3 by default. Each takes
+    /// some hundreds of texts through the encoder.
+    #[serde(skip_serializing_if = "is_default_explain")]
+    pub explain: usize,
     /// How calibrated probabilities become an answer.
     pub decision: DecisionKind,
     /// What an answer costs: for a true class, by the class answered, in `[0, 10⁶]`; 1 where it is not named, and nothing where the
     /// answer is right. With any, the answer is the one of the least expected cost.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub costs: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+/// [`EvaluateConfig::explain`] by default.
+const EXPLAIN: usize = 3;
+
+fn is_default_explain(explain: &usize) -> bool {
+    *explain == EXPLAIN
 }
 
 impl EvaluateConfig {
@@ -122,6 +133,7 @@ impl Section for EvaluateConfig {
         let mut numbers = vec![
             whole("evaluate.folds", self.folds, 2..=MOST_FOLDS),
             whole("evaluate.repeats", self.repeats, 1..=100),
+            whole("evaluate.explain", self.explain, 0..=50),
         ];
         for (truth, answers) in &self.costs {
             numbers.extend(answers.iter().map(|(answer, &of)| cost.at(format!("{truth}.{answer}"), of)));
@@ -157,6 +169,7 @@ impl Default for EvaluateConfig {
             folds: 5,
             repeats: None,
             baselines: BaselineKind::ALL.to_vec(),
+            explain: EXPLAIN,
             decision: DecisionKind::Auto,
             costs: BTreeMap::new(),
         }

@@ -207,6 +207,7 @@ min_learning_rate = 1e-5
 folds = 4
 repeats = 2
 baselines = ["majority", "tfidf"]
+explain = 2
 decision = "auto"
 costs = { low = { high = 5.0 } }
 [gates]

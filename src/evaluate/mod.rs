@@ -22,6 +22,7 @@ mod scores;
 mod sets;
 mod slices;
 mod thorough;
+mod thresholds;
 mod tuning;
 mod worth;
 #[cfg(test)]
@@ -60,5 +61,6 @@ pub use scored::{Expected, Scored};
 pub use sets::{Judged, LabelSets, SetFigures, set_figures};
 pub use slices::{Named, Slice, Slices, Slicing, slices};
 pub use thorough::Thorough;
+pub use thresholds::{ClassThresholds, ThresholdPoint, class_thresholds};
 pub use tuning::{TunedTrial, Tuning};
 pub use worth::Worth;

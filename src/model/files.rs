@@ -14,6 +14,9 @@ use crate::novelty::Novelty;
 use crate::store::{map, quick_checksum};
 use crate::table::shorten;
 
+/// Name of the report for people.
+pub const REPORT: &str = "report.html";
+
 /// The files of a model folder.
 pub struct ModelFiles {
     /// The folder.
@@ -55,7 +58,7 @@ impl ModelFiles {
     }
     /// `report.html`: everything for people.
     pub fn report(&self) -> PathBuf {
-        self.folder.join("report.html")
+        self.folder.join(REPORT)
     }
     /// `validation.npy`: probabilities of the validation rows, of a head that has not learned them; not calibrated.
     pub fn validation(&self) -> PathBuf {

@@ -18,7 +18,7 @@ pub use explain::{
     explain, shapley,
 };
 pub use files::{
-    ModelFiles, PredictError, load_calibration, load_card, load_evaluation, load_head, load_inputs,
+    ModelFiles, PredictError, REPORT, load_calibration, load_card, load_evaluation, load_head, load_inputs,
     load_novelty, load_tensors,
 };
 pub use predictor::{Places, Predicted, Predictor, encoders_of};

@@ -1,9 +1,10 @@
-//! Charts as SVG, by plotters.
+//! Charts as SVG, by plotters. As wide as the content of a phone's page, where a pixel of the drawing is one of the screen, so that
+//! text stays readable there; wider pages enlarge them. The page's style maps the few colours for dark screens.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::evaluate::{ClassMetrics, Coverage, ReliabilityBin};
+use crate::evaluate::{ClassMetrics, Coverage, Estimate, ReliabilityBin};
 use crate::heads::Epoch;
 
 /// A row on the embedding map.
@@ -23,7 +24,11 @@ type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 const BLUE_LINE: RGBColor = RGBColor(31, 102, 174);
 const RED_LINE: RGBColor = RGBColor(200, 62, 46);
 const GREY: RGBColor = RGBColor(120, 120, 120);
-const FONT: (&str, i32) = ("sans-serif", 14);
+/// Plotters makes pixels of it by dividing by 1.24.
+const FONT: (&str, i32) = ("sans-serif", 16);
+
+/// Pixels of a chart's width.
+const WIDTH: u32 = 340;
 
 /// Draw on a canvas of this size. Drawing to a string fails only by a bug; the chart is then left out.
 fn svg(size: (u32, u32), draw: impl FnOnce(&Drawing<'_>) -> Drawn) -> String {
@@ -42,13 +47,20 @@ pub fn learning_curves(history: &[Epoch], best_epoch: usize) -> String {
     let last = history.len().max(2);
     let losses = history.iter().flat_map(|e| [e.train_loss, e.validation_loss]);
     let top = losses.fold(0.1f64, f64::max) * 1.05;
-    svg((640, 360), |area| {
+    svg((WIDTH, 280), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
-            .x_label_area_size(40)
-            .y_label_area_size(52)
+            .x_label_area_size(44)
+            .y_label_area_size(56)
             .build_cartesian_2d(1..last, 0.0..top)?;
-        chart.configure_mesh().x_desc("epoch").y_desc("loss (nats)").label_style(FONT).draw()?;
+        chart
+            .configure_mesh()
+            .x_desc("epoch")
+            .x_labels(6)
+            .y_desc("loss (nats)")
+            .light_line_style(TRANSPARENT)
+            .label_style(FONT)
+            .draw()?;
         let mut line = |name: &str, colour: RGBColor, of: fn(&Epoch) -> f64| -> Drawn {
             let points = history.iter().map(|e| (e.epoch, of(e)));
             chart
@@ -70,26 +82,28 @@ pub fn learning_curves(history: &[Epoch], best_epoch: usize) -> String {
 /// F1 of each class with its interval.
 pub fn class_f1(classes: &[&ClassMetrics]) -> String {
     let height = 70 + 30 * classes.len() as u32;
-    svg((640, height), |area| {
+    svg((WIDTH, height), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
-            .x_label_area_size(40)
-            .y_label_area_size(170)
+            .x_label_area_size(44)
+            .y_label_area_size(124)
             .build_cartesian_2d(0.0..1.0, (0..classes.len()).into_segmented())?;
         // The first class stands on top.
         let at = |place: usize| classes.len() - 1 - place;
         let name = |segment: &SegmentValue<usize>| match segment {
             SegmentValue::CenterOf(i) | SegmentValue::Exact(i) if *i < classes.len() => {
-                shortened(&classes[at(*i)].class, 22)
+                shortened(&classes[at(*i)].class, 15)
             }
             _ => String::new(),
         };
         chart
             .configure_mesh()
             .disable_y_mesh()
-            .x_desc("F1 on the test part, 95 % interval")
+            .x_desc("F1, 95 % interval")
+            .x_labels(5)
             .y_labels(classes.len())
             .y_label_formatter(&name)
+            .light_line_style(TRANSPARENT)
             .label_style(FONT)
             .draw()?;
         chart.draw_series(classes.iter().enumerate().map(|(place, class)| {
@@ -130,6 +144,38 @@ pub fn risk_coverage(curve: &[Coverage]) -> String {
     })
 }
 
+/// A figure by the number of rows that taught, with its interval.
+pub fn by_rows(points: &[(f64, Estimate)]) -> String {
+    if points.is_empty() {
+        return String::new();
+    }
+    let most = points.iter().map(|(rows, _)| *rows).fold(1.0, f64::max) * 1.05;
+    let (low, high) =
+        points.iter().fold((1f64, 0f64), |(low, high), (_, e)| (low.min(e.low), high.max(e.high)));
+    svg((WIDTH, 280), |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(12)
+            .x_label_area_size(44)
+            .y_label_area_size(56)
+            .build_cartesian_2d(0.0..most, low.max(0.0)..high.min(1.0).max(low.max(0.0) + 0.01))?;
+        chart
+            .configure_mesh()
+            .x_desc("rows that taught")
+            .y_desc("macro-F1")
+            .x_labels(4)
+            .x_label_formatter(&|rows| format!("{rows:.0}"))
+            .light_line_style(TRANSPARENT)
+            .label_style(FONT)
+            .draw()?;
+        let line = points.iter().map(|(rows, e)| (*rows, e.value));
+        chart.draw_series(LineSeries::new(line, BLUE_LINE.stroke_width(2)))?;
+        chart.draw_series(points.iter().map(|(rows, e)| {
+            PathElement::new([(*rows, e.low), (*rows, e.high)], BLUE_LINE.stroke_width(2))
+        }))?;
+        Ok(())
+    })
+}
+
 type UnitChart<'a, 'b> = ChartContext<
     'a,
     SVGBackend<'b>,
@@ -137,13 +183,21 @@ type UnitChart<'a, 'b> = ChartContext<
 >;
 
 fn unit_square(x: &str, y: &str, draw: impl FnOnce(&mut UnitChart<'_, '_>) -> Drawn) -> String {
-    svg((420, 380), |area| {
+    svg((WIDTH, 320), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
-            .x_label_area_size(40)
-            .y_label_area_size(52)
+            .x_label_area_size(44)
+            .y_label_area_size(56)
             .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
-        chart.configure_mesh().x_desc(x).y_desc(y).x_labels(6).y_labels(6).label_style(FONT).draw()?;
+        chart
+            .configure_mesh()
+            .x_desc(x)
+            .y_desc(y)
+            .x_labels(6)
+            .y_labels(6)
+            .light_line_style(TRANSPARENT)
+            .label_style(FONT)
+            .draw()?;
         draw(&mut chart)
     })
 }

@@ -15,24 +15,26 @@ pub fn curve_text(curve: &Curve) -> String {
         let figures = [Figure::Accuracy, Figure::MacroF1, Figure::LogLoss].map(of);
         table.push([grouped(point.rows.round() as usize)].into_iter().chain(figures));
     }
-    let mut text = format!(
+    let text = format!(
         "{}: taught on parts of {} × {} folds of {} outside the test part\n\n{table}\n",
         curve.name,
         curve.folds,
         curve.repeats,
         counted(curve.rows, "row", "rows")
     );
-    text += &match &curve.gain {
-        Some(gain) => {
-            let of = |e: Estimate| format!("{} ({} – {})", signed(e.value), signed(e.low), signed(e.high));
-            format!(
-                "{} like these would be worth {} macro-F1 and {} accuracy\n",
-                counted(gain.more_rows, "more row", "more rows"),
-                of(gain.macro_f1),
-                of(gain.accuracy)
-            )
-        }
-        None => "too few rows to say what more would be worth\n".to_owned(),
+    text + &gain_text(curve) + "\n"
+}
+
+/// A sentence without its full stop: what more rows would be worth, with the 95 % intervals.
+pub fn gain_text(curve: &Curve) -> String {
+    let Some(gain) = &curve.gain else {
+        return "too few rows to say what more would be worth".to_owned();
     };
-    text
+    let of = |e: Estimate| format!("{} ({} – {})", signed(e.value), signed(e.low), signed(e.high));
+    format!(
+        "{} like these would be worth {} macro-F1 and {} accuracy",
+        counted(gain.more_rows, "more row", "more rows"),
+        of(gain.macro_f1),
+        of(gain.accuracy)
+    )
 }

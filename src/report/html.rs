@@ -5,10 +5,14 @@ use minijinja::{Environment, Value, context};
 use serde::Serialize;
 
 use super::chart::{self, MapPoint};
+use super::curve_section::curve_section;
+use super::filters::add_filters;
 use super::terminal::{gate_mark, gate_numbers, interval, verdict};
-use crate::counting::{counted, grouped};
-use crate::evaluate::{AimFigures, Evaluation, Figure, Slice};
+use super::thresholds::{RECALLS, threshold_data, threshold_rows};
+use crate::evaluate::{AimFigures, ClassThresholds, Evaluation, Figure, Slice};
 use crate::heads::Epoch;
+use crate::model::{Explanation, Share};
+use crate::validate::Suspect;
 
 /// Classes beyond this number are not drawn one by one.
 const CLASSES_DRAWN: usize = 30;
@@ -27,8 +31,19 @@ pub struct Mistake {
     pub truth: String,
     /// The class that the model gave it.
     pub predicted: String,
-    /// How sure the model was, in `[0, 1]`.
+    /// How sure the model was of the class that it gave, in `[0, 1]`.
     pub confidence: f64,
+    /// The probability that it gave the row's own class, in `[0, 1]`.
+    pub truth_probability: f64,
+}
+
+/// A mistake and why it was made.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The mistake.
+    pub mistake: Mistake,
+    /// Of the class that was predicted.
+    pub why: Explanation,
 }
 
 /// What the report shows.
@@ -39,8 +54,14 @@ pub struct ReportInput<'a> {
     pub history: &'a [Epoch],
     /// The most confident mistakes of the test part, surest first.
     pub mistakes: Vec<Mistake>,
+    /// The surest mistakes of the test part, with what spoke for the wrong class.
+    pub explained: Vec<Explained>,
+    /// Rows whose label is doubtful, the most doubtful first.
+    pub doubtful: Vec<Suspect>,
     /// Points of the embedding map.
     pub map: Vec<MapPoint>,
+    /// Each class against the rest, of out-of-fold probabilities.
+    pub thresholds: Vec<ClassThresholds>,
     /// The resolved config as TOML.
     pub config: String,
     /// What reading and embedding the data counted.
@@ -67,6 +88,32 @@ fn slices(e: &Evaluation) -> Value {
     context! { parts, count, too_small, worse => e.slices.worse().count() }
 }
 
+/// Words and columns that are told on each side.
+const PARTS: usize = 6;
+
+/// A mistake with the words and columns that add most for the class predicted, and most against it.
+fn explained(of: &Explained) -> Value {
+    let ranked = of.why.ranked();
+    let told = |parts: &mut dyn Iterator<Item = &(&str, Share)>| -> Vec<Value> {
+        let part = |(name, share): &(&str, Share)| context! { name => *name, value => share.value, error => share.standard_error };
+        parts.take(PARTS).map(part).collect()
+    };
+    let pro = told(&mut ranked.iter().filter(|(_, share)| share.value > 0.0));
+    let against = told(&mut ranked.iter().rev().filter(|(_, share)| share.value < 0.0));
+    let sides = (0..pro.len().max(against.len())).map(|i| [pro.get(i).cloned(), against.get(i).cloned()]);
+    context! {
+        mistake => value(Mistake { text: shortened(&of.mistake.text), ..of.mistake.clone() }),
+        sides => sides.collect::<Vec<_>>(),
+        log_odds => of.why.log_odds,
+        nothing => of.why.log_odds_of_nothing,
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let cut = text.chars().count() > TEXT;
+    text.chars().take(TEXT).chain(cut.then_some('…')).collect()
+}
+
 /// Test rows of a class from which its test figures say something.
 const TEST_ROWS: usize = 20;
 
@@ -77,15 +124,9 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
     // `.html` in the name makes every value escaped.
     let added = environment
         .add_template("slices.html", include_str!("slices.html.jinja"))
+        .and_then(|()| environment.add_template("rows.html", include_str!("rows.html.jinja")))
         .and_then(|()| environment.add_template("report.html", include_str!("report.html.jinja")));
-    environment.add_filter("percent", |v: f64| format!("{:.1} %", 100.0 * v));
-    environment.add_filter("grouped", grouped);
-    environment.add_filter("counted", |count: usize, one: &str, more: &str| counted(count, one, more));
-    environment.add_filter("number", |v: f64| format!("{v:.3}"));
-    environment.add_filter("interval", |v: Value| {
-        let end = |key: &str| v.get_attr(key).ok().and_then(|n| f64::try_from(n).ok()).unwrap_or(f64::NAN);
-        format!("{:.3} – {:.3}", end("low"), end("high"))
-    });
+    add_filters(&mut environment);
     let gates: Vec<Value> = e
         .gates
         .iter()
@@ -153,15 +194,10 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
             }
         })
         .collect();
-    let mistakes: Vec<Mistake> = input
-        .mistakes
-        .iter()
-        .map(|m| {
-            let cut = m.text.chars().count() > TEXT;
-            let text = m.text.chars().take(TEXT).chain(cut.then_some('…')).collect();
-            Mistake { text, ..m.clone() }
-        })
-        .collect();
+    let mistakes: Vec<Mistake> =
+        input.mistakes.iter().map(|m| Mistake { text: shortened(&m.text), ..m.clone() }).collect();
+    let point = |p: &MapPoint| context! { class => p.class, text => shortened(&p.text) };
+    let points: Vec<Value> = input.map.iter().map(point).collect();
     let safe = Value::from_safe_string;
     let values = context! {
         e => value(e),
@@ -178,8 +214,13 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
         decision => value(&e.decision),
         decision_label => e.decision.as_ref().map(|d| d.aim.label()),
         mistakes => value(mistakes),
+        explained => input.explained.iter().map(explained).collect::<Vec<_>>(),
+        doubtful => value(&input.doubtful),
+        curve => safe(curve_section(None)),
         slices => slices(e),
         all_drawn => e.classes.len() <= CLASSES_DRAWN,
+        worst => value(&worst),
+        points,
         colours => (0..e.classes.len()).map(chart::css_colour).collect::<Vec<_>>(),
         curves => safe(chart::learning_curves(input.history, e.training.best_epoch)),
         class_f1 => safe(chart::class_f1(&worst)),
@@ -187,6 +228,10 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
         risk_coverage => safe(chart::risk_coverage(&e.risk_coverage)),
         map => safe(chart::embedding_map(&input.map)),
         map_points => input.map.len(),
+        thresholds => threshold_rows(&input.thresholds),
+        recalls => RECALLS,
+        threshold_data => safe(threshold_data(&input.thresholds)),
+        threshold_script => safe(include_str!("thresholds.js").into()),
         config => input.config.as_str(),
         encoder => input.encoder,
         read => value(&input.read),
@@ -195,4 +240,85 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
         .and_then(|()| environment.get_template("report.html"))
         .and_then(|template| template.render(values))
         .unwrap_or_else(|e| unreachable!("the template is part of the program: {e:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::class_thresholds;
+
+    const HOSTILE: &str = "</script><script>throw 1</script>";
+
+    fn report(folder: &str) -> String {
+        let read = |name: &str| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+        let mut evaluation: Evaluation = serde_json::from_str(&read("metrics.json")).unwrap();
+        evaluation.classes[0] = HOSTILE.into();
+        let truth: Vec<usize> = (0..60).map(|i| i * i % evaluation.classes.len()).collect();
+        let of_row =
+            |i: usize| (0..evaluation.classes.len()).map(move |c| ((i * 7 + c * 5) % 11) as f32 / 11.0);
+        let probabilities: Vec<f32> = (0..truth.len()).flat_map(of_row).collect();
+        let mistake = Mistake {
+            place: "a.csv:3".into(),
+            text: HOSTILE.into(),
+            truth: HOSTILE.into(),
+            predicted: evaluation.classes[1].clone(),
+            confidence: 0.875,
+            truth_probability: 0.0625,
+        };
+        let share = Share { value: 1.25, standard_error: 0.5 };
+        let why = Explanation {
+            class: HOSTILE.into(),
+            log_odds: 2.0,
+            log_odds_of_nothing: -1.0,
+            exact: false,
+            fields: vec![],
+            columns: vec![crate::model::Part { name: HOSTILE.into(), share }],
+            words: vec![],
+            as_unusual: None,
+            nearest: None,
+        };
+        let suspect = Suspect {
+            row: 0,
+            place: HOSTILE.into(),
+            title: HOSTILE.into(),
+            label: HOSTILE.into(),
+            likelier: HOSTILE.into(),
+            probability: 0.03125,
+            likelier_probability: 0.75,
+        };
+        let point = |class: usize| MapPoint { at: [class as f64, 1.0], class, text: HOSTILE.into() };
+        report_html(&ReportInput {
+            evaluation: &evaluation,
+            history: &[],
+            explained: vec![Explained { mistake: mistake.clone(), why }],
+            doubtful: vec![suspect],
+            mistakes: vec![mistake],
+            map: vec![point(0), point(1)],
+            thresholds: class_thresholds(&truth, &probabilities, &evaluation.classes),
+            config: HOSTILE.into(),
+            read: serde_json::Value::Null,
+            encoder: "none",
+        })
+    }
+
+    #[test]
+    fn names_and_texts_cannot_leave_their_place() {
+        let html = report(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/layouts/4/data/models/tickets"));
+        assert_eq!((html.matches("<script").count(), html.matches("</script").count()), (2, 2));
+        let data = html.split("id=\"threshold-data\">").nth(1).unwrap().split("</script>").next().unwrap();
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        assert_eq!(data[0]["class"], HOSTILE);
+        let found = data[0]["found"].as_array().unwrap();
+        assert_eq!(found.last(), Some(&data[0]["positives"]));
+        assert_eq!(found.len(), data[0]["precision"].as_array().unwrap().len());
+        assert!(html.contains("<td>0.062</td>") && html.contains("<td>0.875</td>"), "of a mistake");
+    }
+
+    #[test]
+    fn every_table_has_a_caption_and_scopes() {
+        let html = report(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/layouts/4/data/models/tickets"));
+        assert_eq!(html.matches("<table").count(), html.matches("<caption>").count());
+        assert_eq!(html.matches("<th>").count(), 0);
+        assert!(!html.contains("<tr><td>"), "a row without its head");
+    }
 }

@@ -1,17 +1,20 @@
 //! `pipeline curve`: the head taught on parts of each fold's rows, and what more rows would be worth.
 
+use std::fs;
+
 use super::error::BuildError;
 use super::project::Project;
 use super::run::{check_networks, ready};
 use super::stage::Stage;
-use super::staleness::{Reason, Sources};
+use super::staleness::{Reason, Sources, plan};
 use super::trial::Trial;
 use crate::counting::grouped;
 use crate::engine::Engine;
 use crate::evaluate::{Curve, CurvePoint, Figure, Folded, Gain, extrapolate, fold_means};
 use crate::progress::Progress;
+use crate::report::with_curve;
 use crate::split::{Fold, FoldCounts, GroupedClasses, Part};
-use crate::store::write_json;
+use crate::store::{Manifest, Output, StoreError, write_atomic, write_json};
 
 /// Shares of a fold's training rows.
 const SHARES: [f64; 5] = [0.1, 0.2, 0.4, 0.8, 1.0];
@@ -91,7 +94,25 @@ pub fn curve(
     let found =
         Curve { name: config.name.clone(), folds: of_repeat, repeats, rows: used.len(), points, gain };
     write_json(&project.curve(), &found)?;
+    into_report(project, &found)?;
     Ok(found)
+}
+
+/// Put the curve into the report of the project's model, where that is as the evaluate stage, or an earlier curve, left it.
+fn into_report(project: &Project, curve: &Curve) -> Result<(), BuildError> {
+    let (path, report) = (project.manifest(Stage::Evaluate), project.model().report());
+    let name = project.relative(&report);
+    let Some(mut manifest) = Manifest::load(&path) else { return Ok(()) };
+    let is_left = |of: &Output| Output::of(&report).is_ok_and(|found| found == *of);
+    let is_fresh = plan(project)?.iter().all(|of| of.stage > Stage::Evaluate || of.reasons.is_empty());
+    if !is_fresh || !manifest.outputs.get(&name).is_some_and(is_left) {
+        return Ok(());
+    }
+    let html = fs::read_to_string(&report).map_err(StoreError::of("read", &report))?;
+    let Some(html) = with_curve(&html, curve) else { return Ok(()) };
+    write_atomic(&report, |w| std::io::Write::write_all(w, html.as_bytes()))?;
+    manifest.outputs.insert(name, Output::of(&report)?);
+    Ok(manifest.save(&path)?)
 }
 
 /// The greatest of 1, 2 and 5 times a power of ten that is not above `rows`.

@@ -16,6 +16,7 @@ use super::files::{place, write_csv};
 use super::folds::HeadAnswers;
 use super::rows::{Rows, Truth};
 use super::stage::Stage;
+use super::told::{RowProbabilities, doubtful, mistakes};
 use super::train::TrainSummary;
 use crate::baseline::{Answered, BaselineData, baselines};
 use crate::config::{BaselineKind, DecisionKind, HeadKind};
@@ -25,13 +26,13 @@ use crate::engine::networks;
 use crate::evaluate::{
     Aim, AimFigures, CrossValidation, Decision, Evaluation, Evidence, Figure, Folded, Gate, GateInput, HEAD,
     Judged, Known, LabelSets, Level, Metrics, ModelFolds, Predictions, Sample, TaskFigures, TestBaseline,
-    Training, ValueError, apply_temperature, diagnose, difference, evaluate, fit_temperature, fold_mean,
-    gates, label_noise, mcnemar, point_class_scores, point_figures, principal_components, reliability,
-    risk_coverage, set_figures, slices,
+    Training, ValueError, apply_temperature, class_thresholds, diagnose, difference, evaluate,
+    fit_temperature, fold_mean, gates, label_noise, mcnemar, point_class_scores, point_figures,
+    principal_components, reliability, risk_coverage, set_figures, slices,
 };
 use crate::heads::{Block, Epoch};
 use crate::model::{Answers, Calibration, answers, load_card, load_head, load_inputs};
-use crate::report::{MapPoint, Mistake, ReportInput, report_html};
+use crate::report::{MapPoint, ReportInput, report_html};
 use crate::split::{Fold, Part};
 use crate::store::{Manifest, checksum, write_atomic, write_json};
 use crate::table::ContentHash;
@@ -47,9 +48,6 @@ pub const TEXTS: &str = "texts";
 /// Points of the embedding map; more would make the report slow to open.
 const MAP_POINTS: usize = 1500;
 
-/// Mistakes shown in the report.
-const MISTAKES: usize = 20;
-
 /// What one fold gave. Probabilities are of its held-out rows.
 struct FoldAnswers {
     head: HeadAnswers,
@@ -57,28 +55,9 @@ struct FoldAnswers {
     baselines: Vec<Answered>,
 }
 
-/// Rows and what was answered to them.
-#[derive(Clone, Copy)]
-struct RowProbabilities<'a> {
-    /// Indices of the dataset.
-    rows: &'a [usize],
-    /// Calibrated probabilities of the label's classes, `rows × classes`, row-major.
-    probabilities: &'a [f32],
-    /// The answer to each row.
-    decided: &'a [usize],
-}
-
-impl<'a> RowProbabilities<'a> {
-    /// Each row with its `classes` probabilities and its answer.
-    fn each(self, classes: usize) -> impl Iterator<Item = (usize, &'a [f32], usize)> {
-        let rows = self.rows.iter().zip(self.probabilities.chunks_exact(classes));
-        rows.zip(self.decided).map(|((&row, probabilities), &decided)| (row, probabilities, decided))
-    }
-}
-
 /// The evaluate stage. Every fold augments and trains anew, so it is made from their settings, too.
 pub const EVALUATE: Declaration = Declaration {
-    version: 19,
+    version: 20,
     reads: &[Stage::Embed, Stage::Split, Stage::Augment, Stage::Train],
     config: |config| {
         json!({
@@ -576,7 +555,10 @@ impl Context<'_> {
             evaluation,
             history,
             mistakes: mistakes(rows, &[test, out_of_fold]),
+            explained: self.explained(rows, test)?,
+            doubtful: doubtful(rows, &[test, out_of_fold]),
             map: map(rows),
+            thresholds: class_thresholds(&truth.classes, out_of_fold.probabilities, classes),
             config: toml::to_string_pretty(&self.project.config).unwrap_or_default(),
             encoder: &self.encoders()?.fingerprint(),
             read: Manifest::load(&self.project.manifest(Stage::Embed)).map_or(Value::Null, |m| m.summary),
@@ -594,26 +576,6 @@ fn seconds_of(kinds: &[BaselineKind], answers: &[FoldAnswers]) -> Vec<ModelSecon
     };
     let baseline = |(i, kind): (usize, &BaselineKind)| mean(kind.label(), &|of| of.baselines[i].seconds);
     std::iter::once(mean(HEAD, &|of| of.head.seconds)).chain(kinds.iter().enumerate().map(baseline)).collect()
-}
-
-/// The most confident mistakes.
-fn mistakes(rows: &Rows, answered: &[RowProbabilities<'_>]) -> Vec<Mistake> {
-    let classes = &rows.dataset.classes;
-    let mut wrong: Vec<Mistake> = answered
-        .iter()
-        .flat_map(|of| of.each(classes.len()))
-        .filter(|&(row, _, decided)| decided != rows.classes[row])
-        .map(|(row, answer, decided)| Mistake {
-            place: rows.dataset.place(row),
-            text: rows.dataset.rows[row].cells.texts.join(" · "),
-            truth: classes[rows.classes[row]].clone(),
-            predicted: classes[decided].clone(),
-            confidence: f64::from(answer[decided]),
-        })
-        .collect();
-    wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    wrong.truncate(MISTAKES);
-    wrong
 }
 
 /// The embeddings of evenly chosen rows in two dimensions.

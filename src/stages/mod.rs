@@ -45,6 +45,7 @@ mod translator;
 mod trial;
 mod tune;
 mod thorough;
+mod told;
 mod tuned;
 mod validate;
 

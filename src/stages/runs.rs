@@ -18,7 +18,7 @@ use super::project::Project;
 use super::stage::Stage;
 use super::staleness::raw_files;
 use crate::config::{Difference, differences};
-use crate::model::{ModelFiles, Run, RunFigures, load_card, load_evaluation};
+use crate::model::{ModelFiles, REPORT, Run, RunFigures, load_card, load_evaluation};
 use crate::store::{Lock, Manifest, Output, StoreError, write_atomic, write_json};
 
 /// The record of a run in its folder.
@@ -56,8 +56,8 @@ fn record(path: &Path) -> Result<Run, BuildError> {
 
 /// The run that the project's model is; `None` where that model was not kept, or there is none.
 pub fn current(project: &Project, of: &[Run]) -> Option<u32> {
-    let model = Finished::of(project)?.model_blake3();
-    of.iter().rev().find(|run| run.model_blake3 == model).map(|run| run.run)
+    let model = Finished::of(project)?;
+    of.iter().rev().find(|run| model.is(run)).map(|run| run.run)
 }
 
 /// What the manifests say that a model consists of.
@@ -86,9 +86,19 @@ impl Finished {
         self.manifests.iter().flat_map(|(_, manifest)| &manifest.outputs).collect()
     }
 
+    /// What it is, whatever its report shows: a learning curve comes into that later.
     fn model_blake3(&self) -> String {
+        self.blake3_of(|path| Path::new(path).file_name() != Some(REPORT.as_ref()))
+    }
+
+    /// Whether it is `run`, which an older program may have recorded with its report.
+    fn is(&self, run: &Run) -> bool {
+        run.model_blake3 == self.model_blake3() || run.model_blake3 == self.blake3_of(|_| true)
+    }
+
+    fn blake3_of(&self, counts: impl Fn(&str) -> bool) -> String {
         let mut hasher = blake3::Hasher::new();
-        for (path, output) in self.outputs() {
+        for (path, output) in self.outputs().into_iter().filter(|(path, _)| counts(path)) {
             hasher.update(format!("{path}\n{}\n", output.blake3).as_bytes());
         }
         hasher.finalize().to_hex().to_string()
@@ -132,7 +142,7 @@ fn predicts(project: &Project, folder: &Path) -> bool {
 pub fn keep(project: &Project) -> Result<Option<u32>, BuildError> {
     let Some(finished) = Finished::of(project) else { return Ok(None) };
     let (runs, model_blake3) = (runs(project)?, finished.model_blake3());
-    if let Some(run) = runs.iter().find(|run| run.is_kept() && run.model_blake3 == model_blake3) {
+    if let Some(run) = runs.iter().find(|run| run.is_kept() && finished.is(run)) {
         return Ok(Some(run.run));
     }
     let number = runs.last().map_or(1, |run| run.run + 1);

@@ -341,7 +341,9 @@ fn the_report_shows_the_figures_in_a_real_browser() {
     let report = project.json(&["train"]);
     assert!(stage(&report, "evaluate")["summary"]["gates"].is_array());
     let html = project.read("data/models/small/report.html");
-    for outside in ["<script", "http://", "src=", "<link"] {
+    // The threshold's data and its script, and no others whatever stands in the rows.
+    assert_eq!((html.matches("<script").count(), html.matches("</script").count()), (2, 2));
+    for outside in ["http://", "src=", "<link"] {
         let allowed = html.matches("http://www.w3.org/2000/svg").count();
         let found = html.matches(outside).count() - if outside == "http://" { allowed } else { 0 };
         assert_eq!(found, 0, "the report needs {outside}");

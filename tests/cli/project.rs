@@ -54,6 +54,7 @@ hidden = [16]
 [evaluate]
 folds = 2
 repeats = 1
+explain = 0
 "#;
 
 /// A fresh project folder, removed at the end of the test.
