@@ -49,6 +49,7 @@ workers = 2
 train = 0.7
 validation = 0.2
 test = 0.1
+exact_rows = 5000
 near_duplicate_cosine = 0.95
 given_test_duplicates = "drop"
 group = "author"

@@ -34,4 +34,4 @@ pub use table::Table;
 pub use terminal::summary;
 pub use thorough::thorough_text;
 pub use tuning::tuning_text;
-pub use validation::validation_text;
+pub use validation::{found_share, validation_text};

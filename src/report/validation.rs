@@ -55,8 +55,11 @@ pub fn validation_text(v: &Validation) -> String {
     }
     for near in &v.near_duplicates {
         let share = 100.0 * near.share;
+        let most = near
+            .recall
+            .map_or(String::new(), |recall| format!(", of near cells: {} of the pairs", found_share(recall)));
         text += &format!(
-            "  near-duplicates at cosine ≥ {}: {} ({share:.2} %)\n",
+            "  near-duplicates at cosine ≥ {}: {} ({share:.2} %){most}\n",
             near.cosine,
             counted(near.rows, "row", "rows")
         );
@@ -145,4 +148,13 @@ fn listed(lines: &[String]) -> String {
         text += &format!("    … and {} more\n", lines.len() - LISTED);
     }
     text
+}
+
+/// What share of the near pairs a search has found, with its interval.
+pub fn found_share(recall: Estimate) -> String {
+    if recall.is_everything([0.0, 1.0]) {
+        return "an unknown share".into();
+    }
+    let [value, low, high] = [recall.value, recall.low, recall.high].map(|share| 100.0 * share);
+    format!("{value:.2} % [{low:.2}, {high:.2}]")
 }

@@ -12,6 +12,7 @@ use crate::embed::{CacheError, EmbedError, ExportError};
 use crate::fine_tuning::TuningError;
 use crate::heads::HeadError;
 use crate::model::PredictError;
+use crate::split::Stopped;
 use crate::store::{LockError, StoreError};
 use crate::table::TableError;
 
@@ -303,7 +304,7 @@ impl BuildError {
 }
 
 /// `1.5 GB`.
-fn gigabytes(bytes: u64) -> String {
+pub(super) fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
@@ -315,5 +316,11 @@ impl From<AugmentError> for BuildError {
             AugmentError::Cache(error) => Self::Cache(error),
             AugmentError::Interrupted => Self::Interrupted,
         }
+    }
+}
+
+impl From<Stopped> for BuildError {
+    fn from(_: Stopped) -> Self {
+        Self::Interrupted
     }
 }

@@ -190,7 +190,7 @@ impl Context<'_> {
         let loss_gap = fold_mean(&gaps.collect::<Vec<_>>(), Folded::of(config.evaluate.folds, used.len()));
         let history = self.history()?;
         let training = self.training(&rows, &history)?;
-        let pairs = self.near_pairs(&rows);
+        let pairs = self.near_pairs(&rows)?;
         let of_texts = cross_validation.models.iter().skip(1).zip(&kinds).filter(|(_, kind)| kind.of_text());
         let text = of_texts.map(|(model, _)| model.mean[&Figure::BalancedAccuracy].value).reduce(f64::max);
         let test_share = test_rows.len() as f64 / rows.classes.len() as f64;

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::error::BuildError;
 use super::rows::Rows;
 use crate::evaluate::{Contradictions, Drift, Leak, Shift};
-use crate::split::{Fold, Part, for_each_near_pair, mean_cosine_vectors};
+use crate::split::{Fold, Part, Vectors, mean_cosine_vectors, pairs_between};
 use crate::table;
 use crate::validate::{LeakInput, Moments, drift, leaks, shift, tells_time};
 
@@ -22,19 +22,24 @@ pub struct NearPairs {
 }
 
 impl Context<'_> {
-    /// All pairs of near-duplicates.
-    pub fn near_pairs(&self, rows: &Rows) -> NearPairs {
+    /// All pairs of near-duplicates; of more rows than `split.exact_rows` most of them, and all that lie over two parts.
+    pub fn near_pairs(&self, rows: &Rows) -> Result<NearPairs, BuildError> {
         let fields = rows.dataset.text_fields.len();
         let dims = rows.raw.embedding_dims / fields;
-        let vectors = mean_cosine_vectors(&rows.raw.embedding, fields, dims);
+        let values = mean_cosine_vectors(&rows.raw.embedding, fields, dims);
+        let vectors = Vectors::new(&values, rows.raw.embedding_dims);
+        let search = self.near_search();
+        let is_exact = search.is_exact(vectors.rows());
         let cosine = self.project.config.split.near_duplicate_cosine;
         let mut found = NearPairs { across: 0, contradictions: Contradictions::default() };
         let mut in_pairs = BTreeSet::new();
         let place =
             |row: usize| format!("{} ({})", rows.dataset.place(row), rows.dataset.classes[rows.classes[row]]);
-        for_each_near_pair(&vectors, rows.raw.embedding_dims, cosine, |a, b| {
+        search.for_each_pair(vectors, cosine, self.progress, |pair| {
+            let [a, b] = pair.rows;
             let parts = [a, b].map(|row| rows.dealt.parts[row]);
-            found.across += usize::from(parts[0] != parts[1] && !parts.contains(&Part::Dropped));
+            let is_across = parts[0] != parts[1] && !parts.contains(&Part::Dropped);
+            found.across += usize::from(is_exact && is_across);
             let contradictions = &mut found.contradictions;
             contradictions.near_pairs += 1;
             if rows.classes[a] != rows.classes[b] {
@@ -44,9 +49,19 @@ impl Context<'_> {
                     contradictions.first.push(format!("{} and {}", place(a), place(b)));
                 }
             }
-        });
+        })?;
         found.contradictions.rows = in_pairs.len();
-        found
+        if !is_exact {
+            let of = |wanted: &[Part]| -> Vec<usize> {
+                (0..vectors.rows()).filter(|&row| wanted.contains(&rows.dealt.parts[row])).collect()
+            };
+            let sides = [
+                [of(&[Part::Test]), of(&[Part::Validation, Part::Train])],
+                [of(&[Part::Validation]), of(&[Part::Train])],
+            ];
+            pairs_between(vectors, &sides, cosine, self.progress, |_| found.across += 1)?;
+        }
+        Ok(found)
     }
 
     /// Rows whose text names the label by one of `validate.names_label`.

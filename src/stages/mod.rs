@@ -29,6 +29,7 @@ mod kin;
 mod list;
 mod learned_rows;
 mod memory;
+mod near;
 mod project;
 mod rows;
 mod run;

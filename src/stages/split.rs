@@ -1,8 +1,9 @@
 //! The split stage: rows to groups and parts.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::context::Context;
@@ -10,13 +11,13 @@ use super::declaration::{Declaration, Finished};
 use super::error::BuildError;
 use super::files::{RowPlace, place, write_csv};
 use super::kin::{Kin, kept_together, kin};
+use super::near::{DealtRows, NearCells};
 use super::rows::teaches_only;
 use super::stage::Stage;
-use crate::config::GroupBy;
+use crate::config::{GivenTestDuplicates, GroupBy};
 use crate::counting::{counted, grouped};
-use crate::inputs::raw_inputs;
 use crate::report::Table;
-use crate::split::{Part, deal, for_each_near_pair, groups, mean_cosine_vectors};
+use crate::split::{Groups, Part, Searched, Vectors, deal};
 use crate::table::{Dataset, Row, shorten};
 
 /// The split stage.
@@ -31,7 +32,7 @@ pub const SPLIT: Declaration = Declaration {
 };
 
 /// What the split stage counts: rows of each part, and how alike they are.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 struct SplitSummary {
     train: usize,
     validation: usize,
@@ -39,6 +40,9 @@ struct SplitSummary {
     dropped: usize,
     rows_with_duplicates: usize,
     near_duplicate_pairs: usize,
+    /// Where there are more rows than `split.exact_rows`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    near_cells: Option<NearCells>,
 }
 
 /// More classes than this have no line each.
@@ -47,20 +51,32 @@ const CLASSES_LISTED: usize = 20;
 impl Context<'_> {
     fn split(&self) -> Result<Finished, BuildError> {
         let (config, dataset) = (&self.project.config, self.dataset()?);
-        let fields =
-            self.matrices(&self.project.embeddings_folder(), &dataset.text_fields, dataset.rows.len())?;
-        let raw = raw_inputs(&fields, dataset.rows.iter().map(|r| &r.cells), None);
-        let vectors = mean_cosine_vectors(&raw.embedding, fields.len(), fields[0].dims);
+        let (values, dims) = self.cosine_vectors(&dataset)?;
+        let vectors = Vectors::new(&values, dims);
         let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
         let cosine = config.split.near_duplicate_cosine;
         let Kin { mut pairs, orphans } = kin(&dataset);
         pairs.extend(config.split.group.iter().flat_map(|by| kept_together(by, &dataset)));
-        let group = groups(&titles, &pairs, &vectors, raw.embedding_dims, cosine);
+        let (mut groups, mut near_pairs) = (Groups::new(&titles, &pairs), 0);
+        let begin = Instant::now();
+        let searched = self.near_search().for_each_pair(vectors, cosine, self.progress, |pair| {
+            groups.join(pair.rows[0], pair.rows[1]);
+            near_pairs += 1;
+        })?;
+        let seconds = begin.elapsed().as_secs_f64();
+        let mut parts = self.deal_parts(&dataset, &groups.of_all(), &orphans);
+        let near_cells = match &searched {
+            Searched::Exact => None,
+            Searched::Approximate(recall) => {
+                let mut dealt = DealtRows { dataset: &dataset, parts: &mut parts, groups: &mut groups };
+                Some(self.mended(vectors, recall, seconds, &mut dealt)?)
+            }
+        };
+        let group = groups.of_all();
         let mut sizes: HashMap<usize, usize> = HashMap::new();
         group.iter().for_each(|group| *sizes.entry(*group).or_insert(0) += 1);
         let grouped = sizes.values().filter(|rows| **rows > 1).sum();
         self.say_of_large_groups(&dataset, &group, &sizes);
-        let parts = self.deal_parts(&dataset, &group, &orphans);
         for part in Part::USED {
             if !parts.contains(&part) {
                 return Err(BuildError::EmptyPart {
@@ -81,8 +97,6 @@ impl Context<'_> {
                 vec![row.to_string(), file, line, class, group[row].to_string(), parts[row].name().into()]
             }),
         )?;
-        let mut near_pairs = 0;
-        for_each_near_pair(&vectors, raw.embedding_dims, cosine, |_, _| near_pairs += 1);
         self.log_split(&dataset, &parts);
         let count = |part: Part| parts.iter().filter(|&&p| p == part).count();
         let summary = SplitSummary {
@@ -92,6 +106,7 @@ impl Context<'_> {
             dropped: count(Part::Dropped),
             rows_with_duplicates: grouped,
             near_duplicate_pairs: near_pairs,
+            near_cells,
         };
         Ok(Finished::new(vec![path], &summary))
     }
@@ -132,7 +147,7 @@ impl Context<'_> {
 
     /// The part of each of the rows `some`; a given test part stays as it is and the rest is dealt to the other two.
     fn deal_some(&self, dataset: &Dataset, group: &[usize], some: &[usize]) -> Vec<Part> {
-        use crate::config::GivenTestDuplicates::Drop;
+        use GivenTestDuplicates::Drop;
         let config = &self.project.config.split;
         let seed = self.project.config.seed_for("split");
         let rows: Vec<&Row> = some.iter().map(|&row| &dataset.rows[row]).collect();

@@ -19,11 +19,11 @@ use crate::evaluate::{agreement, pass_agreement};
 use crate::inputs::{RawInputs, raw_inputs};
 use crate::model::answers;
 use crate::progress::Progress;
-use crate::split::{FoldCounts, GroupedClasses, Part, folds, groups, mean_cosine_vectors};
+use crate::split::{FoldCounts, GroupedClasses, Part, Vectors, folds, groups, mean_cosine_vectors};
 use crate::store::write_json;
 use crate::table::{self, Dataset};
 use crate::validate::{
-    ColumnProfile, ColumnProfiler, ValidateInput, Validation, suspects, validate as judge,
+    ColumnProfile, ColumnProfiler, ValidateInput, Validation, near_duplicates, suspects, validate as judge,
 };
 
 /// Folds of the out-of-fold probabilities.
@@ -52,7 +52,10 @@ pub fn validate(
     };
     let cells = || dataset.rows.iter().map(|r| &r.cells);
     let raw = raw_inputs(&context.matrices(&folder, &compared, dataset.rows.len())?, cells(), None);
-    let vectors = mean_cosine_vectors(&raw.embedding, compared.len(), raw.embedding_dims / compared.len());
+    let values = mean_cosine_vectors(&raw.embedding, compared.len(), raw.embedding_dims / compared.len());
+    let vectors = Vectors::new(&values, raw.embedding_dims);
+    let cosines = [config.validate.near_duplicate_cosine, 0.95];
+    let near_duplicates = near_duplicates(&dataset, vectors, cosines, context.near_search(), progress)?;
     let suspects = if project.manifest(Stage::Train).exists() {
         let raw = raw_inputs(&context.matrices(&folder, &all, dataset.rows.len())?, cells(), Some(config));
         let mut found = suspects(&dataset, &context.out_of_fold(&dataset, raw)?);
@@ -77,8 +80,7 @@ pub fn validate(
         dataset: &dataset,
         report: &report,
         columns: columns(project, &dataset.files)?,
-        vectors: &vectors,
-        dims: raw.embedding_dims,
+        near_duplicates,
         suspects,
         agreement,
         passes,
@@ -111,11 +113,11 @@ impl Context<'_> {
         let count = dataset.classes.len();
         let titles: Vec<&str> = dataset.rows.iter().map(|r| r.title.as_str()).collect();
         let fields = dataset.text_fields.len();
-        let vectors = mean_cosine_vectors(&raw.embedding, fields, raw.embedding_dims / fields);
+        let values = mean_cosine_vectors(&raw.embedding, fields, raw.embedding_dims / fields);
+        let near = (Vectors::new(&values, raw.embedding_dims), config.split.near_duplicate_cosine);
         let parts = vec![Part::Train; titles.len()];
         let pairs = kin(dataset).pairs;
-        let groups =
-            groups(&titles, &pairs, &vectors, raw.embedding_dims, config.split.near_duplicate_cosine);
+        let groups = groups(&titles, &pairs, near, self.near_search(), self.progress)?;
         let passes = self.passes(dataset)?;
         let rows = Rows::new(config, dataset.clone(), &passes, Dealt { parts, groups }, raw);
         let grouped = GroupedClasses { groups: &rows.dealt.groups, classes: &rows.classes };

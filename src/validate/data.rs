@@ -4,11 +4,11 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::columns::ColumnProfile;
+use super::near::NearDuplicates;
 use super::suspects::Suspect;
 use crate::config::ValidateConfig;
 use crate::counting::counted;
 use crate::evaluate::{Agreement, PassAgreement};
-use crate::split::for_each_near_pair;
 use crate::table::{Dataset, ReadReport};
 
 /// Pairs and mentions listed in full; the counts are always of all.
@@ -67,19 +67,6 @@ pub struct ClassCount {
     pub share: f64,
 }
 
-/// Rows that have a near neighbour.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct NearDuplicates {
-    /// Two rows are near when the mean cosine over the compared fields is at least this.
-    pub cosine: f64,
-    /// Rows with at least one near neighbour.
-    pub rows: usize,
-    /// Their share of the usable rows.
-    pub share: f64,
-    /// The first pairs, as `file:line` of each row.
-    pub pairs: Vec<[String; 2]>,
-}
-
 /// Texts that name the label outright.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Mentions {
@@ -99,10 +86,8 @@ pub struct ValidateInput<'a> {
     pub report: &'a ReadReport,
     /// What the columns hold.
     pub columns: Vec<ColumnProfile>,
-    /// `rows × dims` vectors of the compared fields, each row of length 1.
-    pub vectors: &'a [f32],
-    /// Length of a vector.
-    pub dims: usize,
+    /// Rows with a near neighbour at `validate.near_duplicate_cosine`, and at 0.95.
+    pub near_duplicates: [NearDuplicates; 2],
     /// Most suspect rows, where a model exists.
     pub suspects: Option<Vec<Suspect>>,
     /// Agreement with the second labels, where there are any.
@@ -148,9 +133,7 @@ pub fn validate(input: ValidateInput<'_>, config: &ValidateConfig, names_label: 
     if config.unique_titles {
         errors.extend(repeated_titles.iter().cloned());
     }
-    let near_duplicates: Vec<NearDuplicates> = [config.near_duplicate_cosine, 0.95]
-        .map(|cosine| near_duplicates(dataset, input.vectors, input.dims, cosine))
-        .into();
+    let near_duplicates = input.near_duplicates;
     if near_duplicates[0].share > config.max_near_duplicate_share {
         errors.push(format!(
             "{:.2} % of the rows have a neighbour at cosine ≥ {}, more than validate.max_near_duplicate_share = {} allows",
@@ -192,7 +175,7 @@ pub fn validate(input: ValidateInput<'_>, config: &ValidateConfig, names_label: 
         classes,
         columns: input.columns,
         repeated_titles,
-        near_duplicates,
+        near_duplicates: near_duplicates.into(),
         label_mentions,
         suspects: input.suspects,
         agreement: input.agreement,
@@ -210,19 +193,6 @@ fn repeated_titles(dataset: &Dataset) -> Vec<String> {
         }
     }
     repeated
-}
-
-fn near_duplicates(dataset: &Dataset, vectors: &[f32], dims: usize, cosine: f64) -> NearDuplicates {
-    let mut near = vec![false; dataset.rows.len()];
-    let mut pairs = Vec::new();
-    for_each_near_pair(vectors, dims, cosine, |a, b| {
-        (near[a], near[b]) = (true, true);
-        if pairs.len() < LISTED {
-            pairs.push([dataset.place(a), dataset.place(b)]);
-        }
-    });
-    let rows = near.iter().filter(|&&n| n).count();
-    NearDuplicates { cosine, rows, share: rows as f64 / near.len().max(1) as f64, pairs }
 }
 
 fn mentions(dataset: &Dataset, patterns: &[Regex]) -> Mentions {
@@ -245,7 +215,10 @@ fn mentions(dataset: &Dataset, patterns: &[Regex]) -> Mentions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Silent;
+    use crate::split::{NearSearch, Vectors};
     use crate::table::{Cells, ContentHash, Row};
+    use crate::validate::near_duplicates;
 
     fn dataset() -> Dataset {
         let row = |line, title: &str, class| Row {
@@ -276,13 +249,17 @@ mod tests {
     #[test]
     fn findings_are_counted_placed_and_judged() {
         let dataset = dataset();
+        let values = [1.0, 0.0, 0.98, 0.199, 0.0, 1.0];
+        let search = NearSearch { exact_rows: 10, seed: 0 };
+        let near =
+            near_duplicates(&dataset, Vectors::new(&values, 2), [0.92, 0.99], search, &Silent).unwrap();
+        assert_eq!([&near[0], &near[1]].map(|near| near.rows), [2, 0]);
         let input = ValidateInput {
             name: "t",
             dataset: &dataset,
             report: &ReadReport { read: 3, ..ReadReport::default() },
             columns: vec![],
-            vectors: &[1.0, 0.0, 1.0, 0.0, 0.0, 1.0],
-            dims: 2,
+            near_duplicates: near,
             suspects: None,
             agreement: None,
             passes: None,

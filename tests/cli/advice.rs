@@ -71,18 +71,60 @@ fn deciding_for_balanced_accuracy_lets_a_class_be_answered() {
 fn copies_of_test_rows_are_dropped_from_training() {
     let project = Project::empty();
     let with_test = HEAD.replace("[label]", "test_files = [\"test.csv\"]\n[label]");
-    let duplicates = |kept: &str| format!("{with_test}[split]\ngiven_test_duplicates = \"{kept}\"\n");
-    project.write("pipeline.toml", duplicates("keep"));
     let line = |row: usize| format!("{},{}\n", sentence(row, row.is_multiple_of(2)), ["a", "b"][row % 2]);
     let rows = |rows: std::ops::Range<usize>| rows.map(line).collect::<String>();
     project.write("data.csv", format!("text,class\n{}", rows(0..90)));
     project.write("test.csv", format!("text,class\n{}", rows(80..110)));
-    let before = metrics(&project);
-    let found =
-        finding(&before, "duplicates_across_parts").unwrap_or_else(|| panic!("{}", before["findings"]));
-    assert!(found["advice"].as_str().unwrap().contains("split.given_test_duplicates = \"drop\""), "{found}");
-    project.write("pipeline.toml", duplicates("drop"));
-    assert!(finding(&metrics(&project), "duplicates_across_parts").is_none());
+    // Whether all rows are compared, or those of near cells and the held-out ones.
+    for exact_rows in [100_000, 0] {
+        let duplicates = |kept: &str| {
+            format!("{with_test}[split]\nexact_rows = {exact_rows}\ngiven_test_duplicates = \"{kept}\"\n")
+        };
+        project.write("pipeline.toml", duplicates("keep"));
+        let before = metrics(&project);
+        let found =
+            finding(&before, "duplicates_across_parts").unwrap_or_else(|| panic!("{}", before["findings"]));
+        assert!(
+            found["advice"].as_str().unwrap().contains("split.given_test_duplicates = \"drop\""),
+            "{found}"
+        );
+        project.write("pipeline.toml", duplicates("drop"));
+        assert!(finding(&metrics(&project), "duplicates_across_parts").is_none());
+    }
+}
+
+#[test]
+fn what_was_sought_among_near_cells_says_how_much_it_found() {
+    let project = Project::empty();
+    let row = |row: usize| {
+        format!("{}{},{}\n", sentence(row / 2, false), ["", "!"][row % 2], ["a", "b"][row / 2 % 2])
+    };
+    project.write("data.csv", format!("text,class\n{}", (0..240).map(row).collect::<String>()));
+    let build = |split: &str| {
+        project.write("pipeline.toml", format!("{HEAD}[split]\n{split}"));
+        let said = project.good(&["build", "--to", "split"]).err();
+        let summary: Value = serde_json::from_str(&project.read("data/.pipeline/small/split.json")).unwrap();
+        (said, summary["summary"].clone(), project.csv("data/splits/small.csv"))
+    };
+    let (said, exact, parts) = build("");
+    assert!(!said.contains("near cells") && exact["near_cells"].is_null(), "{said}");
+    let (said, cells, again) = build("exact_rows = 239\n");
+    assert!(said.contains("more than 239 rows (split.exact_rows)"), "{said}");
+    assert!(said.contains("test and validation rows compared with all others: 0 more pairs found"), "{said}");
+    assert!(said.contains("the vectors of 240 rows take"), "{said}");
+    assert!(exact["near_duplicate_pairs"].as_u64().unwrap() >= 120, "{exact}");
+    let found = &cells["near_cells"];
+    assert_eq!(found["sampled_rows"], 240);
+    assert!(
+        found["recall"]["value"].as_f64().unwrap() > 0.9 && found["recall"]["low"].as_f64().unwrap() > 0.8,
+        "{found}"
+    );
+    for (row, part) in again.iter().enumerate() {
+        assert_eq!(part["part"], again[row / 2 * 2]["part"], "twins apart");
+    }
+    assert_eq!(parts.len(), again.len());
+    let checked = project.run(&["validate"]).out();
+    assert!(checked.contains("of near cells: ") && checked.contains(" % ["), "{checked}");
 }
 
 /// Each of twelve people writes of one class and has a word of their own: who knows the writers knows the classes.

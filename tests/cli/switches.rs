@@ -161,7 +161,7 @@ const PLATEAU: &[(&str, &str)] = &[
 ];
 
 /// What moves no answer, and what it does.
-const OTHERS: [(&str, &str); 24] = [
+const OTHERS: [(&str, &str); 25] = [
     ("name", "where results go"),
     ("data.files", "which rows there are"),
     ("data.test_files", "which rows are test rows"),
@@ -184,6 +184,10 @@ const OTHERS: [(&str, &str); 24] = [
     ("encoder.backend", "speed, up to rounding"),
     ("encoder.workers", "speed and memory"),
     ("train.tuning.patience", "when a tuning ends; moves answers only where a later epoch is better"),
+    (
+        "split.exact_rows",
+        "how near-duplicates are sought; of few rows the same are found: tests/cli/advice.rs",
+    ),
     ("split.given_test_duplicates", "with test files: tests/cli/advice.rs"),
     ("evaluate", "figures and answers: tests/cli/evaluation.rs, tests/cli/decision.rs"),
 ];

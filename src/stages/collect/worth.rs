@@ -5,7 +5,7 @@ use crate::collect::REFUSED;
 use crate::engine::Engine;
 use crate::evaluate::{Folded, Worth, fold_differences, fold_mean, fold_means};
 use crate::progress::Progress;
-use crate::split::{Part, groups};
+use crate::split::{Part, Vectors, groups};
 use crate::stages::context::Context;
 use crate::stages::error::BuildError;
 use crate::stages::kin::kin;
@@ -86,7 +86,8 @@ impl Context<'_> {
         let cosine = self.project.config.split.near_duplicate_cosine;
         let mut kin = kin(&dataset).pairs;
         kin.extend(rows.dealt.groups.iter().enumerate().map(|(row, &group)| [group, row]));
-        let groups = groups(&titles, &kin, &vectors, dims, cosine);
+        let near = (Vectors::new(&vectors, dims), cosine);
+        let groups = groups(&titles, &kin, near, self.near_search(), self.progress)?;
         let mut parts = rows.dealt.parts.clone();
         parts.resize(dataset.rows.len(), Part::Train);
         let passes = self.passes(&dataset)?;
