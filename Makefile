@@ -30,7 +30,7 @@ test: setup
 # What `make test` leaves out: the server by real clients and in Chromium, every engine with faults, the wheel, the bundle, faults of a build.
 test-all: test build
 	tests/server/run target/release/pipeline data/models/activities
-	tests/integrations/run target/release/pipeline data/models/activities spark dask ray
+	tests/integrations/run target/release/pipeline data/models/activities spark dask ray lance
 	tests/faults/run target/release/pipeline --points 2 --kills 10
 	scripts/wheel --quick
 	python/tests/run target/wheels/pipeline-*.whl target/release/pipeline
