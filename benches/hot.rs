@@ -9,7 +9,6 @@ use std::ops::ControlFlow;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pipeline::embed::Cache;
 use pipeline::evaluate::Sample;
-use pipeline::split::for_each_near_pair;
 use pipeline_encoder::{Arithmetic, Encode, Encoded, Encoder, EncoderSettings, Precision};
 use pipeline_torch::padded;
 
@@ -72,15 +71,7 @@ fn cache(c: &mut Criterion) {
 fn figures(c: &mut Criterion) {
     let mut group = c.benchmark_group("figures");
     group.sample_size(10);
-    let vectors = numbers(2000 * 384);
-    group.bench_function("near-pairs-of-2000", |b| {
-        b.iter(|| {
-            let mut pairs = 0;
-            for_each_near_pair(&vectors, 384, 1.0, |_, _| pairs += 1);
-            pairs
-        });
-    });
-    let values: Vec<f64> = vectors[..2000].iter().map(|&v| f64::from(v)).collect();
+    let values: Vec<f64> = numbers(2000).iter().map(|&v| f64::from(v)).collect();
     group
         .bench_function("bootstrap-of-2000", |b| b.iter(|| Sample::new(values.len(), None).mean(7, &values)));
     group.finish();

@@ -14,7 +14,7 @@ const MISTAKES: usize = 20;
 /// Doubtful labels shown there; `pipeline validate` lists more.
 const DOUBTFUL: usize = 20;
 
-/// Orders in which the words and columns of a mistake are put together: enough to tell the weightiest, in a second or so.
+/// Orders in which the words and columns of a mistake are put together: enough to tell the weightiest.
 const ORDERS: usize = 8;
 
 /// Rows and what was answered to them.
@@ -63,14 +63,9 @@ pub(super) fn mistakes(rows: &Rows, answered: &[RowProbabilities<'_>]) -> Vec<Mi
 
 /// Rows whose label another class contradicts, the most doubtful first, by answers of models that have not learned them.
 pub(super) fn doubtful(rows: &Rows, answered: &[RowProbabilities<'_>]) -> Vec<Suspect> {
-    let classes = rows.dataset.classes.len();
-    // A row that nobody was asked about is not doubted.
-    let sure = |&of: &usize| (0..classes).map(move |class| f32::from(u8::from(class == of)));
-    let mut probabilities: Vec<f32> = rows.classes.iter().flat_map(sure).collect();
-    for (row, answer, _) in answered.iter().flat_map(|of| of.each(classes)) {
-        probabilities[row * classes..(row + 1) * classes].copy_from_slice(answer);
-    }
-    let mut found = suspects(&rows.dataset, &probabilities);
+    let asked: Vec<usize> = answered.iter().flat_map(|of| of.rows).copied().collect();
+    let probabilities: Vec<f32> = answered.iter().flat_map(|of| of.probabilities).copied().collect();
+    let mut found = suspects(&rows.dataset, &asked, &probabilities);
     found.truncate(DOUBTFUL);
     found
 }

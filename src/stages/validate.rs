@@ -58,7 +58,8 @@ pub fn validate(
     let near_duplicates = near_duplicates(&dataset, vectors, cosines, context.near_search(), progress)?;
     let suspects = if project.manifest(Stage::Train).exists() {
         let raw = raw_inputs(&context.matrices(&folder, &all, dataset.rows.len())?, cells(), Some(config));
-        let mut found = suspects(&dataset, &context.out_of_fold(&dataset, raw)?);
+        let every: Vec<usize> = (0..dataset.rows.len()).collect();
+        let mut found = suspects(&dataset, &every, &context.out_of_fold(&dataset, raw)?);
         found.truncate(config.validate.suspects);
         write_suspects(project, &dataset, &found)?;
         Some(found)
