@@ -31,7 +31,7 @@ pub struct SplitConfig {
     pub group: Option<GroupBy>,
 }
 
-/// Three seconds on two cores; of ten times as many rows, five minutes (docs/scale.md).
+/// Three seconds on two cores; ten times as many rows take a hundred times as long (docs/scale.md).
 const EXACT_ROWS: usize = 100_000;
 
 /// Not written where it is usual: a split of before that was made with it is of the same config.

@@ -26,5 +26,5 @@ pub use folds::{Fold, FoldCounts, GroupedClasses, folds};
 pub use groups::{Groups, groups};
 pub use part::Part;
 pub use search::{NearSearch, Searched};
-pub use settle::{Given, Settled, settle};
+pub use settle::{Given, Settled, held_out_sides, settle};
 pub use vectors::{Vectors, mean_cosine_vectors, scale_to_mean_cosine};

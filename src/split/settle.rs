@@ -18,6 +18,20 @@ pub struct Given<'a> {
     pub drops: bool,
 }
 
+/// The held-out rows of `parts` and, for each of the two held-out parts, those with which they have to be compared: each pair that would
+/// lie over two parts once.
+pub fn held_out_sides(parts: &[Part]) -> [[Vec<usize>; 2]; 2] {
+    [
+        [of(parts, &[Part::Test]), of(parts, &[Part::Validation, Part::Train])],
+        [of(parts, &[Part::Validation]), of(parts, &[Part::Train])],
+    ]
+}
+
+/// The rows of the `wanted` parts.
+fn of(parts: &[Part], wanted: &[Part]) -> Vec<usize> {
+    (0..parts.len()).filter(|&row| wanted.contains(&parts[row])).collect()
+}
+
 /// What there was to settle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
@@ -41,14 +55,8 @@ pub fn settle(
     given: Given<'_>,
     progress: &dyn Progress,
 ) -> Result<Settled, Stopped> {
-    let of = |parts: &[Part], wanted: &[Part]| -> Vec<usize> {
-        (0..parts.len()).filter(|&row| wanted.contains(&parts[row])).collect()
-    };
     let mut settled = Settled::default();
-    let mut sides = vec![
-        [of(parts, &[Part::Test]), of(parts, &[Part::Validation, Part::Train])],
-        [of(parts, &[Part::Validation]), of(parts, &[Part::Train])],
-    ];
+    let mut sides = held_out_sides(parts).to_vec();
     loop {
         let mut joined = Vec::new();
         pairs_between(vectors, &sides, least, progress, |pair| {

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::error::BuildError;
 use super::rows::Rows;
 use crate::evaluate::{Contradictions, Drift, Leak, Shift};
-use crate::split::{Fold, Part, Vectors, mean_cosine_vectors, pairs_between};
+use crate::split::{Fold, Part, Vectors, held_out_sides, mean_cosine_vectors, pairs_between};
 use crate::table;
 use crate::validate::{LeakInput, Moments, drift, leaks, shift, tells_time};
 
@@ -52,13 +52,7 @@ impl Context<'_> {
         })?;
         found.contradictions.rows = in_pairs.len();
         if !is_exact {
-            let of = |wanted: &[Part]| -> Vec<usize> {
-                (0..vectors.rows()).filter(|&row| wanted.contains(&rows.dealt.parts[row])).collect()
-            };
-            let sides = [
-                [of(&[Part::Test]), of(&[Part::Validation, Part::Train])],
-                [of(&[Part::Validation]), of(&[Part::Train])],
-            ];
+            let sides = held_out_sides(&rows.dealt.parts);
             pairs_between(vectors, &sides, cosine, self.progress, |_| found.across += 1)?;
         }
         Ok(found)

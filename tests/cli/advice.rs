@@ -110,19 +110,21 @@ fn what_was_sought_among_near_cells_says_how_much_it_found() {
     assert!(!said.contains("near cells") && exact["near_cells"].is_null(), "{said}");
     let (said, cells, again) = build("exact_rows = 239\n");
     assert!(said.contains("more than 239 rows (split.exact_rows)"), "{said}");
-    assert!(said.contains("test and validation rows compared with all others: 0 more pairs found"), "{said}");
+    assert!(said.contains("test and validation rows compared with all others: "), "{said}");
     assert!(said.contains("the vectors of 240 rows take"), "{said}");
-    assert!(exact["near_duplicate_pairs"].as_u64().unwrap() >= 120, "{exact}");
+    assert!(exact["near_duplicate_pairs"].as_u64().unwrap() >= 60, "{exact}");
     let found = &cells["near_cells"];
     assert_eq!(found["sampled_rows"], 240);
     assert!(
         found["recall"]["value"].as_f64().unwrap() > 0.9 && found["recall"]["low"].as_f64().unwrap() > 0.8,
         "{found}"
     );
-    for (row, part) in again.iter().enumerate() {
-        assert_eq!(part["part"], again[row / 2 * 2]["part"], "twins apart");
+    // What all pairs put together is in one part.
+    let mut part_of = std::collections::HashMap::new();
+    for (exact, row) in parts.iter().zip(&again) {
+        assert_eq!(part_of.entry(&exact["group"]).or_insert(&row["part"]), &&row["part"], "{row:?}");
     }
-    assert_eq!(parts.len(), again.len());
+    assert!(part_of.len() < again.len());
     let checked = project.run(&["validate"]).out();
     assert!(checked.contains("of near cells: ") && checked.contains(" % ["), "{checked}");
 }
