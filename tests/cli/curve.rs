@@ -36,6 +36,15 @@ fn parts_of_the_rows_teach_and_the_same_rows_judge() {
     let said =
         if points.len() < 3 { "too few rows to say" } else { "40 more rows like these would be worth" };
     assert!(more.contains(said), "{more}");
+    // The report has it; neither that nor another makes anything stale, or a run of the same model.
+    let report = || project.read("data/models/small/report.html");
+    assert!(report().contains(said) && report().matches("id=\"curve\"").count() == 1);
+    project.good(&["curve", "--more", "20", "--quiet"]);
+    assert!(!report().contains("40 more rows"), "the curve before is gone");
+    let status = project.good(&["status"]).out();
+    assert!(!status.contains("stale"), "{status}");
+    project.good(&["build", "--quiet"]);
+    assert_eq!(project.json(&["runs"])["runs"].as_array().map(Vec::len), Some(1));
     for beyond in ["0", "1000"] {
         let refused = project.run(&["curve", "--more", beyond]);
         assert_eq!(refused.code(), 2);

@@ -338,9 +338,13 @@ fn the_report_shows_the_figures_in_a_real_browser() {
         "{}\nA <b>bold</b> & \"odd\" title,4,5,5,x,free,indoor,any,[],Say </script><script>throw 1</script>.,2,none\n",
         crate::project::HEADER
     ));
+    project.configure("explain = 0", "explain = 2");
     let report = project.json(&["train"]);
     assert!(stage(&report, "evaluate")["summary"]["gates"].is_array());
     let html = project.read("data/models/small/report.html");
+    let wrong = project.csv("data/models/small/predictions.csv");
+    let wrong = wrong.iter().filter(|row| row["part"] == "test" && row["class"] != row["predicted"]).count();
+    assert_eq!(html.matches("<caption>Log-odds from").count(), wrong.min(2), "mistakes of the test part");
     // The threshold's data and its script, and no others whatever stands in the rows.
     assert_eq!((html.matches("<script").count(), html.matches("</script").count()), (2, 2));
     for outside in ["http://", "src=", "<link"] {
