@@ -64,7 +64,7 @@ mod tests {
         assert!(report.contains("<code>pipeline curve</code>"));
         let once = with_curve(&report, &of(0.125)).unwrap();
         assert!(
-            once.contains("500 more rows like these would be worth +0.125 macro-F1 (+0.025 – +0.225)"),
+            once.contains("500 more rows like these would be worth +0.125 (+0.025 – +0.225) macro-F1"),
             "{once}"
         );
         assert!(once.contains("<th scope=\"row\">1,000</th><td>0.700</td><td>0.600 – 0.800</td>"), "{once}");
