@@ -198,7 +198,9 @@ impl Generation<'_> {
         let answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
         let over_budget =
             |of: &Option<Answered>| matches!(of, Some(Answered { answer: Err(CollectError::Budget(_)), .. }));
-        let broken = stop.into_inner() && !answers.iter().any(over_budget);
+        // Where nothing was answered at all, the endpoint is to blame and not the model.
+        let nothing = !answers.iter().flatten().any(|of| of.answer.is_ok());
+        let broken = (stop.into_inner() || nothing) && !answers.iter().any(over_budget);
         let mut found = Classified { seconds, ..Classified::default() };
         for Answered { from_kept, answer, .. } in answers.into_iter().map_while(|answered| answered) {
             let label = match answer {

@@ -116,6 +116,9 @@ fn a_limit_ends_it_after_the_rows_before_and_a_broken_endpoint_is_an_error() {
     let server = FaultServer::in_turn(vec![refusal(401, "", "no key")]);
     let error = classified(&server, folder.path(), Limits::default(), 9).unwrap_err();
     assert!(matches!(error, CollectError::Rejected { status: 401, .. }), "{error}");
+    let server = FaultServer::in_turn(vec![refusal(503, "", "down")]);
+    let error = classified(&server, folder.path(), Limits::default(), 2).unwrap_err();
+    assert!(matches!(error, CollectError::Busy { status: 503, .. }), "of two rows, too: {error}");
     // One bad row is a row without a label.
     let server = FaultServer::new(move |_, seen| match number(seen) {
         2 => refusal(422, "", "too long"),
