@@ -27,9 +27,10 @@ validate: build
 test: setup
 	cargo test --release
 
-# What `make test` leaves out: the server by real clients and in Chromium, every engine with faults, the wheel, the bundle, faults of a build.
+# What `make test` leaves out: the server by real clients and the report in Chromium, every engine with faults, the wheel, the bundle, faults of a build.
 test-all: test build
 	tests/server/run target/release/pipeline data/models/activities
+	tests/report/run data/models/activities/report.html
 	tests/integrations/run target/release/pipeline data/models/activities spark dask ray lance
 	tests/faults/run target/release/pipeline --points 2 --kills 10
 	scripts/wheel --quick
