@@ -12,6 +12,7 @@ use super::thresholds::{RECALLS, threshold_data, threshold_rows};
 use crate::evaluate::{AimFigures, ClassThresholds, Evaluation, Figure, Slice};
 use crate::heads::Epoch;
 use crate::model::{Explanation, Share};
+use crate::table::shorten;
 use crate::validate::Suspect;
 
 /// Classes beyond this number are not drawn one by one.
@@ -102,16 +103,11 @@ fn explained(of: &Explained) -> Value {
     let against = told(&mut ranked.iter().rev().filter(|(_, share)| share.value < 0.0));
     let sides = (0..pro.len().max(against.len())).map(|i| [pro.get(i).cloned(), against.get(i).cloned()]);
     context! {
-        mistake => value(Mistake { text: shortened(&of.mistake.text), ..of.mistake.clone() }),
+        mistake => value(Mistake { text: shorten(&of.mistake.text, TEXT), ..of.mistake.clone() }),
         sides => sides.collect::<Vec<_>>(),
         log_odds => of.why.log_odds,
         nothing => of.why.log_odds_of_nothing,
     }
-}
-
-fn shortened(text: &str) -> String {
-    let cut = text.chars().count() > TEXT;
-    text.chars().take(TEXT).chain(cut.then_some('…')).collect()
 }
 
 /// Test rows of a class from which its test figures say something.
@@ -195,8 +191,8 @@ pub fn report_html(input: &ReportInput<'_>) -> String {
         })
         .collect();
     let mistakes: Vec<Mistake> =
-        input.mistakes.iter().map(|m| Mistake { text: shortened(&m.text), ..m.clone() }).collect();
-    let point = |p: &MapPoint| context! { class => p.class, text => shortened(&p.text) };
+        input.mistakes.iter().map(|m| Mistake { text: shorten(&m.text, TEXT), ..m.clone() }).collect();
+    let point = |p: &MapPoint| context! { class => p.class, text => shorten(&p.text, TEXT) };
     let points: Vec<Value> = input.map.iter().map(point).collect();
     let safe = Value::from_safe_string;
     let values = context! {

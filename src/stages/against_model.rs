@@ -11,15 +11,16 @@ use serde_json::{Map, Value, json};
 
 use super::compare::{Answer, Side, answers};
 use super::context::Context;
-use super::endpoint::{Endpoint, at_most, endpoint};
+use super::endpoint::{Endpoint, at_most, endpoint, kept};
 use super::error::BuildError;
+use super::learned_rows::most_similar;
 use super::project::Project;
 use super::rows::Rows;
 use super::run::{BuildSettings, build};
 use super::stage::Stage;
 use super::staleness::Reason;
 use crate::collect::{
-    AgainstModel, Asking, Classified, Estimate as Most, Generation, Kept, Labels, RealTime, Unlabelled,
+    AgainstModel, Asking, Classified, Estimate as Most, Generation, Labels, RealTime, Unlabelled,
 };
 use crate::engine::Engine;
 use crate::evaluate::{Estimate, Figure, McNemar, Predictions, difference, evaluate, mcnemar};
@@ -91,7 +92,7 @@ pub fn against_model(
     let asked: Vec<usize> = own.iter().map(|(row, _)| *row).collect();
     let labels = Labels { names: rows.dataset.classes.clone(), meanings: meanings(project, &rows) };
     let unlabelled = unlabelled(&rows, &asked, settings.examples);
-    let kept = Kept::open(&project.candidates().join("answers"))?;
+    let kept = kept(project)?;
     let concurrency = project.config.collect.model.concurrency;
     let asking = Asking { budget: &budget, progress, pause: &RealTime };
     let generation = Generation {
@@ -190,11 +191,7 @@ fn unlabelled(rows: &Rows, asked: &[usize], count: usize) -> Vec<Unlabelled> {
     };
     let (dims, of_known, of_asked) = (rows.raw.embedding_dims.max(1), vectors(&known), vectors(asked));
     let one = |(&row, vector): (&usize, &[f32])| {
-        let cosine = |other: &[f32]| other.iter().zip(vector).map(|(a, b)| a * b).sum::<f32>();
-        let mut near: Vec<(f32, usize)> =
-            of_known.chunks_exact(dims).map(cosine).zip(known.iter().copied()).collect();
-        near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        near.truncate(count);
+        let near = most_similar(vector, &of_known, &known, count);
         let example = |&(_, row): &(f32, usize)| (shown(rows, row), rows.classes[row]);
         Unlabelled { row: shown(rows, row), examples: near.iter().rev().map(example).collect() }
     };

@@ -1,7 +1,8 @@
 //! The language model of `[collect.model]`.
 
 use super::error::BuildError;
-use crate::collect::{Budget, Client, EndpointSettings, Estimate, Key, Limits, Prices};
+use super::project::Project;
+use crate::collect::{Budget, Client, EndpointSettings, Estimate, Kept, Key, Limits, Prices};
 use crate::config::ModelConfig;
 use crate::counting::{counted, grouped, money};
 
@@ -36,6 +37,11 @@ pub fn endpoint(model: &ModelConfig) -> Result<Endpoint, BuildError> {
     let prices =
         model.prompt_price.zip(model.answer_price).map(|(prompt, completion)| Prices { prompt, completion });
     Ok(Endpoint { client: client(model)?, budget: Budget::new(limits, prices)? })
+}
+
+/// What the language model was asked before, and what it said.
+pub fn kept(project: &Project) -> Result<Kept, BuildError> {
+    Ok(Kept::open(&project.candidates().join("answers"))?)
 }
 
 /// Who is asked, with the key of the environment.

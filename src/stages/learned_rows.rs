@@ -63,6 +63,21 @@ pub(super) fn vectors(embeddings: &[Embeddings], rows: usize) -> (Vec<f32>, usiz
     (mean_cosine_vectors(&raw.embedding, fields, raw.embedding_dims / fields), raw.embedding_dims)
 }
 
+/// The `count` of `rows`, which have these `vectors`, whose products with `asked` are greatest, with these, the greatest first.
+pub(super) fn most_similar(
+    asked: &[f32],
+    vectors: &[f32],
+    rows: &[usize],
+    count: usize,
+) -> Vec<(f32, usize)> {
+    let product = |vector: &[f32]| vector.iter().zip(asked).map(|(a, b)| a * b).sum::<f32>();
+    let products = vectors.chunks_exact(asked.len().max(1)).map(product);
+    let mut found: Vec<(f32, usize)> = products.zip(rows.iter().copied()).collect();
+    found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    found.truncate(count);
+    found
+}
+
 impl LearnedRows {
     /// The `count` rows most like each of `rows` new ones with these `embeddings` (a matrix a text field), the nearest first; their texts
     /// where `with_text`.
@@ -81,10 +96,7 @@ impl LearnedRows {
     }
 
     fn nearest_to(&self, asked: &[f32], count: usize, with_text: bool) -> Vec<Neighbour> {
-        let cosine = |vector: &[f32]| vector.iter().zip(asked).map(|(a, b)| a * b).sum::<f32>();
-        let mut found: Vec<(f32, usize)> =
-            self.vectors.chunks_exact(self.dims).map(cosine).zip(self.rows.iter().copied()).collect();
-        found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let found = most_similar(asked, &self.vectors, &self.rows, count);
         let neighbour = |&(cosine, row): &(f32, usize)| {
             let of = &self.dataset.rows[row];
             Neighbour {
@@ -94,6 +106,6 @@ impl LearnedRows {
                 text: with_text.then(|| of.cells.texts.join("\n")),
             }
         };
-        found.iter().take(count).map(neighbour).collect()
+        found.iter().map(neighbour).collect()
     }
 }

@@ -10,6 +10,9 @@ import sys
 import axe_playwright_python
 from playwright.sync_api import sync_playwright
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "crates" / "serve" / "tests"))
+from contrast import contrast
+
 WIDTHS = [1200, 500, 360]
 PAPER = 680  # CSS pixels of A4 between margins of 15 mm
 LEAST_CHART_TEXT = 11  # CSS pixels
@@ -60,20 +63,6 @@ COLOURS = """() => {
   }
   return seen;
 }"""
-
-
-def luminance(colour):
-    def linear(value):
-        value /= 255
-        return value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4
-
-    red, green, blue = (linear(v) for v in colour)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(a, b):
-    high, low = sorted([luminance(a), luminance(b)], reverse=True)
-    return (high + 0.05) / (low + 0.05)
 
 
 def drawn(page, where):

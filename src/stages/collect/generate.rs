@@ -15,14 +15,14 @@ use super::candidate_file::{next_file, next_number};
 use super::records::Records;
 use crate::collect::{
     Asking, Attribute, Budget, CandidateRow, Class, Client, CollectError, Counts, Ended, Example, Field,
-    Finished, Generation, Kept, ModelOrigin, Paraphrases, Planned, Prompts, Provenance, RealTime, Source,
-    Task, write_candidates,
+    Finished, Generation, ModelOrigin, Paraphrases, Planned, Prompts, Provenance, RealTime, Source, Task,
+    write_candidates,
 };
 use crate::config::{CollectedKind, GenerateClass, GenerateField};
 use crate::engine::Engine;
 use crate::progress::Progress;
 use crate::split::Part;
-use crate::stages::endpoint::{Endpoint, at_most, endpoint};
+use crate::stages::endpoint::{Endpoint, at_most, endpoint, kept};
 use crate::stages::error::BuildError;
 use crate::stages::project::Project;
 use crate::stages::rows::Rows;
@@ -267,7 +267,7 @@ impl<'a> Run<'a> {
         made: impl Fn(&Finished, &[String]) -> Made,
         progress: &dyn Progress,
     ) -> Result<Generated, BuildError> {
-        let kept = Kept::open(&self.project.candidates().join("answers"))?;
+        let kept = kept(self.project)?;
         let generation = Generation {
             client: &self.client,
             kept: &kept,

@@ -112,8 +112,8 @@ fn texts_of<'i>(items: &[&'i Item]) -> Vec<&'i str> {
 
 fn rows_of<'i>(items: &[&'i Item]) -> Vec<&'i Row> {
     let row = |item: &&'i Item| match &item.job.work {
-        Work::Predict(rows) | Work::Explain { rows, .. } => rows.get(item.place),
-        Work::Embed { .. } => None,
+        Work::Predict(rows) => rows.get(item.place),
+        Work::Explain { .. } | Work::Embed { .. } => None,
     };
     items.iter().filter_map(row).collect()
 }
@@ -144,12 +144,11 @@ fn predict(model: &dyn Answerer, rows: &[&Row]) -> Result<Vec<Part>, Failure> {
 
 /// Ask why one row has its label, for as long as somebody waits for it.
 fn explain(model: &dyn Answerer, item: &Item) -> Result<Part, Failure> {
-    let samples = match &item.job.work {
-        Work::Explain { samples, .. } => *samples,
-        _ => 0,
+    let asked = match &item.job.work {
+        Work::Explain { rows, samples } => rows.get(item.place).map(|row| (row, *samples)),
+        Work::Predict(_) | Work::Embed { .. } => None,
     };
-    let rows = rows_of(&[item]);
-    let [row] = rows[..] else { return Err(Failure::Model("a row is missing".to_owned())) };
+    let Some((row, samples)) = asked else { return Err(Failure::Model("a row is missing".to_owned())) };
     let answer = guarded(|| model.explain(row, samples, &|| item.job.is_cancelled()))?;
     answer.iter().try_for_each(|answer| check(model, answer))?;
     Ok(Part::Answer(answer))
